@@ -1,0 +1,2 @@
+//! The thin binary: argv in, exit code out.
+fn main() {}
