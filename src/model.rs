@@ -1,1 +1,24 @@
-//! (room under construction)
+//! The vocabulary: ids, times, files and their states, exceptions, sweeps and attempts.
+//!
+//! Ground storey. Everything above speaks in these types; this room knows nothing of policies,
+//! SQL or HTTP and reads no clock.
+
+mod address;
+mod attempt;
+mod control;
+mod file;
+mod hold;
+mod ids;
+mod sweep;
+mod time;
+
+pub use address::{BatchAddress, FileAddress, Module, Parent};
+pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
+pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause};
+pub use file::{BatchKey, FileKey, FileRecord, FileState, Labels, NewFile};
+pub use hold::{Hold, HoldId, HoldScope, Holds, NewHold};
+pub use ids::{
+    BatchId, ClassificationId, ExtractionId, FileId, InvalidId, MAX_ID_BYTES, PolicyName, push_id_time,
+};
+pub use sweep::{Occurrence, Sweep, SweepId, SweepState, SweepSummary, Trigger};
+pub use time::{InvalidTimestamp, Timestamp};

@@ -1,1 +1,14 @@
-//! (room under construction)
+//! What an answer means, and where it leads: pure.
+//!
+//! Knows HTTP statuses and JSON bodies as data; no socket, no SQL. `interpret` reads an answer by
+//! code **and** body, `state` holds the one transition function, `bisect` how a refused list is cut.
+
+pub mod bisect;
+pub mod interpret;
+pub mod reply;
+pub mod state;
+
+pub use bisect::Bisection;
+pub use interpret::{Outcome, Refusal};
+pub use reply::{Answer, Reply};
+pub use state::{FileEvent, IllegalTransition, next_state};

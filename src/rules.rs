@@ -1,1 +1,14 @@
-//! (room under construction)
+//! What must be deleted, when, and why: pure rules over the model.
+//!
+//! Pure storey: no I/O, no clock (`now` is an argument), no async. `decide` is asked for one file,
+//! `plan` for a sweep, `check` re-derives the safety rules by another road before anything is sent.
+//! **SQL narrows; the one function that decides stands here.**
+
+pub mod check;
+pub mod decide;
+pub mod limits;
+pub mod matching;
+pub mod period;
+pub mod plan;
+pub mod policy;
+pub mod schedule;

@@ -1,0 +1,123 @@
+//! A sweep: one pass of one policy, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PolicyName, Timestamp};
+
+/// Number of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SweepId(pub i64);
+
+/// What started a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// The policy's schedule.
+    Schedule,
+    /// A scheduled occurrence that was missed while the daemon was down.
+    CatchUp,
+    /// An operator: `retentiond sweep`.
+    Manual,
+    /// `retentiond approve` of a waiting plan.
+    Approval,
+}
+
+/// The identity of a scheduled run: unique in the ledger, so that it runs once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Occurrence {
+    /// Whose schedule.
+    pub policy: PolicyName,
+    /// The instant that the schedule names.
+    pub at: Timestamp,
+}
+
+/// How a sweep stands or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SweepState {
+    /// Under way, or interrupted by a crash.
+    Open,
+    /// All that was planned is settled.
+    Done,
+    /// Nothing was sent: a limit, an approval or a breaker stands in the way.
+    Stopped,
+    /// Ended before its end (shutdown, API not available); the next one goes on.
+    Cut,
+    /// The API asked to wait, or could not be reached: `not_before` says until when.
+    Postponed,
+}
+
+impl SweepState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Open, Self::Done, Self::Stopped, Self::Cut, Self::Postponed];
+
+    /// The name in the ledger and in print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+            Self::Cut => "cut",
+            Self::Postponed => "postponed",
+        }
+    }
+}
+
+/// Counts of one sweep, in files except where said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SweepSummary {
+    /// Live files of the policy when the plan was made.
+    pub live: u64,
+    /// Due files found.
+    pub due: u64,
+    /// Due but on hold.
+    pub held: u64,
+    /// Files for which an intent was committed.
+    pub sent: u64,
+    /// Confirmed deletions.
+    pub deleted: u64,
+    /// Found gone.
+    pub gone: u64,
+    /// Deletions confirmed by a second, independent look.
+    pub verified: u64,
+    /// Outcome not known.
+    pub unknown: u64,
+    /// Newly quarantined.
+    pub quarantined: u64,
+    /// Refused at the claim (a hold, a changed rule) or put off (still processing).
+    pub kept: u64,
+    /// Linked copies deleted or found gone.
+    pub copies: u64,
+    /// Delete requests sent.
+    pub requests: u64,
+    /// Deleted after their deadline.
+    pub late: u64,
+    /// Hash of the plan, hex.
+    pub plan: Option<String>,
+    /// Why it was stopped or cut, and the command that resolves it.
+    pub note: Option<String>,
+}
+
+/// A sweep in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sweep {
+    /// Its number.
+    pub id: SweepId,
+    /// The policy swept.
+    pub policy: PolicyName,
+    /// The scheduled instant; `None` for manual ones.
+    pub occurrence: Option<Timestamp>,
+    /// What started it.
+    pub trigger: Trigger,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it stands.
+    pub state: SweepState,
+    /// Its counts.
+    pub summary: SweepSummary,
+}

@@ -1,0 +1,1 @@
+//! Limits on one sweep: judged on the whole plan, before the first delete.

@@ -1,0 +1,194 @@
+//! The checked rule set: what `config` builds from the policy file and everything below obeys.
+//!
+//! Values of these types are valid by construction of `config`; they know nothing of TOML or spans.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::matching::Matcher;
+use super::period::{Period, RoundUp};
+use super::schedule::Schedule;
+use crate::model::{PolicyName, Timestamp};
+
+/// One immutable, compiled policy file: a sweep pins one and never sees another.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    /// The zone of civil periods and schedules. `UTC` where the file needs none.
+    pub zone: jiff::tz::TimeZone,
+    /// The zone's IANA name.
+    pub zone_name: String,
+    /// Label keys an uploader may use.
+    pub label_keys: Vec<String>,
+    /// Policies in file order: the first that matches owns the file.
+    pub policies: Vec<Policy>,
+    /// Floors: they only ever postpone.
+    pub floors: Vec<Floor>,
+    /// Limits on one sweep.
+    pub limits: Limits,
+    /// Digest of everything above: see [`RuleSet::digest_of`].
+    pub digest: RuleDigest,
+}
+
+/// SHA-256 over the canonical form of the rules, lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RuleDigest(pub String);
+
+/// Whether a policy deletes or only says what it would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Plans and reports; sends nothing.
+    Observe,
+    /// Deletes inside the limits.
+    Enforce,
+}
+
+/// When a plan waits for `retentiond approve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalRule {
+    /// Only above a limit.
+    OverLimit,
+    /// Every time.
+    Always,
+}
+
+/// Where a period starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartEvent {
+    /// The upload.
+    Uploaded,
+    /// The end of processing at Extracta.
+    Processed,
+}
+
+/// The start of a period, with its rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StartClock {
+    /// The event that starts it.
+    pub start: StartEvent,
+    /// Round the start's civil date up to the last day of this unit (§ 147 AO: the end of the year).
+    pub round_up: Option<RoundUp>,
+}
+
+/// A retention policy.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Unique among policies and floors.
+    pub name: PolicyName,
+    /// Which files it owns, after the policies above it had their choice.
+    pub matcher: Matcher,
+    /// Where its period starts.
+    pub clock: StartClock,
+    /// How long files stay: at its end they become due.
+    pub delete_after: Period,
+    /// Past this they are overdue, counted from the same start. `None`: due + 24 hours.
+    pub delete_by: Option<Period>,
+    /// When it is swept.
+    pub schedule: Schedule,
+    /// Whether it deletes.
+    pub mode: Mode,
+    /// When a plan waits for an operator.
+    pub approval: ApprovalRule,
+}
+
+/// How long a floor keeps. "For ever" is a variant of its own, never a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeepFor {
+    /// Until the period has ended.
+    Period(Period),
+    /// Without end.
+    Forever,
+}
+
+/// A floor (`[[keep]]`): never deletes, only postpones.
+#[derive(Debug, Clone)]
+pub struct Floor {
+    /// Unique among policies and floors.
+    pub name: PolicyName,
+    /// Which files it keeps.
+    pub matcher: Matcher,
+    /// Where its period starts.
+    pub clock: StartClock,
+    /// How long it keeps.
+    pub keep_for: KeepFor,
+    /// A legal obligation: beats an erasure request.
+    pub binding: bool,
+    /// Legal basis, as the file states it.
+    pub basis: Option<String>,
+}
+
+/// What happens above a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnExcess {
+    /// Delete nothing and ask.
+    Stop,
+    /// Delete the oldest, up to the limit.
+    OldestFirst,
+}
+
+/// Limits on one sweep: always on, only ever raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Most files in one sweep of a policy.
+    pub files_per_sweep: u64,
+    /// Most of the policy's live files in one sweep, in percent (1…100).
+    pub share_per_sweep: u8,
+    /// What happens above.
+    pub on_excess: OnExcess,
+}
+
+/// The share limit is judged from this many live files on.
+pub const SHARE_JUDGED_FROM: u64 = 50;
+
+/// A late start: a deadline that the policy does not state lies this long after the due time.
+pub const DEFAULT_GRACE_MILLIS: i64 = 24 * 3_600_000;
+
+impl RuleSet {
+    /// The policy of that name.
+    #[must_use]
+    pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.name == *name)
+    }
+
+    /// Digest of the parts that decide when a file is due: zone, policies' matchers, clocks and
+    /// periods, floors. A changed limit, schedule or mode leaves it as it is, and so does a comment.
+    #[must_use]
+    pub fn digest_of(zone_name: &str, policies: &[Policy], floors: &[Floor]) -> RuleDigest {
+        let mut parts = BTreeMap::new();
+        parts.insert("0 zone".to_owned(), zone_name.to_owned());
+        for (at, p) in policies.iter().enumerate() {
+            let text = format!(
+                "{} {:?} {:?} {:?} {:?}",
+                p.name, p.matcher, p.clock, p.delete_after, p.delete_by
+            );
+            parts.insert(format!("1 policy {at:06}"), text);
+        }
+        for (at, f) in floors.iter().enumerate() {
+            let text = format!(
+                "{} {:?} {:?} {:?} {}",
+                f.name, f.matcher, f.clock, f.keep_for, f.binding
+            );
+            parts.insert(format!("2 floor {at:06}"), text);
+        }
+        let mut hash = Sha256::new();
+        for (key, value) in parts {
+            hash.update(format!("{key}\u{1f}{value}\u{1e}"));
+        }
+        RuleDigest(hex::encode(hash.finalize()))
+    }
+}
+
+/// What the rules say of a file apart from holds: what the ledger keeps as a narrowing hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// The policy that owns it.
+    pub owner: Option<PolicyName>,
+    /// When it becomes due. `None`: never, or not eligible.
+    pub due_at: Option<Timestamp>,
+    /// When it becomes overdue.
+    pub deadline_at: Option<Timestamp>,
+}
