@@ -1,1 +1,11 @@
-//! (room under construction)
+//! The ledger: which files are known, what was intended, what came of it.
+//!
+//! Edge storey. [`contract`] is what the rest of the house may ask of a ledger; `sqlite` is the one
+//! that stands behind it today. Each SQL statement lies beside the function that runs it. The
+//! ledger decides nothing: whoever claims files brings the decision along as a function.
+
+pub mod contract;
+pub mod error;
+
+pub use contract::*;
+pub use error::LedgerError;

@@ -20,5 +20,5 @@ pub use hold::{Hold, HoldId, HoldScope, Holds, NewHold};
 pub use ids::{
     BatchId, ClassificationId, ExtractionId, FileId, InvalidId, MAX_ID_BYTES, PolicyName, push_id_time,
 };
-pub use sweep::{Occurrence, Sweep, SweepId, SweepState, SweepSummary, Trigger};
+pub use sweep::{Sweep, SweepId, SweepState, SweepSummary, Trigger};
 pub use time::{InvalidTimestamp, Timestamp};

@@ -23,15 +23,6 @@ pub enum Trigger {
     Approval,
 }
 
-/// The identity of a scheduled run: unique in the ledger, so that it runs once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Occurrence {
-    /// Whose schedule.
-    pub policy: PolicyName,
-    /// The instant that the schedule names.
-    pub at: Timestamp,
-}
-
 /// How a sweep stands or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
