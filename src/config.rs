@@ -17,6 +17,7 @@ mod relations;
 mod settings;
 mod source;
 mod suggest;
+mod syntax;
 mod urls;
 mod values;
 mod zone;
@@ -28,9 +29,7 @@ pub use code::{Code, Severity};
 pub use credentials::{CredentialError, api_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use load::{Checked, Loaded, load, parse};
-pub use settings::{
-    ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings,
-};
+pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 
 /// Where the policy file is, unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/retentiond/policies.toml";

@@ -132,3 +132,6 @@ fn checked(mut text: String, place: String) -> Result<SecretString, CredentialEr
     }
     Ok(SecretString::from(text))
 }
+
+#[cfg(test)]
+mod tests;

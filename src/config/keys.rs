@@ -25,6 +25,12 @@ pub(super) struct Key {
 }
 
 impl Schema {
+    /// Where a key was found.
+    pub(super) fn inside(&self) -> String {
+        let preposition = if self.title == TOP.title { "at" } else { "in" };
+        format!("{preposition} {}", self.title)
+    }
+
     /// The key of that name.
     pub(super) fn key(&self, name: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.name == name)
@@ -170,10 +176,7 @@ pub(super) static EXCEPT: Schema = Schema {
 pub(super) static CLOCKS: Schema = Schema {
     title: "`clock`",
     place: "in `clock = { … }`",
-    keys: &[
-        key("start", "\"uploaded\""),
-        key("round_up", "\"year\""),
-    ],
+    keys: &[key("start", "\"uploaded\""), key("round_up", "\"year\"")],
 };
 
 /// All of them, outermost first.

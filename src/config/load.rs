@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
-use toml::de::{DeTable, Error as TomlError};
+use toml::de::DeTable;
 
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
@@ -18,6 +18,7 @@ use super::relations;
 use super::settings::{self, ExtractaSettings, HoldSettings, LedgerSettings, LogSettings};
 use super::source::Source;
 use super::suggest::listed;
+use super::syntax;
 use super::values::filled;
 use super::zone::{self, Zone};
 use crate::model::PolicyName;
@@ -59,7 +60,7 @@ pub struct Loaded {
 /// Reads and checks a policy file.
 ///
 /// # Errors
-/// Everything that is wrong with it; warnings are among them, errors are never missing.
+/// Everything that is wrong with it. Warnings wait until nothing is.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
     let refuse = |problem| Problems::new(Source::new(&name, ""), vec![problem]);
@@ -99,28 +100,28 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 /// Checks the text of a policy file; `source_name` is what messages call it.
 ///
 /// # Errors
-/// Everything that is wrong with it; warnings are among them, errors are never missing.
+/// Everything that is wrong with it. Warnings wait until nothing is.
 pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
     let source = Source::new(source_name, text);
-    let (document, syntax) = DeTable::parse_recoverable(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
     let mut findings = Findings::new();
     let top = Section::open(&keys::TOP, 0..0, document.get_ref(), &mut findings);
     let draft = Draft::read(&top, &mut findings);
-    if !syntax.is_empty() {
+    if !errors.is_empty() {
         return Err(Problems::new(
             source.clone(),
-            with_syntax(&source, &syntax, findings),
+            syntax::explained(&source, &errors, findings),
         ));
     }
-    if findings
-        .iter()
-        .any(|problem| problem.code.severity() == Severity::Error)
-    {
-        return Err(Problems::new(source, findings));
+    let (errors, warnings): (Findings, Findings) = findings
+        .into_iter()
+        .partition(|problem| problem.code.severity() == Severity::Error);
+    if !errors.is_empty() {
+        return Err(Problems::new(source, errors));
     }
     let lines = draft.lines(&source);
     let fingerprint = hex::encode(Sha256::digest(text));
-    Ok(draft.finish(lines, fingerprint, Problems::new(source, findings)))
+    Ok(draft.finish(lines, fingerprint, Problems::new(source, warnings)))
 }
 
 /// The whole file, each part with its places.
@@ -232,61 +233,30 @@ fn labels(top: &Section<'_>, findings: &mut Findings) -> Vec<String> {
         let Some(label) = filled("a label key", &text, "\"tenant\"", findings) else {
             continue;
         };
-        let plain =
-            |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         if !label.chars().all(plain) || label.len() > 64 {
             findings.push(
-                Problem::at(Code::BadName, text.span(), format!("`{label}` cannot be a label key"))
-                    .help("use letters, digits, `_`, `-` and `.`, at most 64 of them"),
+                Problem::at(
+                    Code::BadName,
+                    text.span(),
+                    format!("`{label}` cannot be a label key"),
+                )
+                .help("use letters, digits, `_`, `-` and `.`, at most 64 of them"),
             );
         }
         if declared.contains(&label) {
             let known: Vec<&str> = declared.iter().map(String::as_str).collect();
             findings.push(
-                Problem::at(Code::DuplicateName, text.span(), format!("the label `{label}` is declared twice"))
-                    .help(format!("remove one; `labels` already holds {}", listed(&known))),
+                Problem::at(
+                    Code::DuplicateName,
+                    text.span(),
+                    format!("the label `{label}` is declared twice"),
+                )
+                .help(format!("remove one; `labels` already holds {}", listed(&known))),
             );
             continue;
         }
         declared.push(label);
     }
     declared
-}
-
-/// Syntax errors, one a line, and what the rest of the file still shows: nothing on a broken line, and
-/// nothing that the broken part may have said.
-fn with_syntax(source: &Source, errors: &[TomlError], findings: Findings) -> Vec<Problem> {
-    let line = |at: usize| source.place(at).line;
-    let mut list: Vec<Problem> = Vec::new();
-    for error in errors {
-        let problem = syntax(source, error);
-        if !list
-            .iter()
-            .any(|other| line(other.start()) == line(problem.start()))
-        {
-            list.push(problem);
-        }
-    }
-    let broken: Vec<usize> = list.iter().map(|problem| line(problem.start())).collect();
-    let sound = findings.into_iter().filter(|problem| {
-        !broken.contains(&line(problem.start()))
-            && problem.code.severity() == Severity::Error
-            && !problem.code.needs_the_whole_file()
-    });
-    list.extend(sound);
-    list
-}
-
-fn syntax(source: &Source, error: &TomlError) -> Problem {
-    let span = error
-        .span()
-        .unwrap_or(source.text.len()..source.text.len());
-    let message = error.message();
-    if message.starts_with("duplicate key") {
-        return Problem::at(Code::DuplicateKey, span, "this is given twice")
-            .label("again here")
-            .help("remove one of the two; a table such as [limits] may stand only once, only [[policy]] and [[keep]] may be repeated");
-    }
-    Problem::at(Code::Syntax, span, format!("not TOML: {message}"))
-        .help("a line is `key = value`, a text stands in \"quotes\", a list in [brackets]")
 }

@@ -77,12 +77,7 @@ fn impossible(matcher: &Matcher, span: Range<usize>) -> Problem {
         .help("give `except` more keys or fewer values, so that it is narrower than `match`")
 }
 
-fn selection(
-    span: Range<usize>,
-    table: &DeTable<'_>,
-    labels: &[String],
-    findings: &mut Findings,
-) -> Matcher {
+fn selection(span: Range<usize>, table: &DeTable<'_>, labels: &[String], findings: &mut Findings) -> Matcher {
     let section = Section::open(&keys::MATCHING, span.clone(), table, findings);
     if table.keys().all(|key| key.get_ref() == "except") {
         findings.push(empty("`match`", span).help(
@@ -103,8 +98,12 @@ fn selection(
 }
 
 fn empty(name: &str, span: Range<usize>) -> Problem {
-    Problem::at(Code::EmptyMatch, span, format!("{name} says nothing of which files"))
-        .label("nothing is required of a file here")
+    Problem::at(
+        Code::EmptyMatch,
+        span,
+        format!("{name} says nothing of which files"),
+    )
+    .label("nothing is required of a file here")
 }
 
 fn criteria(section: &Section<'_>, labels: &[String], findings: &mut Findings) -> Criteria {

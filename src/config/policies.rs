@@ -189,11 +189,9 @@ fn schedule(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Sc
             let problem = Problem::at(
                 Code::BadSchedule,
                 text.span(),
-                format!("`schedule` is no cron expression: {error}"),
+                "`schedule` is no usable cron expression",
             );
-            findings.push(problem.label("when to sweep").help(
-                "write five fields, minute hour day month weekday, such as `\"0 3 * * *\"` for every day at 03:00; with six, the first is seconds",
-            ));
+            findings.push(problem.label("when to sweep").help(error.to_string()));
             None
         }
     }

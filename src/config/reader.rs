@@ -63,9 +63,18 @@ impl<'t> Section<'t> {
         self.table.get(key)
     }
 
+    /// Whether an unknown key, already reported, was probably meant to be this one.
+    pub(super) fn has_slip_for(&self, key: &str) -> bool {
+        let known: Vec<&str> = self.schema.keys.iter().map(|key| key.name).collect();
+        self.table
+            .keys()
+            .filter(|given| !known.contains(&given.get_ref().as_ref()))
+            .any(|given| nearest(given.get_ref(), known.iter().copied()) == Some(key))
+    }
+
     /// Reports a key without which the table means nothing.
     pub(super) fn require<T>(&self, key: &str, read: Option<T>, findings: &mut Findings) -> Option<T> {
-        if self.value(key).is_none() {
+        if self.value(key).is_none() && !self.has_slip_for(key) {
             let problem = Problem::at(
                 Code::MissingKey,
                 self.at(),
@@ -111,12 +120,7 @@ impl<'t> Section<'t> {
     /// A text, or a list of texts. An empty list is reported.
     pub(super) fn strings(&self, key: &str, findings: &mut Findings) -> Option<Vec<Spanned<String>>> {
         let value = self.value(key)?;
-        strings(
-            &format!("`{key}`"),
-            self.schema.example(key),
-            value,
-            findings,
-        )
+        strings(&format!("`{key}`"), self.schema.example(key), value, findings)
     }
 
     /// A table inside this one.
@@ -129,7 +133,7 @@ impl<'t> Section<'t> {
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::open(schema, value.span(), table, findings)),
-            other => self.mistyped(key, "a table", other, value.span(), findings),
+            other => self.mistyped(key, "a single table", other, value.span(), findings),
         }
     }
 
@@ -202,14 +206,9 @@ pub(super) fn strings(
             }
             if items.is_empty() {
                 findings.push(
-                    Problem::at(
-                        Code::EmptyValue,
-                        value.span(),
-                        format!("{name} is an empty list"),
-                    )
-                    .help(format!(
-                        "name at least one, for example {example}, or remove the key"
-                    )),
+                    Problem::at(Code::EmptyValue, value.span(), format!("{name} is an empty list")).help(
+                        format!("name at least one, for example {example}, or remove the key"),
+                    ),
                 );
             }
             Some(texts)
@@ -238,6 +237,7 @@ fn described(value: &DeValue<'_>) -> &'static str {
         DeValue::Float(_) => "a fractional number",
         DeValue::Boolean(_) => "`true` or `false`",
         DeValue::Datetime(_) => "a date",
+        DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => "a repeated table",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
@@ -250,14 +250,18 @@ fn unknown_key(schema: &Schema, known: &[&str], name: &str, span: Range<usize>) 
             .help("put the key into a file of its own that only the service can read, and name that file: `api_key_file = \"/etc/retentiond/credentials/api-key\"` in [extracta]");
     }
     if schema.title == keys::CLOCKS.title && name == "fallback" {
-        return Problem::at(Code::EventNotAvailable, span, "`fallback` is not available in this version")
-            .label("only events need a fallback, and this version knows none")
-            .help("remove `fallback`, and start from `uploaded` or `processed`");
+        return Problem::at(
+            Code::EventNotAvailable,
+            span,
+            "`fallback` is not available in this version",
+        )
+        .label("only events need a fallback, and this version knows none")
+        .help("remove `fallback`, and start from `uploaded` or `processed`");
     }
     let problem = Problem::at(
         Code::UnknownKey,
         span,
-        format!("unknown key `{name}` in {}", schema.title),
+        format!("unknown key `{name}` {}", schema.inside()),
     );
     if let Some(near) = nearest(name, known.iter().copied()) {
         return problem.label(format!("did you mean `{near}`?")).help(format!(

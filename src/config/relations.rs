@@ -52,10 +52,14 @@ fn names(policies: &[PolicyDraft], floors: &[FloorDraft], findings: &mut Finding
             continue;
         };
         findings.push(
-            Problem::at(Code::DuplicateName, name.span(), format!("the name `{text}` is given twice"))
-                .label("again here")
-                .with(first.clone(), "first here")
-                .help("policies and floors share their names: give this one a name of its own"),
+            Problem::at(
+                Code::DuplicateName,
+                name.span(),
+                format!("the name `{text}` is given twice"),
+            )
+            .label("again here")
+            .with(first.clone(), "first here")
+            .help("policies and floors share their names: give this one a name of its own"),
         );
     }
 }
@@ -109,7 +113,9 @@ fn everything(common: &Common) -> Option<&Spanned<Matcher>> {
 /// Unreachable policies are refused, overlapping ones pointed out.
 fn reach(policies: &[PolicyDraft], findings: &mut Findings) {
     for (at, policy) in policies.iter().enumerate() {
-        let Some(own) = &policy.common.matcher else { continue };
+        let Some(own) = &policy.common.matcher else {
+            continue;
+        };
         let above = policies[..at]
             .iter()
             .filter_map(|other| Some((&other.common, other.common.matcher.as_ref()?)))

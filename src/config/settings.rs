@@ -129,10 +129,7 @@ const LEVELS: [(&str, LogLevel); 5] = [
     ("debug", LogLevel::Debug),
     ("trace", LogLevel::Trace),
 ];
-const EXCESS: [(&str, OnExcess); 2] = [
-    ("stop", OnExcess::Stop),
-    ("oldest-first", OnExcess::OldestFirst),
-];
+const EXCESS: [(&str, OnExcess); 2] = [("stop", OnExcess::Stop), ("oldest-first", OnExcess::OldestFirst)];
 
 const DEFAULT_BASE_URL: &str = "https://api.extracta.ai/api/v1";
 const DEFAULT_LEDGER: &str = "/var/lib/retentiond/ledger.db";
@@ -265,7 +262,9 @@ pub(super) fn cool_down(section: Option<&Section<'_>>, findings: &mut Findings) 
 impl HoldSettings {
     /// The default: 24 hours.
     pub(super) const DEFAULT: Self = Self {
-        cool_down: Period::Exact { millis: 24 * 3_600_000 },
+        cool_down: Period::Exact {
+            millis: 24 * 3_600_000,
+        },
     };
 }
 

@@ -70,6 +70,16 @@ fn redacted(text: &str) -> String {
             }
         }
     }
+    // Nobody means anything but the API key by a key called `key`.
+    let alone = |at: &usize| {
+        !lower[..*at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-'))
+            && !lower[at + 3..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-'))
+    };
+    for (at, _) in lower.match_indices("key").filter(|(at, _)| alone(at)) {
+        if let Some(range) = value_to_hide(&lower, at) {
+            blank(&mut bytes[range]);
+        }
+    }
     for (at, _) in lower.match_indices("://") {
         if let Some(range) = userinfo(&lower, at + 3) {
             blank(&mut bytes[range]);
@@ -127,6 +137,7 @@ mod tests {
             ("\"api-key\"='ü'\r\n", "\"api-key\"=****\r\n"),
             ("e = { apikey = \"k\", a = 1 }", "e = { apikey = ************"),
             ("api_token=\"\"\"\nsk\n\"\"\"\na=1", "api_token=***\n**\n***\na=1"),
+            ("key = sk-1\nmonkey = 1", "key = ****\nmonkey = 1"),
             ("api_key_file = \"/etc/k\"", "api_key_file = \"/etc/k\""),
             ("api_key_file = \"sk-1\"", "api_key_file = ******"),
             ("u = \"https://me:pw@host/a@b\"", "u = \"https://*****@host/a@b\""),

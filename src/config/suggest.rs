@@ -5,7 +5,7 @@ pub(super) fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c 
     let given = folded(given);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&given, &folded(candidate)), candidate))
+        .map(|candidate| (distance(&given, &folded(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= slack(&given, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -21,10 +21,24 @@ pub(super) fn listed(words: &[&str]) -> String {
     }
 }
 
+/// Edits between the two; one that begins with the other (`warning`, `warn`) counts as near.
+fn distance(given: &str, candidate: &str) -> usize {
+    let edits = strsim::damerau_levenshtein(given, candidate);
+    let shorter = given.len().min(candidate.len());
+    let begins = shorter >= 4 && (given.starts_with(candidate) || candidate.starts_with(given));
+    if begins { edits.min(1) } else { edits }
+}
+
 fn folded(text: &str) -> String {
     text.chars()
         .take(64)
-        .map(|c| if c == '-' || c == ' ' { '_' } else { c.to_ascii_lowercase() })
+        .map(|c| {
+            if c == '-' || c == ' ' {
+                '_'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
         .collect()
 }
 
@@ -42,6 +56,7 @@ mod tests {
         assert_eq!(nearest("delete-after", keys), Some("delete_after"));
         assert_eq!(nearest("delet_by", keys), Some("delete_by"));
         assert_eq!(nearest("Mode", keys), Some("mode"));
+        assert_eq!(nearest("warning", ["warn", "info"]), Some("warn"));
         assert_eq!(nearest("colour", keys), None);
         assert_eq!(nearest("", ["a"]), Some("a"));
         assert_eq!(nearest("x", []), None);

@@ -23,12 +23,14 @@ pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Optio
         Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
             refuse("is no https URL", usual)
         }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            refuse("holds a user or password", "remove everything up to the `@`; the key belongs into a file: `api_key_file`")
-        }
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-            refuse("holds a query or fragment", "remove everything from the `?` or `#` on")
-        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
+            "holds a user or password",
+            "remove everything up to the `@`; the key belongs into a file: `api_key_file`",
+        ),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => refuse(
+            "holds a query or fragment",
+            "remove everything from the `?` or `#` on",
+        ),
         Ok(url) if is_link_local(&url) => refuse("points to a link-local address", usual),
         Ok(url) if url.scheme() == "http" && !loopback(&url) => refuse(
             "is not encrypted",
@@ -63,10 +65,7 @@ fn is_link_local(url: &Url) -> bool {
 
 fn address(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// The file behind `sqlite:/path`.
@@ -93,9 +92,13 @@ pub(super) fn ledger_path(text: &Spanned<String>, findings: &mut Findings) -> Op
         Some(path) if is_file_path(path) => Some(path.to_owned()),
         Some(_) | None => {
             findings.push(
-                Problem::at(Code::BadLedgerUrl, text.span(), "the ledger's `url` names no SQLite file")
-                    .label("not `sqlite:` and an absolute path")
-                    .help(format!("{usual}, with a path from `/` on and no parameters")),
+                Problem::at(
+                    Code::BadLedgerUrl,
+                    text.span(),
+                    "the ledger's `url` names no SQLite file",
+                )
+                .label("not `sqlite:` and an absolute path")
+                .help(format!("{usual}, with a path from `/` on and no parameters")),
             );
             None
         }

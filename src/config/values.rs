@@ -156,13 +156,9 @@ pub(super) fn interval(
             Some(length) => Some(Spanned::new(text.span(), length)),
             None => {
                 findings.push(
-                    Problem::at(
-                        Code::BadInterval,
-                        text.span(),
-                        format!("`{key}` is no interval"),
-                    )
-                    .label("not understood")
-                    .help("write a number and a unit: `500ms`, `2s`, `1 minute`, `1 hour`"),
+                    Problem::at(Code::BadInterval, text.span(), format!("`{key}` is no interval"))
+                        .label("not understood")
+                        .help("write a number and a unit: `500ms`, `2s`, `1 minute`, `1 hour`"),
                 );
                 None
             }
@@ -179,13 +175,22 @@ pub(super) fn interval(
             )
             .label("too short or too long")
             .help(format!(
-                "write an interval from {:?} to {:?}",
-                range.start(),
-                range.end()
+                "write an interval from {} to {}",
+                spoken(*range.start()),
+                spoken(*range.end())
             )),
         );
     }
     read
+}
+
+fn spoken(length: Duration) -> String {
+    match length.as_millis() {
+        0 => "0s".to_owned(),
+        ms if ms % 60_000 == 0 => format!("{} minutes", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
 }
 
 fn exact(text: &str) -> Option<Duration> {

@@ -22,12 +22,18 @@ pub(super) enum Zone {
     Unknown,
     /// Nothing.
     Unstated,
+    /// Nothing, but a key that was probably meant to say it; reported.
+    Misspelt,
 }
 
 impl Zone {
     pub(super) fn read(top: &Section<'_>, findings: &mut Findings) -> Self {
         if top.value("timezone").is_none() {
-            return Self::Unstated;
+            return if top.has_slip_for("timezone") {
+                Self::Misspelt
+            } else {
+                Self::Unstated
+            };
         }
         let Some(text) = top.string("timezone", findings) else {
             return Self::Unknown;
@@ -45,17 +51,22 @@ impl Zone {
     pub(super) fn or_utc(self) -> (TimeZone, String) {
         match self {
             Self::Known(zone, name) => (zone, name),
-            Self::Unknown | Self::Unstated => (TimeZone::UTC, "UTC".to_owned()),
+            Self::Unknown | Self::Unstated | Self::Misspelt => (TimeZone::UTC, "UTC".to_owned()),
         }
     }
 }
 
 /// Only real IANA names: the directories `posix/` and `right/` (which counts leap seconds) and the
 /// machine's own `localtime` would make the rules depend on the machine.
-fn lookup(name: &str) -> Option<(TimeZone, String)> {
+fn is_of_the_machine(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let machine = ["posix/", "right/", "local", "etc/unknown", "factory"];
-    if machine.iter().any(|prefix| lower.starts_with(prefix)) {
+    ["posix", "right/", "local", "etc/unknown", "factory"]
+        .iter()
+        .any(|prefix| lower.starts_with(prefix))
+}
+
+fn lookup(name: &str) -> Option<(TimeZone, String)> {
+    if is_of_the_machine(name) {
         return None;
     }
     let zone = jiff::tz::db().get(name).ok()?;
@@ -76,7 +87,7 @@ fn unknown(text: &Spanned<String>) -> Problem {
     let names: Vec<String> = jiff::tz::db()
         .available()
         .map(|name| name.to_string())
-        .filter(|name| !name.starts_with("posix/") && !name.starts_with("right/"))
+        .filter(|name| !is_of_the_machine(name))
         .collect();
     let city = |name: &&String| {
         name.rsplit('/')
@@ -92,9 +103,9 @@ fn unknown(text: &Spanned<String>) -> Problem {
         Some(near) => problem
             .label(format!("did you mean `{near}`?"))
             .help(format!("write `timezone = \"{near}\"`")),
-        None => problem
-            .label("not in the IANA time zone database")
-            .help("write the IANA name of the zone, such as `timezone = \"Europe/Berlin\"` or `timezone = \"UTC\"`"),
+        None => problem.label("not in the IANA time zone database").help(
+            "write the IANA name of the zone, such as `timezone = \"Europe/Berlin\"` or `timezone = \"UTC\"`",
+        ),
     }
 }
 
