@@ -6,6 +6,7 @@
 
 pub mod credentials;
 
+mod clocks;
 mod code;
 mod diagnostics;
 mod keys;

@@ -33,12 +33,12 @@ pub(super) fn matcher(
             return None;
         }
         DeValue::Table(table) => selection(value.span(), table, labels, findings),
-        other @ (DeValue::Integer(_)
+        DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_)
-        | DeValue::Array(_)) => {
-            return section.mistyped("match", "a table", other, value.span(), findings);
+        | DeValue::Array(_) => {
+            return section.mistyped("match", "a table", value, findings);
         }
     };
     if findings.len() > before {
@@ -168,7 +168,7 @@ fn label_criteria(
         return BTreeMap::new();
     };
     let DeValue::Table(table) = value.get_ref() else {
-        section.mistyped::<()>("labels", "a table", value.get_ref(), value.span(), findings);
+        section.mistyped::<()>("labels", "a table", value, findings);
         return BTreeMap::new();
     };
     if table.is_empty() {

@@ -6,28 +6,18 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::clocks::{Clock, clock, rounded_hours};
 use super::code::Code;
 use super::diagnostics::Problem;
-use super::keys;
 use super::matching::matcher;
 use super::reader::{Findings, Section};
-use super::values::{filled, period, unknown_word, word};
+use super::values::{filled, period, word};
 use crate::model::PolicyName;
 use crate::rules::matching::Matcher;
-use crate::rules::period::{Period, RoundUp};
-use crate::rules::policy::{ApprovalRule, Floor, KeepFor, Mode, Policy, StartClock, StartEvent};
+use crate::rules::period::Period;
+use crate::rules::policy::{ApprovalRule, Floor, KeepFor, Mode, Policy};
 use crate::rules::schedule::Schedule;
 
-const STARTS: [(&str, StartEvent); 2] = [
-    ("uploaded", StartEvent::Uploaded),
-    ("processed", StartEvent::Processed),
-];
-const ROUNDINGS: [(&str, RoundUp); 4] = [
-    ("day", RoundUp::Day),
-    ("month", RoundUp::Month),
-    ("quarter", RoundUp::Quarter),
-    ("year", RoundUp::Year),
-];
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
 const APPROVALS: [(&str, ApprovalRule); 2] = [
     ("over-limit", ApprovalRule::OverLimit),
@@ -41,13 +31,6 @@ pub(super) struct Common {
     pub(super) name: Option<Spanned<PolicyName>>,
     pub(super) matcher: Option<Spanned<Matcher>>,
     pub(super) clock: Option<Clock>,
-}
-
-/// A start, with the place of its rounding.
-#[derive(Debug, Clone)]
-pub(super) struct Clock {
-    pub(super) clock: StartClock,
-    pub(super) round_up_at: Option<Range<usize>>,
 }
 
 /// A `[[policy]]` with places.
@@ -197,72 +180,6 @@ fn schedule(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Sc
     }
 }
 
-fn clock(section: &Section<'_>, findings: &mut Findings) -> Option<Clock> {
-    let Some(value) = section.value("clock") else {
-        let clock = StartClock {
-            start: StartEvent::Uploaded,
-            round_up: None,
-        };
-        return Some(Clock {
-            clock,
-            round_up_at: None,
-        });
-    };
-    match value.get_ref() {
-        DeValue::String(text) => {
-            let text = Spanned::new(value.span(), text.clone().into_owned());
-            start("clock", &text, findings).map(|start| Clock {
-                clock: StartClock {
-                    start,
-                    round_up: None,
-                },
-                round_up_at: None,
-            })
-        }
-        DeValue::Table(_) => {
-            let inner = section.section("clock", &keys::CLOCKS, findings)?;
-            let given = inner
-                .string("start", findings)
-                .and_then(|text| start("start", &text, findings));
-            let given = inner.require("start", given, findings);
-            let round_up = word(&inner, "round_up", &ROUNDINGS, findings);
-            Some(Clock {
-                round_up_at: round_up.as_ref().map(Spanned::span),
-                clock: StartClock {
-                    start: given?,
-                    round_up: round_up.map(Spanned::into_inner),
-                },
-            })
-        }
-        other @ (DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)) => section.mistyped("clock", "a text or a table", other, value.span(), findings),
-    }
-}
-
-fn start(key: &str, text: &Spanned<String>, findings: &mut Findings) -> Option<StartEvent> {
-    let given = text.get_ref();
-    if let Some((_, start)) = STARTS.iter().find(|(word, _)| word == given) {
-        return Some(*start);
-    }
-    findings.push(if given.starts_with("event:") || given == "event" {
-        Problem::at(
-            Code::EventNotAvailable,
-            text.span(),
-            "clocks that start at an event are not available in this version",
-        )
-        .label("not available yet")
-        .help(format!(
-            "start from the upload or the end of processing: `{key} = \"uploaded\"` or `{key} = \"processed\"`"
-        ))
-    } else {
-        unknown_word(key, text, &STARTS.map(|(word, _)| word))
-    });
-    None
-}
-
 fn keep_for(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<KeepFor>> {
     let value = section.value("keep_for")?;
     if matches!(value.get_ref(), DeValue::String(text) if text == "forever") {
@@ -270,28 +187,6 @@ fn keep_for(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Ke
     }
     let read = period(section, "keep_for", findings)?;
     Some(Spanned::new(read.span(), KeepFor::Period(*read.get_ref())))
-}
-
-/// Rounding goes to the end of a day, so the period has to count days.
-fn rounded_hours(clock: Option<&Clock>, key: &str, period: &Spanned<Period>, findings: &mut Findings) {
-    let Some(round_up_at) = clock.and_then(|clock| clock.round_up_at.clone()) else {
-        return;
-    };
-    if period.get_ref().is_civil() {
-        return;
-    }
-    findings.push(
-        Problem::at(
-            Code::RoundUpWithHours,
-            round_up_at,
-            format!("`round_up` goes to the end of a day, but `{key}` counts hours"),
-        )
-        .label("rounds to whole days")
-        .with(period.span(), "counts by the clock")
-        .help(format!(
-            "write `{key}` in days or longer, such as `{key} = \"30 days\"`, or remove `round_up`"
-        )),
-    );
 }
 
 fn deadline(after: &Spanned<Period>, by: &Spanned<Period>) -> Option<Problem> {

@@ -90,30 +90,30 @@ impl<'t> Section<'t> {
     /// A text.
     pub(super) fn string(&self, key: &str, findings: &mut Findings) -> Option<Spanned<String>> {
         let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(Spanned::new(value.span(), text.clone().into_owned())),
-            other => self.mistyped(key, "a text in quotes", other, value.span(), findings),
+        match value.get_ref().as_str() {
+            Some(text) => Some(Spanned::new(value.span(), text.to_owned())),
+            None => self.mistyped(key, "a text in quotes", value, findings),
         }
     }
 
     /// `true` or `false`.
     pub(super) fn boolean(&self, key: &str, findings: &mut Findings) -> Option<bool> {
         let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(yes) => Some(*yes),
-            other => self.mistyped(key, "`true` or `false`", other, value.span(), findings),
+        match value.get_ref().as_bool() {
+            Some(yes) => Some(yes),
+            None => self.mistyped(key, "`true` or `false`", value, findings),
         }
     }
 
     /// A whole number. One beyond `i64` becomes its end, which is outside every range.
     pub(super) fn integer(&self, key: &str, findings: &mut Findings) -> Option<Spanned<i64>> {
         let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Integer(number) => {
+        match value.get_ref().as_integer() {
+            Some(number) => {
                 let read = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX);
                 Some(Spanned::new(value.span(), read))
             }
-            other => self.mistyped(key, "a whole number", other, value.span(), findings),
+            None => self.mistyped(key, "a whole number", value, findings),
         }
     }
 
@@ -131,9 +131,9 @@ impl<'t> Section<'t> {
         findings: &mut Findings,
     ) -> Option<Section<'t>> {
         let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Table(table) => Some(Section::open(schema, value.span(), table, findings)),
-            other => self.mistyped(key, "a single table", other, value.span(), findings),
+        match value.get_ref().as_table() {
+            Some(table) => Some(Section::open(schema, value.span(), table, findings)),
+            None => self.mistyped(key, "a single table", value, findings),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'t> Section<'t> {
             return Vec::new();
         };
         let DeValue::Array(items) = value.get_ref() else {
-            self.mistyped::<()>(key, "a repeated table", value.get_ref(), value.span(), findings);
+            self.mistyped::<()>(key, "a repeated table", value, findings);
             return Vec::new();
         };
         let mut found = Vec::new();
@@ -156,7 +156,7 @@ impl<'t> Section<'t> {
             if let DeValue::Table(table) = item.get_ref() {
                 found.push(Section::open(schema, item.span(), table, findings));
             } else {
-                self.mistyped::<()>(key, "a repeated table", item.get_ref(), item.span(), findings);
+                self.mistyped::<()>(key, "a repeated table", item, findings);
             }
         }
         found
@@ -167,11 +167,10 @@ impl<'t> Section<'t> {
         &self,
         key: &str,
         expected: &str,
-        found: &DeValue<'_>,
-        span: Range<usize>,
+        found: &Spanned<DeValue<'_>>,
         findings: &mut Findings,
     ) -> Option<T> {
-        findings.push(wrong_type(&format!("`{key}`"), expected, found, span).help(self.how_to_write(key)));
+        findings.push(wrong_type(&format!("`{key}`"), expected, found).help(self.how_to_write(key)));
         None
     }
 
@@ -191,37 +190,33 @@ pub(super) fn strings(
     value: &Spanned<DeValue<'_>>,
     findings: &mut Findings,
 ) -> Option<Vec<Spanned<String>>> {
-    let mistyped = |found: &DeValue<'_>, span| {
-        wrong_type(name, "a text or a list of texts", found, span).help(format!("for example {example}"))
+    let mistyped = |found: &Spanned<DeValue<'_>>| {
+        wrong_type(name, "a text or a list of texts", found).help(format!("for example {example}"))
     };
-    match value.get_ref() {
-        DeValue::String(text) => Some(vec![Spanned::new(value.span(), text.clone().into_owned())]),
-        DeValue::Array(items) => {
-            let mut texts = Vec::new();
-            for item in items.iter() {
-                match item.get_ref() {
-                    DeValue::String(text) => texts.push(Spanned::new(item.span(), text.clone().into_owned())),
-                    other => findings.push(mistyped(other, item.span())),
-                }
-            }
-            if items.is_empty() {
-                findings.push(
-                    Problem::at(Code::EmptyValue, value.span(), format!("{name} is an empty list")).help(
-                        format!("name at least one, for example {example}, or remove the key"),
-                    ),
-                );
-            }
-            Some(texts)
-        }
-        other => {
-            findings.push(mistyped(other, value.span()));
-            None
-        }
+    let own = |text: &Spanned<DeValue<'_>>| {
+        let read = text.get_ref().as_str()?;
+        Some(Spanned::new(text.span(), read.to_owned()))
+    };
+    if let Some(text) = own(value) {
+        return Some(vec![text]);
     }
+    let Some(items) = value.get_ref().as_array() else {
+        findings.push(mistyped(value));
+        return None;
+    };
+    if items.is_empty() {
+        let problem = Problem::at(Code::EmptyValue, value.span(), format!("{name} is an empty list"));
+        findings.push(problem.help(format!(
+            "name at least one, for example {example}, or remove the key"
+        )));
+    }
+    findings.extend(items.iter().filter(|item| !item.get_ref().is_str()).map(mistyped));
+    Some(items.iter().filter_map(own).collect())
 }
 
-fn wrong_type(name: &str, expected: &str, found: &DeValue<'_>, span: Range<usize>) -> Problem {
-    let found = described(found);
+fn wrong_type(name: &str, expected: &str, found: &Spanned<DeValue<'_>>) -> Problem {
+    let span = found.span();
+    let found = described(found.get_ref());
     Problem::at(
         Code::WrongType,
         span,

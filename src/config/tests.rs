@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::keys::{self, Schema};
 use super::*;
@@ -16,26 +16,16 @@ use crate::rules::policy::{ApprovalRule, KeepFor, Limits, Mode, OnExcess, StartE
 const EXAMPLE: &str = include_str!("../../policies.example.toml");
 
 /// `[[policy]] delete_after`-style paths of every key that stands in a table, tables included.
-fn keys_in(table: &DeTable<'_>, place: &str, schema_of_labels: bool, found: &mut BTreeSet<String>) {
+fn keys_in(table: &DeTable<'_>, place: &str, keys_are_labels: bool, found: &mut BTreeSet<String>) {
     for (key, value) in table {
-        if !schema_of_labels {
+        if !keys_are_labels {
             found.insert(format!("{place}{}", key.get_ref()));
         }
-        let inner = match place {
-            "" => format!("{} ", key.get_ref()),
-            _ => format!("{} ", key.get_ref()),
-        };
+        let inner = format!("{} ", key.get_ref());
         let labels = key.get_ref() == "labels";
-        match value.get_ref() {
-            DeValue::Table(table) => keys_in(table, &inner, labels, found),
-            DeValue::Array(items) => {
-                for item in items.iter() {
-                    if let DeValue::Table(table) = item.get_ref() {
-                        keys_in(table, &inner, labels, found);
-                    }
-                }
-            }
-            _ => {}
+        let tables = value.get_ref().as_array().into_iter().flatten().chain([value]);
+        for table in tables.filter_map(|value| value.get_ref().as_table()) {
+            keys_in(table, &inner, labels, found);
         }
     }
 }

@@ -71,8 +71,8 @@ pub(super) fn period(section: &Section<'_>, key: &str, findings: &mut Findings) 
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::String(text) => text.clone().into_owned(),
-        other @ (DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_)) => {
-            return section.mistyped(key, "a period in quotes", other, value.span(), findings);
+        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+            return section.mistyped(key, "a period in quotes", value, findings);
         }
     };
     match Period::parse(&text) {
@@ -253,15 +253,10 @@ pub(super) fn percentage(section: &Section<'_>, key: &str, default: u8, findings
     let Some(value) = section.value(key) else {
         return default;
     };
-    let read = match value.get_ref() {
-        DeValue::String(text) => text.trim().strip_suffix('%').and_then(percent),
-        DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => None,
-    };
+    let text = value.get_ref().as_str();
+    let read = text
+        .and_then(|text| text.trim().strip_suffix('%'))
+        .and_then(percent);
     read.unwrap_or_else(|| {
         findings.push(
             Problem::at(
