@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
+use super::matching::{Criteria, Matcher};
+use super::period::Period;
+use super::policy::{
+    ApprovalRule, Floor, KeepFor, Limits, Mode, OnExcess, Policy, RuleSet, StartClock, StartEvent,
+};
+use super::schedule::Schedule;
 use crate::model::{
     BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, FileAddress, FileId, FileKey,
-    FileRecord, FileState, Parent, Timestamp,
+    FileRecord, FileState, Hold, HoldId, HoldScope, Holds, Parent, PolicyName, Timestamp,
 };
 
 /// A classification file, by what a test cares about.
@@ -99,4 +105,109 @@ fn record(parent: Parent, batch: &str, file: &str) -> FileRecord {
         due_at: None,
         deadline_at: None,
     }
+}
+
+pub(crate) fn period(text: &str) -> Period {
+    Period::parse(text).unwrap()
+}
+
+/// Matches every file with label `kind = value`.
+pub(crate) fn kind(value: &str) -> Matcher {
+    Matcher::Where {
+        all_of: Criteria {
+            labels: [("kind".to_owned(), [value.to_owned()].into())].into(),
+            ..Criteria::default()
+        },
+        except: None,
+    }
+}
+
+/// Matches every file of a classification.
+pub(crate) fn of_classification(id: &str) -> Matcher {
+    Matcher::Where {
+        all_of: Criteria {
+            classification: Some([id.to_owned()].into()),
+            ..Criteria::default()
+        },
+        except: None,
+    }
+}
+
+pub(crate) const UPLOADED: StartClock = StartClock {
+    start: StartEvent::Uploaded,
+    round_up: None,
+};
+
+pub(crate) const PROCESSED: StartClock = StartClock {
+    start: StartEvent::Processed,
+    round_up: None,
+};
+
+/// An enforcing policy, counted from the upload.
+pub(crate) fn policy(name: &str, matcher: Matcher, delete_after: &str) -> Policy {
+    Policy {
+        name: PolicyName::new(name).unwrap(),
+        matcher,
+        clock: UPLOADED,
+        delete_after: period(delete_after),
+        delete_by: None,
+        schedule: Schedule::parse("0 3 * * *").unwrap(),
+        mode: Mode::Enforce,
+        approval: ApprovalRule::OverLimit,
+    }
+}
+
+/// A floor, counted from the upload; `forever` keeps for ever.
+pub(crate) fn floor(name: &str, matcher: Matcher, keep_for: &str) -> Floor {
+    Floor {
+        name: PolicyName::new(name).unwrap(),
+        matcher,
+        clock: UPLOADED,
+        keep_for: match keep_for {
+            "forever" => KeepFor::Forever,
+            text => KeepFor::Period(period(text)),
+        },
+        binding: false,
+        basis: None,
+    }
+}
+
+pub(crate) const LIMITS: Limits = Limits {
+    files_per_sweep: 1000,
+    share_per_sweep: 25,
+    on_excess: OnExcess::Stop,
+};
+
+pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) -> RuleSet {
+    RuleSet {
+        zone: jiff::tz::TimeZone::get(zone).unwrap(),
+        zone_name: zone.to_owned(),
+        label_keys: vec!["kind".to_owned()],
+        digest: RuleSet::digest_of(zone, &policies, &floors),
+        policies,
+        floors,
+        limits: LIMITS,
+    }
+}
+
+pub(crate) fn rules(policies: Vec<Policy>, floors: Vec<Floor>) -> RuleSet {
+    rules_in("Europe/Berlin", policies, floors)
+}
+
+pub(crate) fn hold(id: i64, scope: HoldScope) -> Hold {
+    Hold {
+        id: HoldId(id),
+        scope,
+        reason: "litigation".to_owned(),
+        reference: None,
+        owner: None,
+        review_by: None,
+        placed_at: at("2026-02-01T00:00:00Z"),
+        released_at: None,
+        ends_at: None,
+    }
+}
+
+pub(crate) fn no_holds() -> Holds {
+    Holds::default()
 }

@@ -13,6 +13,10 @@ use crate::model::{FileRecord, Parent};
 
 /// A rule's `match`. Keys are ANDed, the items of a list are ORed, `except` wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per rule, and `config` builds it in place"
+)]
 pub enum Matcher {
     /// `match = "everything"`: written out, last policy only.
     Everything,
