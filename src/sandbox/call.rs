@@ -141,8 +141,10 @@ impl Call {
                 }
                 FileList::Ids(ids)
             }
-            other if is_falsy(other) => FileList::Widens,
-            _ => FileList::Odd,
+            falsy if is_falsy(falsy) => FileList::Widens,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                FileList::Odd
+            }
         }
     }
 

@@ -16,7 +16,7 @@ fn details_key(module: Module) -> &'static str {
     }
 }
 
-fn details<'c>(call: &'c Call) -> Result<&'c Map<String, Value>, Answer> {
+fn details(call: &Call) -> Result<&Map<String, Value>, Answer> {
     let key = details_key(call.route.module);
     let found = call.field(key).and_then(Value::as_object);
     found.ok_or_else(|| Answer::error(400, &format!("{key} is required")))

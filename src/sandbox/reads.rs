@@ -61,21 +61,15 @@ pub(super) fn results(world: &mut World, call: &Call) -> Result<Answer, Answer> 
     let batch = world
         .batch(module, parent, &place.batch)
         .ok_or_else(|| Answer::unknown("Batch"))?;
-    let shown = |id: &str| {
-        ids.as_ref()
-            .is_none_or(|ids| ids.iter().any(|asked| &**asked == id))
-    };
     let rows: Vec<Row<'_>> = match &ids {
         // One file of a large batch is looked up, not searched for.
-        Some(ids) => ids
-            .iter()
-            .filter_map(|id| batch.files.get_key_value(id))
-            .map(|(id, file)| row(world, &place, id, file))
-            .collect(),
+        Some(ids) => {
+            let found = ids.iter().filter_map(|id| batch.files.get_key_value(id));
+            found.map(|(id, file)| row(world, &place, id, file)).collect()
+        }
         None => batch
             .files
             .iter()
-            .filter(|(id, _)| shown(id))
             .map(|(id, file)| row(world, &place, id, file))
             .collect(),
     };

@@ -47,11 +47,13 @@ async fn a_500_is_the_documented_one_and_applies_as_told() {
 #[tokio::test]
 async fn a_late_deletion_comes_after_its_answer() {
     let fault = Fault {
-        late_ms: 40,
+        late_ms: 3_600_000,
         ..at_delete().status(500).apply(Apply::After)
     };
     let (bench, reply) = under(fault, 2).await;
     assert_eq!((reply.status, bench.left()), (500, 2));
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(3_600)).await;
     bench.handle.await_gone(&bench.files[1]).await;
     let record = &bench.handle.requests()[0];
     assert_eq!((record.applied, record.removed), (Applied::Yes, 2));

@@ -134,7 +134,7 @@ async fn a_truncated_body_is_shorter_than_promised() {
     let reply = Reply::parse(&send_delete(&bench).await.unwrap()).unwrap();
     let promised: usize = reply.header("content-length")[0].parse().unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, promised - 10));
-    assert!(reply.text().starts_with(r#"{"deleteAll":true"#) || reply.text().starts_with(r#"{"status""#));
+    assert!(serde_json::from_slice::<Value>(&reply.body).is_err());
 }
 
 #[tokio::test]
