@@ -9,6 +9,7 @@ mod chunk;
 pub mod clock;
 mod executor;
 mod gate;
+pub mod observe;
 pub mod planning;
 mod probe;
 mod run;

@@ -13,6 +13,7 @@ use super::occurrence::due_run;
 use super::reload::{Impact, counts, needs_restart, same_rules};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use crate::config::{Checked, Problems};
+use crate::engine::observe::{LAST_RELOAD, LAST_TURN};
 use crate::engine::planning::{PlanError, refresh_hints};
 use crate::engine::{Clock, Ending, Engine, Stop, SweepError, SweepReport, SweepRequest};
 use crate::ledger::{Ledger, LedgerError};
@@ -20,12 +21,6 @@ use crate::model::{BreakerKind, PolicyName, Timestamp, Trigger as Cause};
 
 /// The loop turns at least this often.
 const TICK: Duration = Duration::from_secs(15);
-
-/// Setting that tells the other processes how the last reload went.
-pub const LAST_RELOAD: &str = "config.last_reload";
-
-/// Setting: when the loop last turned, so that `status` can say whether a daemon is at work.
-pub const LAST_TURN: &str = "daemon.last_turn";
 
 /// Wakes that may wait; more than one a policy says nothing new.
 const WAKES: usize = 64;
