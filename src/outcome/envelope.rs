@@ -22,6 +22,16 @@ pub fn may_be_json(content_type: Option<&str>) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
+/// Reads a JSON object, and nothing but an object: derived readers would take an array for one, too.
+#[must_use]
+pub fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    let first = json.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    if *first != b'{' {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
 /// A field that may hold anything; only strings and booleans mean something here.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -66,11 +76,7 @@ impl<'a> Envelope<'a> {
         if !may_be_json(content_type) {
             return None;
         }
-        let first = body.iter().find(|byte| !byte.is_ascii_whitespace())?;
-        if *first != b'{' {
-            return None;
-        }
-        serde_json::from_slice(body).ok().map(Self)
+        object(body).map(Self)
     }
 
     /// The `status` field.
@@ -110,27 +116,56 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Whether this says that a thing named by one of `nouns` does not exist.
-    ///
-    /// Wants the API's own envelope or a message that names the thing: a gateway's bare
-    /// `{"message":"Not Found"}` tells of a wrong address, not of a file.
+    /// Whether the message speaks of one of these things, in whole words and lower case. A path is
+    /// one word, so `/getResults` names nothing.
     #[must_use]
-    pub fn says_missing(&self, nouns: &[&str], envelope_suffices: bool) -> bool {
+    pub fn speaks_of(&self, things: &[&str]) -> bool {
         let said = self.message().unwrap_or_default().to_lowercase();
-        let missing = ["does not exist", "doesn't exist", "not found"]
+        said.split_whitespace()
+            .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/'))
+            .any(|word| things.contains(&word))
+    }
+
+    /// Whether this is the API's own word that something does not exist.
+    ///
+    /// Wants the API's envelope, or else a message that names one of `things`: a gateway's bare
+    /// `{"message":"Not Found"}` tells of a wrong address. A key, user or route that is not found
+    /// tells nothing of files either.
+    #[must_use]
+    pub fn says_missing(&self, things: &[&str]) -> bool {
+        let said = self.message().unwrap_or_default().to_lowercase();
+        let missing = ["does not exist", "do not exist", "doesn't exist", "not found"]
             .iter()
             .any(|phrase| said.contains(phrase));
-        let named = said
-            .split_whitespace()
-            .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/'))
-            .any(|word| nouns.contains(&word));
-        match self.status() {
-            Status::Text("error" | "not_found") => missing && (named || envelope_suffices),
-            Status::Absent => missing && named,
-            Status::Text(_) | Status::NotText => false,
-        }
+        missing
+            && !self.speaks_of(&FOREIGN)
+            && match self.status() {
+                Status::Text("error" | "not_found") => true,
+                Status::Absent => self.speaks_of(things),
+                Status::Text(_) | Status::NotText => false,
+            }
     }
 }
+
+/// What may be missing without any file being gone.
+const FOREIGN: [&str; 16] = [
+    "key",
+    "token",
+    "user",
+    "account",
+    "organization",
+    "organisation",
+    "workspace",
+    "team",
+    "route",
+    "endpoint",
+    "path",
+    "page",
+    "url",
+    "host",
+    "method",
+    "api",
+];
 
 #[cfg(test)]
 mod tests {

@@ -159,10 +159,20 @@ fn confirmation(answer: &Answer, envelope: Option<&Envelope<'_>>, success: &str)
 }
 
 fn refusal(answer: &Answer, envelope: Option<&Envelope<'_>>, files: usize) -> Outcome {
-    let nouns = ["file", "files", "batch", "classification", "extraction"];
+    let things = [
+        "file",
+        "files",
+        "fileid",
+        "fileids",
+        "document",
+        "documents",
+        "batch",
+        "classification",
+        "extraction",
+    ];
     match envelope {
         // For a list, nobody knows which of its files it is that does not exist.
-        Some(body) if files == 1 && answer.status != 422 && body.says_missing(&nouns, true) => Outcome::Gone,
+        Some(body) if files == 1 && answer.status != 422 && body.says_missing(&things) => Outcome::Gone,
         Some(_) => Outcome::Refused(Refusal::List {
             reason: described(answer, envelope, ""),
         }),
