@@ -6,7 +6,7 @@ use std::fmt;
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
 
-use crate::paths::{Written, flatten, in_tokens, is_test_only};
+use crate::paths::{Written, attrs_of, flatten, in_tokens, is_test_only};
 use crate::table::{IMPURE, MAY_PRINT, SQL, SQL_ROOM, Storey, TABLE, row_of};
 
 /// One violation.
@@ -305,24 +305,5 @@ impl<'ast> Visit<'ast> for Checker<'_> {
             self.asynchronous(word.span, "async");
         }
         visit::visit_expr_closure(self, item);
-    }
-}
-
-fn attrs_of(item: &syn::Item) -> &[syn::Attribute] {
-    use syn::Item;
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::ExternCrate(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
     }
 }

@@ -51,10 +51,9 @@ pub(crate) fn flatten(tree: &UseTree, before: &[String], out: &mut Vec<Written>)
 
 /// Every `a::b::c` in unparsed tokens, and every lone word with the sign after it.
 pub(crate) fn in_tokens(tokens: TokenStream, out: &mut Vec<Written>) {
-    let mut tokens = tokens.into_iter().peekable();
     let mut path: Option<Written> = None;
     let mut colons = 0;
-    while let Some(token) = tokens.next() {
+    for token in tokens {
         match token {
             TokenTree::Ident(word) => {
                 let word_text = word.to_string();
@@ -125,4 +124,27 @@ pub(crate) fn is_test_only(attrs: &[Attribute]) -> bool {
         }
         Meta::List(_) | Meta::Path(_) | Meta::NameValue(_) => false,
     })
+}
+
+/// What stands above an item in `#[…]`.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "syn keeps the enum open; the rest bears no cfg(test) here"
+)]
+pub(crate) fn attrs_of(item: &syn::Item) -> &[syn::Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
 }

@@ -3,7 +3,7 @@
 use crate::checker::{Finding, Site, check};
 
 fn findings_in(module: &[&str], in_test: bool, source: &str) -> Vec<Finding> {
-    let file = syn::parse_file(source).unwrap();
+    let file = syn::parse_file(source).expect("the test's source is Rust");
     let module = module.iter().map(|name| (*name).to_owned()).collect();
     let site = Site {
         file: "src/x.rs".to_owned(),
