@@ -9,6 +9,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{lines, table};
 use crate::model::Timestamp;
+use crate::rules::period::day_begins;
 
 #[derive(Debug, Serialize)]
 struct Document {
@@ -29,15 +30,15 @@ pub(super) async fn run(context: &Context, args: &ForecastArgs) -> Result<Exit, 
     let checked = context.load()?.checked;
     let ledger = context.current(&checked).await?;
     let now = context.clock.now();
-    let today = now.to_jiff().to_zoned(checked.rules.zone.clone()).date();
+    let today = checked.rules.zone.to_datetime(now.to_jiff()).date();
     let mut dates = Vec::new();
     let mut ends = Vec::new();
     for offset in 0..i64::from(args.days) {
         let beyond = |_| Failure::usage("that many days leave the calendar");
         let date = today.checked_add(jiff::Span::new().days(offset)).map_err(beyond)?;
-        let next = date.tomorrow().map_err(beyond)?.to_zoned(checked.rules.zone.clone()).map_err(beyond)?;
+        let next = date.tomorrow().map_err(beyond)?;
         dates.push(date);
-        ends.push(Timestamp::from_jiff_rounded_up(next.timestamp()).map_err(|e| Failure::usage(e.to_string()))?);
+        ends.push(day_begins(next, &checked.rules.zone).ok_or_else(|| Failure::usage("that many days leave the calendar"))?);
     }
     let epoch = Timestamp::from_millis(0).map_err(|e| Failure::usage(e.to_string()))?;
     let falling = ledger.falling_due(epoch, &ends).await?;

@@ -2,7 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{Cell, Table, presets};
+use comfy_table::{Cell, Table};
+use comfy_table::presets;
 use serde::Serialize;
 
 use super::args::{Cli, Colour};
@@ -67,7 +68,7 @@ impl Output {
 #[must_use]
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(head.iter().map(|text| Cell::new(text.to_uppercase())));
     table
 }

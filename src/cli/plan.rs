@@ -81,7 +81,7 @@ async fn row(
         (Mode::Enforce, Ruling::Proceed { files }) if files < due => (files, "the oldest, up to the limit".to_owned()),
         (Mode::Enforce, Ruling::Proceed { files }) => (files, String::new()),
         (Mode::Enforce, Ruling::Stop { excess }) => {
-            let why = excess.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let why = excess.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
             (0, format!("STOPS: {why}; `retentiond approve` after the next sweep lets it run"))
         }
         (Mode::Enforce, Ruling::AwaitApproval) => (0, "waits for an approval".to_owned()),

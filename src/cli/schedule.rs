@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failur
         for row in &document.policies {
             text.push_str(&format!("\n{}  ({})\n", row.policy, row.schedule));
             for at in &row.next {
-                let local = at.to_jiff().to_zoned(rules.zone.clone());
+                let local = at.to_jiff().to_zoned_datetime(rules.zone.clone());
                 text.push_str(&format!("  {}  {at}\n", local.strftime("%a %Y-%m-%d %H:%M:%S %z")));
             }
         }

@@ -165,8 +165,9 @@ impl Run<'_> {
     pub(super) async fn bisect(&self, batch: &Batch, list: Vec<FileId>, reason: &str) -> Result<(), SweepError> {
         let mut bisection = Bisection::new(list);
         let mut last_reason = reason.to_owned();
-        while self.bisections.fetch_add(1, Ordering::SeqCst) < BISECTION_REQUESTS {
-            let Some(part) = bisection.next() else { break };
+        while self.bisections.load(Ordering::SeqCst) < BISECTION_REQUESTS {
+            let Some(part) = bisection.next_list() else { break };
+            self.bisections.fetch_add(1, Ordering::SeqCst);
             match self.patiently(batch, &part).await? {
                 End::Settled => bisection.accepted(),
                 End::Refused { reason } => {

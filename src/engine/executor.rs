@@ -12,7 +12,7 @@ use crate::extracta::remote::{DeleteExtractionFile, DeleteFiles};
 use crate::ledger::{Claim, ClaimRequest, LedgerError, Settlement};
 use crate::model::{AttemptId, AttemptKind, FileId, FileRecord, Holds, Module, Parent, Timestamp};
 use crate::outcome::{FileEvent, Outcome, Refusal, Reply, interpret_delete, interpret_extraction_delete};
-use crate::rules::check;
+use crate::rules::check::{self, Purpose};
 use crate::rules::decide::{Verdict, decide};
 
 /// An outcome that cannot be written is tried again so often before the file is left as it is (and
@@ -81,7 +81,7 @@ impl Run<'_> {
         if decision.owner.as_ref() != Some(self.policy) {
             return Err("another policy owns it now".to_owned());
         }
-        check::permits(file, self.rules, holds, now).map_err(|violation| violation.to_string())?;
+        check::permits(file, self.rules, holds, now, Purpose::Send).map_err(|violation| violation.to_string())?;
         if decision.deadline_at.is_some_and(|deadline| deadline < now) {
             late.lock().expect("no holder of this lock panics").push(file.key.file.clone());
         }
@@ -127,11 +127,8 @@ impl Run<'_> {
         let settlement = Settlement {
             at: self.engine.clock.now(),
             outcome: outcome.label(),
-            http_status: match reply {
-                Reply::Answered(answer) => Some(answer.status),
-                Reply::NotSent { .. } | Reply::Lost { .. } => None,
-            },
-            detail: outcome.detail(),
+            http_status: reply.status(),
+            detail: outcome.reason().map(str::to_owned),
             files: files.iter().map(|file| (file.clone(), event)).collect(),
         };
         let mut wait = self.engine.settings.backoff;

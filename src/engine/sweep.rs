@@ -224,20 +224,21 @@ impl Engine {
         sent: u64,
     ) -> Result<Result<Plan, Stop>, SweepError> {
         if let Some(approved) = self.approved(policy, &plan).await? {
-            run.budget = sent + approved.files.len() as u64;
+            check::plan(&approved, approved.due(), policy, &run.rules.limits, sent, true).map_err(PlanError::Check)?;
+            run.budget = sent + approved.due();
             return Ok(Ok(approved));
         }
         let limits = &run.rules.limits;
         match judge(&plan, policy, limits, sent, false) {
             Ruling::Proceed { files } => {
-                let plan = plan.oldest(usize::try_from(files).unwrap_or(usize::MAX));
-                check::plan(&plan, policy, limits, sent).map_err(PlanError::Check)?;
+                check::plan(&plan, files, policy, limits, sent, false).map_err(PlanError::Check)?;
+                let plan = plan.oldest(files);
                 run.budget = sent + plan.files.len() as u64;
                 self.store(run, &plan, None).await?;
                 Ok(Ok(plan))
             }
             Ruling::Stop { excess } => {
-                let reason = excess.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                let reason = excess.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
                 self.store(run, &plan, Some(&reason)).await?;
                 Ok(Err(Stop::Limit { plan: plan.hash, reason }))
             }
@@ -255,7 +256,7 @@ impl Engine {
         for approval in self.ledger.approvals(now).await?.into_iter().filter(|a| a.policy == policy.name) {
             let files: HashSet<FileKey> = self.ledger.plan_files(&approval.plan).await?.into_iter().collect();
             let shrunk = plan.only(&|batch, file| files.contains(&FileKey { batch, file: file.clone() }));
-            if !shrunk.files.is_empty() {
+            if shrunk.due() > 0 {
                 tracing::info!(policy = %policy.name, files = shrunk.files.len(), "an approved plan runs");
                 return Ok(Some(shrunk));
             }
@@ -272,7 +273,7 @@ impl Engine {
             waits_for: waits_for.map(str::to_owned),
         };
         let files: Vec<FileKey> = if waits_for.is_some() {
-            plan.files.iter().map(|f| FileKey { batch: f.key, file: f.file.clone() }).collect()
+            plan.files.iter().map(|f| FileKey { batch: f.key(), file: f.file() }).collect()
         } else {
             Vec::new()
         };
@@ -383,13 +384,13 @@ fn by_batch(plan: &Plan) -> Vec<(Batch, Vec<Target>)> {
     let mut place = std::collections::HashMap::new();
     let mut batches: Vec<(Batch, Vec<Target>)> = Vec::new();
     for file in &plan.files {
-        let at = *place.entry(file.key).or_insert_with(|| {
-            let batch = Batch { key: file.key, address: Arc::clone(&file.batch), is_copy: false };
+        let at = *place.entry(file.key()).or_insert_with(|| {
+            let batch = Batch { key: file.key(), address: Arc::clone(file.batch()), is_copy: false };
             batches.push((batch, Vec::new()));
             batches.len() - 1
         });
         if let Some((_, targets)) = batches.get_mut(at) {
-            targets.push(Target { file: file.file.clone(), deadline_at: file.deadline_at });
+            targets.push(Target { file: file.file(), deadline_at: file.deadline_at });
         }
     }
     batches

@@ -147,8 +147,10 @@ impl Period {
     }
 }
 
-/// The first instant from which on the zone's date is `day` or later: never early.
-fn day_begins(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+/// The first instant from which on the zone's date is `day` or later: never early. `None` beyond the
+/// calendar.
+#[must_use]
+pub fn day_begins(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     let midnight = day.at(0, 0, 0, 0);
     let instant = match zone.to_ambiguous_timestamp(midnight).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(midnight).ok()?,

@@ -210,3 +210,14 @@ fn hash(policy: &PolicyName, rules: &RuleDigest, files: &[PlannedFile]) -> Strin
     }
     hex::encode(hash.finalize())
 }
+
+/// One hash over the hashes of several policies' plans, in the order given. Hex.
+pub fn hash_of_hashes<'a>(hashes: impl Iterator<Item = &'a str>) -> String {
+    use sha2::{Digest, Sha256};
+    let mut all = Sha256::new();
+    for hash in hashes {
+        all.update(hash);
+        all.update([0x1e]);
+    }
+    hex::encode(all.finalize())
+}
