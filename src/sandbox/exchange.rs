@@ -141,7 +141,7 @@ fn decide(shared: &Shared, call: &Call) -> Decision {
         .meet(Moment::BodyRead, call.route.endpoint, &file_ids);
     let (fault_id, fault) = met.map_or((None, Fault::default()), |(id, fault)| (Some(id), fault));
     let (answer, removed) = play(&mut world, call, &fault, sequence);
-    let applied = match fault.application() {
+    let applied = match application(&fault, call) {
         Apply::Before => Applied::Yes,
         Apply::Half if is_delete(call.route.endpoint) => Applied::Half,
         Apply::Half => Applied::Yes,
@@ -173,12 +173,10 @@ fn decide(shared: &Shared, call: &Call) -> Decision {
 
 /// Serves the call as far as the fault lets it, and finds the answer to give: the fault's own, or the real one.
 fn play(world: &mut World, call: &Call, fault: &Fault, sequence: u64) -> (Answer, usize) {
-    let application = fault.application();
     let scripted = scripted_answer(fault);
-    let extent = match application {
+    let extent = match application(fault, call) {
         Apply::Before => Extent::All,
         Apply::Half => Extent::Half,
-        Apply::Never | Apply::After if fault.lie && !is_delete(call.route.endpoint) => Extent::All,
         Apply::Never | Apply::After => Extent::Nothing,
     };
     if extent == Extent::Nothing
@@ -190,6 +188,15 @@ fn play(world: &mut World, call: &Call, fault: &Fault, sequence: u64) -> (Answer
     let served = serve(world, call, extent, sequence);
     let bystanders = neighbours(world, call, fault, sequence);
     (scripted.unwrap_or(served.answer), served.removed + bystanders)
+}
+
+/// When the operation takes place; a lie concerns deletes alone.
+fn application(fault: &Fault, call: &Call) -> Apply {
+    if fault.lie && !is_delete(call.route.endpoint) {
+        Apply::Before
+    } else {
+        fault.application()
+    }
 }
 
 fn neighbours(world: &mut World, call: &Call, fault: &Fault, sequence: u64) -> usize {

@@ -67,7 +67,8 @@ pub enum Apply {
     Before,
     /// In full, `late_ms` after the answer was decided.
     After,
-    /// Not at all.
+    /// Not at all. Without a `status` or `body` of its own, a delete still answers its success; a create, update or
+    /// upload answers the documented 500.
     Never,
     /// The first half of the list (rounded down); calls that delete no list of files are applied in full.
     Half,

@@ -201,3 +201,21 @@ async fn other_endpoints_can_fail_too() {
         .collect();
     assert_eq!(fired, [(1, 1), (1, 1), (2, 1)]);
 }
+
+#[tokio::test]
+async fn a_lie_everywhere_concerns_deletes_alone() {
+    let bench = Bench::new(1).await;
+    bench.handle.add_fault(Fault::anywhere().always().lie()).unwrap();
+    assert_eq!(
+        bench.results().await.json()["files"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!((bench.delete(&bench.files).await.status, bench.left()), (200, 1));
+    let applied: Vec<_> = bench
+        .handle
+        .requests()
+        .into_iter()
+        .map(|record| record.applied)
+        .collect();
+    assert_eq!(applied, [Applied::Yes, Applied::No]);
+}
