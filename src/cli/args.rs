@@ -231,18 +231,12 @@ pub struct RecordArgs {
     /// A label for rows that do not set it (repeatable).
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub labels: Vec<String>,
-    /// The upload time of rows that do not say (RFC 3339 with zone); now by default.
-    #[arg(long, value_name = "TIME")]
-    pub uploaded_at: Option<String>,
     /// The document type of rows that do not say.
     #[arg(long, value_name = "TYPE")]
     pub document_type: Option<String>,
     /// The classification of rows that do not say.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub classification: Option<String>,
-    /// Believe upload times that lie more than a day before the time inside the file's own id.
-    #[arg(long)]
-    pub trust_uploaded_at: bool,
 }
 
 /// `hold …`.

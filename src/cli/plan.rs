@@ -19,7 +19,7 @@ use crate::rules::policy::{Mode, Policy};
 
 /// The document that `plan --json` prints.
 #[derive(Debug, Serialize)]
-struct Document {
+pub(super) struct Document {
     plan: Head,
     policies: Vec<Row>,
     files: Vec<Value>,
@@ -51,20 +51,31 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
     let policies = chosen(&checked.rules, &args.policies)?;
     let at = context.instant(args.at.as_deref())?;
     let ledger = context.current(&checked).await?;
-    let mut rows = Vec::new();
-    let mut plans = Vec::new();
-    for policy in policies {
-        let plan = make_plan(ledger.as_ref(), &checked.rules, policy, at).await?;
-        rows.push(row(ledger.as_ref(), &checked, policy, &plan, context.clock.now()).await?);
-        plans.push(plan);
-    }
-    let document = document(at, rows, &plans);
+    let (document, plans) = made(ledger.as_ref(), &checked, &policies, at, context.clock.now()).await?;
     if let Some(path) = &args.out {
         write_new(path, &document)?;
         context.output.say(&format!("wrote {}", path.display()));
     }
     context.output.data(&document, || text(&document, &plans, args.show))?;
     Ok(Exit::Done)
+}
+
+/// The plans of `policies` at `at`, and the document that shows them.
+pub(super) async fn made(
+    ledger: &dyn Ledger,
+    checked: &Checked,
+    policies: &[&Policy],
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(Document, Vec<Plan>), Failure> {
+    let mut rows = Vec::new();
+    let mut plans = Vec::new();
+    for policy in policies {
+        let plan = make_plan(ledger, &checked.rules, policy, at).await?;
+        rows.push(row(ledger, checked, policy, &plan, now).await?);
+        plans.push(plan);
+    }
+    Ok((document(at, rows, &plans), plans))
 }
 
 async fn row(
@@ -126,7 +137,8 @@ fn write_new(path: &std::path::Path, document: &Document) -> Result<(), Failure>
     writeln!(file).map_err(failed)
 }
 
-fn text(document: &Document, plans: &[Plan], show: usize) -> String {
+/// The plan as people read it, with the first `show` files.
+pub(super) fn text(document: &Document, plans: &[Plan], show: usize) -> String {
     let mut rows = table(&["policy", "mode", "live", "due", "held", "sent now", "note"]);
     for row in &document.policies {
         let mode = match row.mode {

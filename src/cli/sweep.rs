@@ -57,7 +57,8 @@ fn worst(sweeps: &[SweepReport]) -> Exit {
     stopped.unwrap_or(if unsettled { Exit::Unsettled } else { Exit::Done })
 }
 
-fn text(sweeps: &[SweepReport]) -> String {
+/// The sweeps as people read them.
+pub(super) fn text(sweeps: &[SweepReport]) -> String {
     let mut rows = table(&["policy", "due", "held", "deleted", "verified", "gone", "kept", "unknown", "quarantined", "ended"]);
     let mut notes = String::new();
     for sweep in sweeps {

@@ -109,6 +109,20 @@ pub enum Doubt {
     OutOfCalendar,
 }
 
+impl Doubt {
+    /// The doubt in words, with what would dispel it.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NoStart => "the event that starts its period is not known yet",
+            Self::FutureStart => "its period starts in the future",
+            Self::BeforeId => "its recorded start lies more than a day before the time inside its own id",
+            Self::BeforeUpload => "its processing is recorded more than a day before its upload",
+            Self::OutOfCalendar => "its dates leave the calendar",
+        }
+    }
+}
+
 /// Decides over one file; [`Decision::steps`] stays empty.
 #[must_use]
 pub fn decide(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp) -> Decision {
