@@ -2,6 +2,11 @@
 //! `NAME.txt` is exactly what they are told. `UPDATE_GOLDEN=1 cargo test --test config` rewrites the
 //! messages; read the difference before you commit it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of these tests fail where a test would"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
