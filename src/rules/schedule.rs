@@ -119,17 +119,15 @@ impl Schedule {
             let after = Timestamp::from_millis(after).ok()?;
             self.next_after(after, zone).filter(|at| *at <= now)
         };
-        let mut low = not_before.as_millis().checked_sub(1)?;
-        let mut latest = next_by_now(low)?;
-        let mut high = now.as_millis();
-        // There is an occurrence in (low, now], there is none in (high, now].
-        low = latest.as_millis() - 1;
-        while high - low > 1 {
+        let mut latest = next_by_now(not_before.as_millis().checked_sub(1)?)?;
+        // There is an occurrence at `low`, and none after `high`.
+        let (mut low, mut high) = (latest.as_millis(), now.as_millis());
+        while low < high {
             let middle = low + (high - low) / 2;
             match next_by_now(middle) {
                 Some(at) => {
                     latest = at;
-                    low = at.as_millis() - 1;
+                    low = at.as_millis();
                 }
                 None => high = middle,
             }

@@ -35,6 +35,12 @@ fn an_observing_policy_says_so() {
     let mut rules = one_policy();
     rules.policies[0].mode = Mode::Observe;
     assert_eq!(asked(&rules, &no_holds(), DUE).verdict, Verdict::DueObserved);
+    let holds = Holds::new([hold(7, HoldScope::File(plain().key.file))]);
+    let held = Verdict::Held {
+        hold: HoldId(7),
+        due: true,
+    };
+    assert_eq!(asked(&rules, &holds, DUE).verdict, held);
 }
 
 #[test]

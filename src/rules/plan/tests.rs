@@ -157,6 +157,12 @@ fn the_hash_changes_with_every_part_and_not_with_time_or_order() {
     let distinct: std::collections::BTreeSet<&String> = hashes.iter().collect();
     assert_eq!(distinct.len(), hashes.len());
     assert_eq!(base.only(&|_, _| true).hash, base.hash);
+    let alone = |uploaded| plan_of(&rules, &no_holds(), &[old("b1", "f1", uploaded)]).hash;
+    assert_ne!(
+        alone("2026-01-01T00:00:00Z"),
+        alone("2026-01-05T00:00:00Z"),
+        "the due time is part"
+    );
 }
 
 static NONE: std::sync::LazyLock<Holds> = std::sync::LazyLock::new(Holds::default);

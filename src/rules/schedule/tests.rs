@@ -265,7 +265,7 @@ const ZONES: [&str; 14] = [
     "Pacific/Chatham",
 ];
 
-/// Every zone, every day from 2000 to 2030, at times in and around the usual changes.
+/// Every zone, every day from 2010 to 2026, at times in and around the usual changes.
 #[test]
 fn a_daily_job_runs_exactly_once_a_day() {
     let mut runs = 0;
@@ -280,8 +280,8 @@ fn a_daily_job_runs_exactly_once_a_day() {
             "30 23 * * *",
         ] {
             let schedule = cron(text);
-            let mut now = at("2000-01-01T12:00:00Z");
-            let end = at("2030-01-01T00:00:00Z");
+            let mut now = at("2010-01-01T12:00:00Z");
+            let end = at("2027-01-01T00:00:00Z");
             let mut day = None;
             while now < end {
                 now = schedule.next_after(now, &zone).unwrap();
@@ -294,7 +294,7 @@ fn a_daily_job_runs_exactly_once_a_day() {
             }
         }
     }
-    assert!(runs > 14 * 6 * 10_900, "only {runs} runs");
+    assert!(runs > 14 * 6 * 6_200, "only {runs} runs");
 }
 
 /// What the rules in the module's doc say, computed second by second the slow way.
