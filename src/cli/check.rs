@@ -68,7 +68,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
 
 /// Live files that no policy owns, where there is a ledger whose hints are of these rules.
 async fn unowned(context: &Context, checked: &Checked) -> Result<Option<u64>, Failure> {
-    let ledger = match crate::ledger::SqliteLedger::open(&checked.ledger.path, crate::ledger::OpenMode::ReadOnly).await {
+    let ledger = match crate::ledger::SqliteLedger::open(&checked.ledger.url, crate::ledger::OpenMode::ReadOnly).await {
         Ok(ledger) => ledger,
         Err(LedgerError::Missing { .. }) => return Ok(None),
         Err(error) => {

@@ -57,7 +57,7 @@ impl Context {
     /// # Errors
     /// When there is none, or it is not ours.
     pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(Arc::new(SqliteLedger::open(&checked.ledger.path, OpenMode::ReadOnly).await?))
+        Ok(Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await?))
     }
 
     /// The ledger to write to; made and migrated where needed.
@@ -65,7 +65,7 @@ impl Context {
     /// # Errors
     /// When it cannot be opened, or is not ours.
     pub async fn writer(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(Arc::new(SqliteLedger::open(&checked.ledger.path, OpenMode::ReadWrite).await?))
+        Ok(Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?))
     }
 
     /// The ledger with hints of the rules in force: for faces that show due times.

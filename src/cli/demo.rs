@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Fail
     let client = ExtractaClient::new(client_config(&checked.extracta, key))
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     let lock = DeleterLock::acquire(&checked.ledger.path)?;
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&checked.ledger.path, OpenMode::ReadWrite).await?);
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?);
     let stage = Stage { context, clock, checked, ledger, client: Arc::new(client), server: sandbox.handle() };
     let differences = play(&stage, &names, &lock).await?;
     farewell(&stage, &dir, &policy_file, &differences)?;
@@ -87,14 +87,14 @@ async fn start_server(clock: &Arc<ShiftedClock>) -> Result<Sandbox, Failure> {
 }
 
 async fn play(stage: &Stage<'_>, names: &world::Names, lock: &DeleterLock) -> Result<Vec<String>, Failure> {
-    let say = |text: String| stage.context.output.say(&text);
-    say(format!("1. Uploads, as of {}", stage.clock.now()));
+    let say = |text: String| stage.context.output.tell(&text);
+    say(format!("1. Uploads, as of {}", stage.clock.now()))?;
     let uploads = world::upload_all(stage, names).await?;
     for upload in &uploads {
-        say(format!("   {:<15} batch {}: {} recorded in the ledger", upload.title, upload.batch, files(upload.count)));
+        say(format!("   {:<15} batch {}: {} recorded in the ledger", upload.title, upload.batch, files(upload.count)))?;
     }
 
-    say("\n2. A hold: somebody went to court over one application".to_owned());
+    say("\n2. A hold: somebody went to court over one application".to_owned())?;
     let held = uploads
         .first()
         .and_then(|upload| upload.files.first())
@@ -107,16 +107,16 @@ async fn play(stage: &Stage<'_>, names: &world::Names, lock: &DeleterLock) -> Re
         review_by: None,
     };
     let placed = stage.ledger.add_hold(&hold, stage.clock.now()).await?;
-    say(format!("   hold {} covers {}", placed.hold.0, files(placed.covers)));
+    say(format!("   hold {} covers {}", placed.hold.0, files(placed.covers)))?;
 
     stage.clock.advance(PASSING_DAYS * DAY_MS);
-    say(format!("\n3. {PASSING_DAYS} days pass: it is {}. The plan", stage.clock.now()));
+    say(format!("\n3. {PASSING_DAYS} days pass: it is {}. The plan", stage.clock.now()))?;
     plan(stage).await?;
 
-    say("\n4. The sweeps: the first file of each alone and verified, then the rest; linked copies go first".to_owned());
+    say("\n4. The sweeps: the first file of each alone and verified, then the rest; linked copies go first".to_owned())?;
     sweep(stage, lock).await?;
 
-    say("\n5. On record: each request with its answer and its verification".to_owned());
+    say("\n5. On record: each request with its answer and its verification".to_owned())?;
     history(stage).await?;
     truth::compare(stage.ledger.as_ref(), &stage.server, &uploads).await
 }
@@ -126,8 +126,7 @@ async fn plan(stage: &Stage<'_>) -> Result<(), Failure> {
     let now = stage.clock.now();
     let (document, plans) =
         super::plan::made(stage.ledger.as_ref(), &stage.checked, &policies, now, now).await?;
-    stage.context.output.say(&indented(&super::plan::text(&document, &plans, 4)));
-    Ok(())
+    stage.context.output.tell(&indented(&super::plan::text(&document, &plans, 4)))
 }
 
 async fn sweep(stage: &Stage<'_>, lock: &DeleterLock) -> Result<(), Failure> {
@@ -141,16 +140,14 @@ async fn sweep(stage: &Stage<'_>, lock: &DeleterLock) -> Result<(), Failure> {
         let request = SweepRequest { policy: policy.name.clone(), occurrence: None, trigger: Trigger::Manual };
         reports.push(engine.sweep(&stage.checked.rules, &request, &cancel).await?);
     }
-    stage.context.output.say(&indented(&super::sweep::text(&reports)));
-    Ok(())
+    stage.context.output.tell(&indented(&super::sweep::text(&reports)))
 }
 
 async fn history(stage: &Stage<'_>) -> Result<(), Failure> {
     let filter = HistoryFilter { limit: 3, ..HistoryFilter::default() };
     let attempts = stage.ledger.history(&filter).await?;
     let text: String = attempts.iter().map(|attempt| super::history::line(attempt, None)).collect();
-    stage.context.output.say(&indented(&text));
-    Ok(())
+    stage.context.output.tell(&indented(&text))
 }
 
 fn farewell(stage: &Stage<'_>, dir: &Path, policy_file: &Path, differences: &[String]) -> Result<(), Failure> {

@@ -55,6 +55,17 @@ impl Output {
         Ok(())
     }
 
+    /// Tells a story on standard output; silent where one JSON object is asked for.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn tell(&self, text: &str) -> Result<(), Failure> {
+        if !self.json && !self.quiet {
+            writeln!(std::io::stdout().lock(), "{text}")?;
+        }
+        Ok(())
+    }
+
     /// Says something on standard error, unless told to be quiet.
     pub fn say(&self, text: &str) {
         if !self.quiet {

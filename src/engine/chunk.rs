@@ -78,8 +78,8 @@ impl Run<'_> {
             if self.look_around().await?.is_some() {
                 return Ok(End::Halted);
             }
-            let Some(attempted) = self.attempt(batch, list).await? else { return Ok(End::Settled) };
-            match attempted.outcome {
+            let Some(outcome) = self.attempt(batch, list).await? else { return Ok(End::Settled) };
+            match outcome {
                 Outcome::Confirmed { emptied_batch } => {
                     self.note_success();
                     self.check_emptied(batch, emptied_batch).await?;

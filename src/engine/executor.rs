@@ -19,20 +19,11 @@ use crate::rules::decide::{Verdict, decide};
 /// found as an orphan later).
 const SETTLE_TRIES: u32 = 6;
 
-/// What one attempt came to.
-#[derive(Debug)]
-pub(super) struct Attempted {
-    /// What the answer means.
-    pub(super) outcome: Outcome,
-    /// The files that were asked for.
-    pub(super) files: Vec<FileId>,
-}
-
 impl Run<'_> {
-    /// One request for `files` of `batch`; `None` when the claim left nothing to ask for.
+    /// One request for `files` of `batch`, and what its answer means; `None` when the claim left nothing to ask for.
     ///
     /// An extraction batch takes one file at a time: its call has no list.
-    pub(super) async fn attempt(&self, batch: &Batch, files: &[FileId]) -> Result<Option<Attempted>, SweepError> {
+    pub(super) async fn attempt(&self, batch: &Batch, files: &[FileId]) -> Result<Option<Outcome>, SweepError> {
         let late = Mutex::new(Vec::new());
         let claim = self.claim(batch, files, &late).await?;
         self.note_kept(batch, &claim);
@@ -42,7 +33,7 @@ impl Run<'_> {
         let (reply, outcome) = self.send(batch, &claim.files).await;
         self.settle(attempt, &claim.files, &reply, &outcome).await?;
         self.count(batch, &claim.files, &outcome, &late.into_inner().unwrap_or_default());
-        Ok(Some(Attempted { outcome, files: claim.files }))
+        Ok(Some(outcome))
     }
 
     async fn claim(

@@ -94,7 +94,7 @@ impl Stop {
 
 /// The part of a plan's hash that is shown and typed.
 #[must_use]
-pub fn short(hash: &str) -> &str {
+pub(super) fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
 

@@ -110,7 +110,7 @@ impl Service {
 
     /// File by file: the sandbox, the ledger, and the record of how it came about.
     async fn assert_truth(&self, expected_left: usize) {
-        let ledger = SqliteLedger::open(&self.path("ledger.db"), OpenMode::ReadOnly).await.unwrap();
+        let ledger = SqliteLedger::open(self.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly).await.unwrap();
         let there: HashSet<String> = self.server.files().into_iter().map(|f| f.file_id).collect();
         assert_eq!(there.len(), expected_left);
         assert_eq!(self.left_of(&self.classifications[2]), expected_left, "only files that are not due are left");
@@ -184,7 +184,7 @@ async fn killed_at_the_worst_moment_it_reaches_the_same_end() {
     }
     let mut daemon = service.daemon();
     service.wait_until_all_due_are_gone().await;
-    let ledger = SqliteLedger::open(&service.path("ledger.db"), OpenMode::ReadOnly).await.unwrap();
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly).await.unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !ledger.unknown(1).await.unwrap().is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "unknown outcomes do not settle");
@@ -222,7 +222,7 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     let typed = good.replace("\"1 hour\"", "\"1 huor\"");
     std::fs::write(service.path("policies.toml"), typed).unwrap();
     signal(&daemon, rustix::process::Signal::HUP);
-    let ledger = SqliteLedger::open(&service.path("ledger.db"), OpenMode::ReadOnly).await.unwrap();
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly).await.unwrap();
     reload_says(&service, &ledger, "refused").await;
     assert_eq!(service.left_of(&service.classifications[0]), 2, "the last good set stays in force");
     std::fs::write(service.path("policies.toml"), good.replace("\"1 hour\"", "\"2 seconds\"")).unwrap();

@@ -80,7 +80,7 @@ impl World {
         let checked = config::parse("policies.toml", &text).unwrap_or_else(|p| panic!("{}", p.render(false)));
         let lock = DeleterLock::acquire(&checked.ledger.path).unwrap();
         let ledger: Arc<dyn Ledger> =
-            Arc::new(SqliteLedger::open(&checked.ledger.path, OpenMode::ReadWrite).await.unwrap());
+            Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await.unwrap());
         let settings = Settings { backoff: Duration::from_millis(1), ..Settings::default() };
         Self { dir, sandbox, server, clock, checked, ledger, settings, lock, classification }
     }
