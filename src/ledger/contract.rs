@@ -483,4 +483,8 @@ pub trait Figures: Send + Sync {
 
     /// Does the batch hold a file that is neither deleted nor gone?
     async fn batch_is_live(&self, batch: BatchKey) -> Result<bool, LedgerError>;
+
+    /// Whether the ledger's path still leads to what was opened: `false` once the file was deleted,
+    /// renamed or replaced under us. Asked at every tick; stop at `false` (faults.md D7).
+    async fn intact(&self) -> Result<bool, LedgerError>;
 }

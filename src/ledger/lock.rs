@@ -1,0 +1,86 @@
+//! The right to delete: one process at a time, by an exclusive lock on a file beside the ledger.
+//!
+//! A separate file, because closing any descriptor of the database itself would drop SQLite's own
+//! POSIX locks (sqlite.org, "How To Corrupt", 2.2). The kernel gives the lock back when its holder
+//! dies, so nothing here can go stale, and the file itself is never removed: a second process could
+//! otherwise lock a file that no name leads to any more.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::LedgerError;
+
+/// Held by whoever may send deletes; given back when dropped.
+#[derive(Debug)]
+pub struct DeleterLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl DeleterLock {
+    /// Takes the lock `<ledger>.lock`, without waiting, and writes our process id into it.
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`] names the process that holds it; [`LedgerError::NotWritable`] when the
+    /// lock file cannot be made or opened.
+    pub fn acquire(ledger_path: &Path) -> Result<Self, LedgerError> {
+        let path = beside(ledger_path);
+        let refuse = |error: std::io::Error| LedgerError::NotWritable {
+            problem: format!("{}: {error}", path.display()),
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(refuse)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LedgerError::InUse {
+                    path: path.display().to_string(),
+                    pid: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(refuse(error)),
+        }
+        // The pid is a help for whoever is refused, the lock does not depend on it.
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(refuse)?;
+        Ok(Self { file, path })
+    }
+
+    /// The lock file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for DeleterLock {
+    fn drop(&mut self) {
+        // An empty file says that nobody holds it; should this fail, the pid is merely out of date.
+        let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
+    }
+}
+
+fn beside(ledger_path: &Path) -> PathBuf {
+    let mut name: OsString = ledger_path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.take(32).read_to_string(&mut text);
+    let pid = text.trim();
+    let plausible = read.is_ok() && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit());
+    if plausible { pid.to_owned() } else { "unknown".to_owned() }
+}

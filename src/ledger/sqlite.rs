@@ -1,0 +1,243 @@
+//! The ledger in one SQLite file (WAL, `synchronous=FULL`).
+//!
+//! Every call is one transaction, and every transaction runs in a task of its own: a caller that
+//! goes away (a time-out, a dropped request) can neither leave one half-done nor leave a connection
+//! inside one. One writer connection and two readers, held by plain locks and not by a pool: a
+//! pool's acquire time-outs fire at once under tokio's paused clock, and nothing here needs them.
+//! `BEGIN` and `COMMIT` are ours too, because sqlx goes on counting a transaction that SQLite has
+//! rolled back by itself (disk full), and then refuses every later one.
+
+mod check;
+mod claims;
+mod clock;
+mod controls;
+mod due;
+mod fault;
+mod figures;
+mod history;
+mod holds;
+mod intake;
+mod intern;
+mod migrate;
+mod notes;
+mod open;
+mod plans;
+mod rehint;
+mod rows;
+mod settle;
+mod stats;
+mod sweeps;
+mod tallies;
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio::task::JoinHandle;
+
+use super::LedgerError;
+use fault::during;
+pub use open::OpenMode;
+
+type Slot = Arc<Mutex<Option<SqliteConnection>>>;
+type Body<'t, T> = BoxFuture<'t, Result<T, LedgerError>>;
+
+/// Device and inode of the file that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// A ledger in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    path: PathBuf,
+    identity: Identity,
+    writer: Option<Slot>,
+    readers: [Slot; 2],
+    turn: AtomicUsize,
+    /// Set by the first failed write or fsync of the file: what reached the disk is not known after
+    /// it, and asking again would lie (Rebello et al., ATC 2020). Only opening anew clears it.
+    failed: Arc<OnceLock<String>>,
+}
+
+impl SqliteLedger {
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes the connections, and waits for those that are busy. Every later call fails.
+    pub async fn close(&self) {
+        for slot in self.readers.iter().chain(&self.writer) {
+            if let Some(connection) = slot.lock().await.take() {
+                // Nothing is lost if closing fails: every committed transaction is on the disk.
+                let _ = connection.close().await;
+            }
+        }
+    }
+
+    /// Runs `body` in an immediate transaction: committed if it says `Ok`, undone otherwise.
+    async fn write<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        finish(self.begin_write(body).await?).await
+    }
+
+    /// [`Self::write`] with a question in its middle, answered by `reply` in the caller's own future
+    /// (which may borrow). If the caller goes away before it has answered, the transaction is undone.
+    async fn write_asking<Q, A, T>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut SqliteConnection, Asker<Q, A>) -> Body<'t, T> + Send + 'static,
+        reply: impl FnOnce(Q) -> A + Send,
+    ) -> Result<T, LedgerError>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        let (question, asked) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
+        let asker = Asker { question, answered };
+        let task = self.begin_write(move |tx| body(tx, asker)).await?;
+        if let Ok(question) = asked.await {
+            // The other end is gone only when the task failed, and then the task says why.
+            let _ = answer.send(reply(question));
+        }
+        finish(task).await
+    }
+
+    async fn begin_write<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<JoinHandle<Result<T, LedgerError>>, LedgerError> {
+        if let Some(problem) = self.failed.get() {
+            return Err(fault::damaged(problem));
+        }
+        let Some(writer) = &self.writer else {
+            return Err(LedgerError::NotWritable {
+                problem: "it was opened for reading only".to_owned(),
+            });
+        };
+        let connection = Arc::clone(writer).lock_owned().await;
+        let failed = Arc::clone(&self.failed);
+        Ok(tokio::spawn(async move {
+            let done = transaction(connection, Kind::Write, body).await;
+            if let Err(LedgerError::Damaged { problem }) = &done
+                && problem.contains(fault::FSYNC_FAILED)
+            {
+                let _ = failed.set(problem.clone());
+            }
+            done
+        }))
+    }
+
+    /// Gives the writer's page cache back to the system: after big work it would stay for good.
+    async fn shrink(&self) {
+        let Some(writer) = &self.writer else { return };
+        if let Some(connection) = Arc::clone(writer).lock_owned().await.as_mut() {
+            // Only memory is at stake.
+            let _ = sqlx::query("PRAGMA shrink_memory").execute(connection).await;
+        }
+    }
+
+    /// Runs `body` on one consistent snapshot.
+    async fn read<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let connection = self.reader().await;
+        finish(tokio::spawn(transaction(connection, Kind::Read, body))).await
+    }
+
+    async fn reader(&self) -> OwnedMutexGuard<Option<SqliteConnection>> {
+        for slot in &self.readers {
+            if let Ok(free) = Arc::clone(slot).try_lock_owned() {
+                return free;
+            }
+        }
+        let next = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len();
+        Arc::clone(&self.readers[next]).lock_owned().await
+    }
+}
+
+/// The transaction's end of [`SqliteLedger::write_asking`].
+struct Asker<Q, A> {
+    question: oneshot::Sender<Q>,
+    answered: oneshot::Receiver<A>,
+}
+
+impl<Q, A> Asker<Q, A> {
+    async fn ask(self, question: Q) -> Result<A, LedgerError> {
+        let gone = || LedgerError::Conflict {
+            what: "the caller".to_owned(),
+            problem: "it went away before it had decided".to_owned(),
+        };
+        self.question.send(question).map_err(|_| gone())?;
+        self.answered.await.map_err(|_| gone())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
+}
+
+async fn finish<T>(task: JoinHandle<Result<T, LedgerError>>) -> Result<T, LedgerError> {
+    match task.await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down; the transaction went with its connection.
+        Err(error) => Err(LedgerError::Database {
+            context: "waiting for a transaction",
+            source: Box::new(error),
+        }),
+    }
+}
+
+async fn transaction<T>(
+    mut connection: OwnedMutexGuard<Option<SqliteConnection>>,
+    kind: Kind,
+    body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T>,
+) -> Result<T, LedgerError> {
+    let Some(tx) = connection.as_mut() else {
+        return Err(LedgerError::NotWritable {
+            problem: "it has been closed".to_owned(),
+        });
+    };
+    let begin = match kind {
+        Kind::Read => "BEGIN",
+        // Deferred, a read followed by a write would fail at once when another process wrote between.
+        Kind::Write => "BEGIN IMMEDIATE",
+    };
+    sqlx::query(begin)
+        .execute(&mut *tx)
+        .await
+        .map_err(during("beginning a transaction"))?;
+    let done = AssertUnwindSafe(body(tx)).catch_unwind().await;
+    let failure = match done {
+        Ok(Ok(value)) => match sqlx::query("COMMIT").execute(&mut *tx).await {
+            Ok(_) => return Ok(value),
+            Err(error) => Ok(during("committing")(error)),
+        },
+        Ok(Err(error)) => Ok(error),
+        Err(panic) => Err(panic),
+    };
+    // Fails only where SQLite has rolled back by itself already.
+    let _ = sqlx::query("ROLLBACK").execute(&mut *tx).await;
+    match failure {
+        Ok(error) => Err(error),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}

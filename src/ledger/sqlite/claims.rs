@@ -1,0 +1,282 @@
+//! The intent (T1). The decision comes from the caller, the facts it decides on from inside the
+//! transaction: between plan and claim a hold may have been placed, and then it wins.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use super::fault::{conflict, during, ensure_rows};
+use super::rows::ids;
+use super::{Asker, SqliteLedger, due, holds, notes, settle};
+use crate::ledger::{After, Claim, ClaimRequest, Claims, LedgerError, Permit, Settlement};
+use crate::model::{
+    AttemptId, AttemptKind, BatchKey, FileId, FileRecord, FileState, Finding, Holds, PolicyName, SweepId,
+    Timestamp,
+};
+use crate::outcome::{FileEvent, next_state};
+
+/// The verdict on each file of a claim, in the order read.
+type Verdicts = Vec<Result<(), String>>;
+
+#[async_trait]
+impl Claims for SqliteLedger {
+    async fn due(
+        &self,
+        policy: &PolicyName,
+        now: Timestamp,
+        after: Option<&After>,
+        page: u32,
+    ) -> Result<Vec<FileRecord>, LedgerError> {
+        let (policy, after) = (policy.clone(), after.cloned());
+        self.read(move |tx| Box::pin(async move { due::due(tx, &policy, now, after.as_ref(), page).await }))
+            .await
+    }
+
+    async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        self.read(move |tx| Box::pin(due::unknown(tx, page))).await
+    }
+
+    async fn copies_of(&self, batch: BatchKey, files: &[FileId]) -> Result<Vec<FileRecord>, LedgerError> {
+        let files = files.to_vec();
+        self.read(move |tx| Box::pin(async move { due::copies_of(tx, batch, &files).await }))
+            .await
+    }
+
+    async fn claim(&self, request: &ClaimRequest<'_>, permit: Permit<'_>) -> Result<Claim, LedgerError> {
+        if request.files.is_empty() {
+            return Ok(nothing(Vec::new()));
+        }
+        let intent = Intent {
+            sweep: request.sweep,
+            kind: request.kind,
+            batch: request.batch,
+            files: request.files.to_vec(),
+            at: request.at,
+            boottime_ms: request.boottime_ms,
+            budget: request.budget,
+        };
+        self.write_asking(
+            move |tx, asker| Box::pin(async move { claim(tx, &intent, asker).await }),
+            |(files, holds): (Vec<FileRecord>, Holds)| {
+                files.iter().map(|file| permit(file, &holds)).collect()
+            },
+        )
+        .await
+    }
+
+    async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError> {
+        let settlement = settlement.clone();
+        self.write(move |tx| Box::pin(async move { settle::settle(tx, attempt, &settlement).await }))
+            .await
+    }
+
+    async fn note(
+        &self,
+        batch: BatchKey,
+        files: &[FileId],
+        event: FileEvent,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        let (files, reason) = (files.to_vec(), reason.to_owned());
+        self.write(move |tx| Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await }))
+            .await
+    }
+
+    async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
+        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at))).await
+    }
+
+    async fn verified(
+        &self,
+        batch: BatchKey,
+        files: &[(FileId, Finding)],
+        at: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        let files = files.to_vec();
+        self.write(move |tx| Box::pin(async move { notes::verified(tx, batch, &files, at).await }))
+            .await
+    }
+
+    async fn strike(
+        &self,
+        batch: BatchKey,
+        files: &[FileId],
+        by: u32,
+        reason: &str,
+    ) -> Result<Vec<(FileId, u32)>, LedgerError> {
+        let (files, reason) = (files.to_vec(), reason.to_owned());
+        self.write(move |tx| Box::pin(async move { notes::strike(tx, batch, &files, by, &reason).await }))
+            .await
+    }
+}
+
+/// A [`ClaimRequest`] that may outlive its caller.
+struct Intent {
+    sweep: SweepId,
+    kind: AttemptKind,
+    batch: BatchKey,
+    files: Vec<FileId>,
+    at: Timestamp,
+    boottime_ms: i64,
+    budget: u64,
+}
+
+fn nothing(kept: Vec<(FileId, String)>) -> Claim {
+    Claim {
+        attempt: None,
+        files: Vec::new(),
+        kept,
+    }
+}
+
+async fn claim(
+    tx: &mut SqliteConnection,
+    intent: &Intent,
+    asker: Asker<(Vec<FileRecord>, Holds), Verdicts>,
+) -> Result<Claim, LedgerError> {
+    if intent.files.iter().collect::<BTreeSet<_>>().len() != intent.files.len() {
+        return Err(conflict("the list of a claim", "it names a file twice"));
+    }
+    let mut kept = Vec::new();
+    let files = claimable(tx, intent, &mut kept).await?;
+    let holds = Holds::new(holds::active(tx, intent.at).await?);
+    let verdicts = asker.ask((files.clone(), holds)).await?;
+    let mut permitted = Vec::new();
+    for (file, verdict) in files.into_iter().zip(verdicts) {
+        match verdict {
+            Ok(()) => permitted.push(file),
+            Err(reason) => kept.push((file.key.file, reason)),
+        }
+    }
+    if permitted.is_empty() {
+        return Ok(nothing(kept));
+    }
+    spend(tx, intent, &permitted).await?;
+    let files: Vec<FileId> = permitted.into_iter().map(|file| file.key.file).collect();
+    let attempt = write_attempt(tx, intent, &files).await?;
+    move_to_deleting(tx, intent.batch, &files).await?;
+    Ok(Claim {
+        attempt: Some(attempt),
+        files,
+        kept,
+    })
+}
+
+/// The files as they are now, those left out that no transition leads from to `deleting`.
+async fn claimable(
+    tx: &mut SqliteConnection,
+    intent: &Intent,
+    kept: &mut Vec<(FileId, String)>,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    let found = due::by_key(tx, intent.batch, &intent.files).await?;
+    if found.len() < intent.files.len() {
+        let known: BTreeSet<&FileId> = found.iter().map(|file| &file.key.file).collect();
+        let strangers = intent.files.iter().filter(|file| !known.contains(file));
+        kept.extend(strangers.map(|file| (file.clone(), "the ledger does not know it".to_owned())));
+    }
+    let (files, settled): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|file| next_state(file.state, FileEvent::Claimed).is_ok());
+    kept.extend(
+        settled
+            .into_iter()
+            .map(|file| (file.key.file, format!("it is {}", file.state.name()))),
+    );
+    Ok(files)
+}
+
+/// Counts the files against the sweep's budget; a file that it sent before, and a copy, costs nothing.
+async fn spend(
+    tx: &mut SqliteConnection,
+    intent: &Intent,
+    permitted: &[FileRecord],
+) -> Result<(), LedgerError> {
+    let originals: Vec<FileId> = permitted
+        .iter()
+        .filter(|file| file.copy_of.is_none())
+        .map(|file| file.key.file.clone())
+        .collect();
+    let before = settle::sent_before(tx, intent.sweep.0, intent.batch, &originals).await?;
+    let cost = originals.len() as u64 - before;
+    let done = sqlx::query(
+        "UPDATE sweeps
+         SET sent = sent + ?2
+         WHERE id = ?1
+           AND state = 'open'
+           AND sent + ?2 <= ?3",
+    )
+    .bind(intent.sweep.0)
+    .bind(to_i64(cost))
+    .bind(to_i64(intent.budget))
+    .execute(tx)
+    .await
+    .map_err(during("counting against the limit"))?;
+    if done.rows_affected() == 1 {
+        return Ok(());
+    }
+    Err(conflict(
+        format!("sweep {}", intent.sweep.0),
+        format!("{cost} more files exceed its limit of {}, or it is not open", intent.budget),
+    ))
+}
+
+async fn write_attempt(
+    tx: &mut SqliteConnection,
+    intent: &Intent,
+    files: &[FileId],
+) -> Result<AttemptId, LedgerError> {
+    let context = "writing an intent";
+    let attempt: i64 = sqlx::query_scalar(
+        "INSERT INTO attempts (sweep, kind, batch, intent_at, boottime_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         RETURNING id",
+    )
+    .bind(intent.sweep.0)
+    .bind(intent.kind.name())
+    .bind(intent.batch.0)
+    .bind(intent.at.as_millis())
+    .bind(intent.boottime_ms)
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    sqlx::query(
+        "INSERT INTO attempt_files (attempt, file_id)
+         SELECT ?1, value
+         FROM json_each(?2)",
+    )
+    .bind(attempt)
+    .bind(ids(files))
+    .execute(tx)
+    .await
+    .map_err(during(context))?;
+    Ok(AttemptId(attempt))
+}
+
+async fn move_to_deleting(
+    tx: &mut SqliteConnection,
+    batch: BatchKey,
+    files: &[FileId],
+) -> Result<(), LedgerError> {
+    let done = sqlx::query(
+        "UPDATE files
+         SET state = ?3
+         FROM json_each(?2) j
+         WHERE files.batch = ?1
+           AND files.file_id = j.value
+           AND files.state IN (0, 4)",
+    )
+    .bind(batch.0)
+    .bind(ids(files))
+    .bind(FileState::Deleting.code())
+    .execute(tx)
+    .await
+    .map_err(during("claiming files"))?;
+    ensure_rows("files being claimed", done.rows_affected(), files.len())
+}
+
+/// Counts beyond what SQLite can hold do not exist.
+fn to_i64(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,126 @@
+//! Readings of the clocks, and the anomalies between them.
+
+use sqlx::SqliteConnection;
+
+use super::fault::during;
+use super::rows::{count, optional, timestamp};
+use crate::ledger::LedgerError;
+use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+
+pub(super) async fn mark(
+    tx: &mut SqliteConnection,
+) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
+    let row: Option<(i64, i64, String, i64)> = sqlx::query_as(
+        "SELECT wall, boottime_ms, boot_id, high_water
+         FROM clock",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the clock mark"))?;
+    row.map(|(wall, boottime_ms, boot_id, high_water)| {
+        let mark = ClockMark {
+            wall: timestamp(wall)?,
+            boottime_ms,
+            boot_id,
+        };
+        Ok((mark, timestamp(high_water)?))
+    })
+    .transpose()
+}
+
+pub(super) async fn set_mark(tx: &mut SqliteConnection, mark: &ClockMark) -> Result<(), LedgerError> {
+    sqlx::query(
+        "INSERT INTO clock (one, wall, boottime_ms, boot_id, high_water)
+         VALUES (1, ?1, ?2, ?3, ?1)
+         ON CONFLICT (one) DO UPDATE
+         SET wall = excluded.wall,
+             boottime_ms = excluded.boottime_ms,
+             boot_id = excluded.boot_id,
+             high_water = max(high_water, excluded.wall)",
+    )
+    .bind(mark.wall.as_millis())
+    .bind(mark.boottime_ms)
+    .bind(&mark.boot_id)
+    .execute(tx)
+    .await
+    .map_err(during("keeping the clock mark"))?;
+    Ok(())
+}
+
+pub(super) async fn reset_high_water(
+    tx: &mut SqliteConnection,
+    mark: &ClockMark,
+) -> Result<(), LedgerError> {
+    set_mark(tx, mark).await?;
+    sqlx::query(
+        "UPDATE clock
+         SET high_water = wall",
+    )
+    .execute(tx)
+    .await
+    .map_err(during("lowering the high-water mark"))?;
+    Ok(())
+}
+
+pub(super) async fn add_anomaly(
+    tx: &mut SqliteConnection,
+    anomaly: &ClockAnomaly,
+) -> Result<bool, LedgerError> {
+    let done = sqlx::query(
+        "INSERT INTO anomalies (identity, seen_at, skew_ms, resolved_at)
+         VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (identity) DO NOTHING",
+    )
+    .bind(&anomaly.identity)
+    .bind(anomaly.seen_at.as_millis())
+    .bind(anomaly.skew_ms)
+    .bind(anomaly.resolved_at.map(|at| at.as_millis()))
+    .execute(tx)
+    .await
+    .map_err(during("noting a clock anomaly"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn resolve_anomalies(tx: &mut SqliteConnection, at: Timestamp) -> Result<(), LedgerError> {
+    sqlx::query(
+        "UPDATE anomalies
+         SET resolved_at = ?1
+         WHERE resolved_at IS NULL",
+    )
+    .bind(at.as_millis())
+    .execute(tx)
+    .await
+    .map_err(during("resolving clock anomalies"))?;
+    Ok(())
+}
+
+pub(super) async fn anomalies(
+    tx: &mut SqliteConnection,
+) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
+    let context = "reading clock anomalies";
+    let ever: i64 = sqlx::query_scalar("SELECT count(*) FROM anomalies")
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    let rows: Vec<(String, i64, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT identity, seen_at, skew_ms, resolved_at
+         FROM anomalies
+         WHERE resolved_at IS NULL
+         ORDER BY id",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(during(context))?;
+    let standing: Result<Vec<_>, LedgerError> = rows
+        .into_iter()
+        .map(|(identity, seen_at, skew_ms, resolved_at)| {
+            Ok(ClockAnomaly {
+                identity,
+                seen_at: timestamp(seen_at)?,
+                skew_ms,
+                resolved_at: optional(resolved_at)?,
+            })
+        })
+        .collect();
+    Ok((count(ever)?, standing?))
+}

@@ -1,0 +1,245 @@
+//! The schema: made, recognised, migrated. `application_id` says whose file it is, `user_version`
+//! which schema it has; both lie in the header and change with the migration's own transaction.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::LedgerError;
+use super::fault::during;
+use super::open::{connect, plain};
+
+/// `RtNd`.
+const APPLICATION_ID: i64 = 0x5274_4e64;
+
+/// Each ends with its own `PRAGMA user_version`: entry `n` leads from version `n` to `n + 1`.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+
+/// What lies at a path before anything is touched.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    Ledger { version: i64 },
+    Foreign { problem: &'static str },
+}
+
+impl Found {
+    pub(super) async fn at(path: &Path) -> Result<Self, LedgerError> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => {
+                return Ok(Self::Foreign {
+                    problem: "it is not a file; give the path of a ledger",
+                });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::Nothing),
+            Err(error) => {
+                return Err(LedgerError::NotWritable {
+                    problem: format!("{}: {error}", path.display()),
+                });
+            }
+        }
+        // SQLite itself finds out only at the first page it reads, and calls a foreign file damaged.
+        if !begins_like_sqlite(path) {
+            return Ok(Self::Foreign {
+                problem: "it is no SQLite database; give another path",
+            });
+        }
+        let mut connection = connect(&plain(path).read_only(true)).await?;
+        let found = Self::by_header(&mut connection).await;
+        // A connection that only read has nothing to lose in closing.
+        let _ = connection.close().await;
+        found
+    }
+
+    async fn by_header(connection: &mut SqliteConnection) -> Result<Self, LedgerError> {
+        let context = "reading the ledger's header";
+        let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(during(context))?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(during(context))?;
+        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(during(context))?;
+        Ok(match (application, version, tables) {
+            (APPLICATION_ID, version, _) => Self::Ledger { version },
+            // What an interrupted first start leaves behind.
+            (0, 0, 0) => Self::Nothing,
+            _ => Self::Foreign {
+                problem: "it is another program's database; give another path",
+            },
+        })
+    }
+
+    pub(super) fn ready_to_read(&self, path: &Path) -> Result<(), LedgerError> {
+        let known = latest(MIGRATIONS);
+        match self {
+            Self::Nothing => Err(LedgerError::Missing {
+                path: path.display().to_string(),
+            }),
+            Self::Ledger { version } if *version == known => Ok(()),
+            Self::Ledger { version } if *version < known => Err(not_ours(
+                path,
+                &format!(
+                    "its schema is version {version}, this program reads {known}: \
+                     any command that writes, such as `retentiond daemon`, migrates it"
+                ),
+            )),
+            Self::Ledger { version } => Err(newer(path, *version, known)),
+            Self::Foreign { problem } => Err(not_ours(path, problem)),
+        }
+    }
+}
+
+/// Brings the file to the last of `migrations`, in one transaction.
+pub(super) async fn migrate(
+    path: &Path,
+    found: &Found,
+    migrations: &'static [&'static str],
+) -> Result<(), LedgerError> {
+    let known = latest(migrations);
+    match found {
+        Found::Foreign { problem } => return Err(not_ours(path, problem)),
+        Found::Ledger { version } if *version > known => return Err(newer(path, *version, known)),
+        Found::Ledger { version } if *version == known => return Ok(()),
+        Found::Nothing | Found::Ledger { .. } => {}
+    }
+    let mut connection = connect(&plain(path).create_if_missing(true)).await?;
+    let done = upgrade(&mut connection, path, migrations).await;
+    let closed = connection.close().await.map_err(during("closing after the migration"));
+    done.and(closed)
+}
+
+async fn upgrade(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    migrations: &'static [&'static str],
+) -> Result<(), LedgerError> {
+    let context = "migrating the ledger";
+    if let Found::Ledger { version } = Found::by_header(connection).await? {
+        back_up(connection, path, version).await?;
+    } else {
+        sqlx::query("PRAGMA journal_mode = WAL")
+            .execute(&mut *connection)
+            .await
+            .map_err(during(context))?;
+    }
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *connection)
+        .await
+        .map_err(during(context))?;
+    // Asked again under the write lock: another process may have been quicker.
+    let from = match Found::by_header(connection).await? {
+        Found::Nothing => 0,
+        Found::Ledger { version } => version,
+        Found::Foreign { problem } => return Err(not_ours(path, problem)),
+    };
+    for step in migrations.iter().skip(usize::try_from(from).unwrap_or(0)) {
+        sqlx::raw_sql(*step)
+            .execute(&mut *connection)
+            .await
+            .map_err(during(context))?;
+    }
+    sqlx::query("COMMIT")
+        .execute(&mut *connection)
+        .await
+        .map_err(during(context))?;
+    Ok(())
+}
+
+/// A copy of the ledger as the old version left it. One that is there already is from an interrupted
+/// migration of the same version, and as good.
+async fn back_up(connection: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), LedgerError> {
+    let target = backup_path(path, version);
+    if target.exists() {
+        return Ok(());
+    }
+    super::stats::copy_to(connection, &target).await
+}
+
+fn backup_path(path: &Path, version: i64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".v{version}.bak"));
+    PathBuf::from(name)
+}
+
+fn latest(migrations: &[&str]) -> i64 {
+    i64::try_from(migrations.len()).expect("a handful of migrations")
+}
+
+fn begins_like_sqlite(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = Vec::with_capacity(16);
+    let read = std::fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
+    // Empty: made, but never written. Unreadable: SQLite will say so better.
+    read.is_err() || head.is_empty() || head == b"SQLite format 3\0"
+}
+
+fn not_ours(path: &Path, problem: &str) -> LedgerError {
+    LedgerError::NotOurs {
+        path: path.display().to_string(),
+        problem: problem.to_owned(),
+    }
+}
+
+fn newer(path: &Path, version: i64, known: i64) -> LedgerError {
+    not_ours(
+        path,
+        &format!(
+            "its schema is version {version}, made by a newer retentiond; this one knows {known}: \
+             install the newer one again, or restore a backup (nothing was changed)"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &[&str] = &[
+        MIGRATIONS[0],
+        "CREATE TABLE later (x INTEGER) STRICT; PRAGMA user_version = 2;",
+    ];
+    const BROKEN: &[&str] = &[
+        MIGRATIONS[0],
+        "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1); PRAGMA user_version = 2;",
+    ];
+
+    #[tokio::test]
+    async fn an_older_ledger_is_copied_before_it_is_migrated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        migrate(&path, &Found::at(&path).await.unwrap(), MIGRATIONS).await.unwrap();
+        let found = Found::at(&path).await.unwrap();
+        assert_eq!(found, Found::Ledger { version: 1 });
+
+        migrate(&path, &found, TWO).await.unwrap();
+        assert_eq!(Found::at(&path).await.unwrap(), Found::Ledger { version: 2 });
+        let copy = backup_path(&path, 1);
+        assert_eq!(Found::at(&copy).await.unwrap(), Found::Ledger { version: 1 });
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_fails_leaves_the_old_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        migrate(&path, &Found::Nothing, MIGRATIONS).await.unwrap();
+        let found = Found::at(&path).await.unwrap();
+        migrate(&path, &found, BROKEN).await.unwrap_err();
+        assert_eq!(Found::at(&path).await.unwrap(), found);
+        migrate(&path, &found, TWO).await.unwrap();
+        assert_eq!(Found::at(&path).await.unwrap(), Found::Ledger { version: 2 });
+    }
+
+    #[tokio::test]
+    async fn an_older_ledger_is_not_migrated_by_reading_it() {
+        let older = Found::Ledger { version: 0 };
+        let problem = older.ready_to_read(Path::new("x.db")).unwrap_err().to_string();
+        assert!(problem.contains("migrates it"), "{problem}");
+    }
+}

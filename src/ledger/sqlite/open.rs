@@ -1,0 +1,186 @@
+//! Opening: is it ours, is SQLite new enough, is the schema the one that this program knows?
+//!
+//! The questions are put on a read-only connection, so that a file that is refused keeps every byte.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::Mutex;
+
+use super::fault::during;
+use super::{Identity, LedgerError, Slot, SqliteLedger, migrate};
+
+/// Before 3.51.3 two connections that write and checkpoint at once can corrupt a WAL database.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+/// How long to wait for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Page caches in KiB, as SQLite spells it. The writer's is given back after big work
+/// (`shrink_memory`), the readers' stay small: an idle daemon has 20 MiB in all.
+const WRITER_CACHE: &str = "-65536";
+const READER_CACHE: &str = "-2048";
+/// Pages of WAL before a checkpoint: 64 MiB, the bound of faults.md D16.
+const WAL_AUTOCHECKPOINT: &str = "16384";
+
+/// How a ledger is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Reads only; makes and migrates nothing.
+    ReadOnly,
+    /// Reads and writes; makes the ledger where there is none, and migrates an older one (after a
+    /// backup to `<ledger>.v<old>.bak`).
+    ReadWrite,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger at `url_or_path`: `sqlite:PATH`, `sqlite://PATH` or a path.
+    ///
+    /// # Errors
+    /// `Missing` when there is none and `mode` only reads; `NotOurs` for another program's file, a
+    /// newer schema, or an older one that may not be migrated (every byte of it is kept);
+    /// `NotWritable`, `Busy` and `Damaged` as SQLite says.
+    pub async fn open(url_or_path: &str, mode: OpenMode) -> Result<Self, LedgerError> {
+        let path = path_of(url_or_path)?;
+        let found = migrate::Found::at(&path).await?;
+        match mode {
+            OpenMode::ReadOnly => found.ready_to_read(&path)?,
+            OpenMode::ReadWrite => migrate::migrate(&path, &found, migrate::MIGRATIONS).await?,
+        }
+        let writer = match mode {
+            OpenMode::ReadOnly => None,
+            OpenMode::ReadWrite => Some(slot(connect(&writing(&path)).await?)),
+        };
+        let readers = [
+            slot(connect(&reading(&path)).await?),
+            slot(connect(&reading(&path)).await?),
+        ];
+        Ok(Self {
+            identity: identity(&path).map_err(|error| LedgerError::NotWritable {
+                problem: format!("{}: {error}", path.display()),
+            })?,
+            path,
+            writer,
+            readers,
+            turn: AtomicUsize::new(0),
+            failed: Arc::new(OnceLock::new()),
+        })
+    }
+
+    /// Whether the path still leads to the file that was opened.
+    pub(super) fn same_file(&self) -> bool {
+        identity(&self.path).is_ok_and(|now| now == self.identity)
+    }
+}
+
+fn slot(connection: SqliteConnection) -> Slot {
+    Arc::new(Mutex::new(Some(connection)))
+}
+
+fn identity(path: &Path) -> std::io::Result<Identity> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    })
+}
+
+fn path_of(url_or_path: &str) -> Result<PathBuf, LedgerError> {
+    let refuse = |problem: &str| LedgerError::NotOurs {
+        path: url_or_path.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let path = url_or_path
+        .strip_prefix("sqlite://")
+        .or_else(|| url_or_path.strip_prefix("sqlite:"))
+        .unwrap_or(url_or_path);
+    if path.contains("://") {
+        return Err(refuse("only `sqlite:PATH` is supported here"));
+    }
+    if path.is_empty() || path == ":memory:" {
+        return Err(refuse("a ledger is a file: give its path"));
+    }
+    Ok(PathBuf::from(path))
+}
+
+pub(super) fn plain(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
+}
+
+pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
+    plain(path)
+        .read_only(true)
+        .pragma("query_only", "ON")
+        .pragma("cache_size", READER_CACHE)
+}
+
+pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
+    plain(path)
+        // Kept in the file, but a restored backup comes without it.
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT)
+}
+
+pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {
+    let mut connection = SqliteConnection::connect_with(options)
+        .await
+        .map_err(during("opening the ledger"))?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(during("asking SQLite for its version"))?;
+    if is_older(&version) {
+        let (major, minor, patch) = OLDEST_SQLITE;
+        return Err(LedgerError::NotOurs {
+            path: options.get_filename().display().to_string(),
+            problem: format!(
+                "SQLite {version} can corrupt it; this program needs {major}.{minor}.{patch} or newer"
+            ),
+        });
+    }
+    Ok(connection)
+}
+
+fn is_older(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) < OLDEST_SQLITE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_paths_lead_to_the_same_file_and_other_databases_are_refused() {
+        for url in ["sqlite:///var/x.db", "sqlite:/var/x.db", "/var/x.db"] {
+            assert_eq!(path_of(url).unwrap(), PathBuf::from("/var/x.db"), "{url}");
+        }
+        for url in ["postgres://host/db", "sqlite:", "", ":memory:", "sqlite::memory:"] {
+            assert!(path_of(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_sqlite_that_corrupts_wal_files_is_told_apart() {
+        for (version, older) in [
+            ("3.40.1", true),
+            ("3.51.2", true),
+            ("3.51.3", false),
+            ("3.60.0", false),
+            ("4.0", false),
+        ] {
+            assert_eq!(is_older(version), older, "{version}");
+        }
+    }
+}

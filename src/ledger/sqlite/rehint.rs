@@ -1,0 +1,272 @@
+//! Deciding the live files anew under a changed rule set, page by page, across restarts.
+//!
+//! Whether it is finished is read from the tallies, which count live and unknown files by rule set:
+//! exact whatever was recorded or released meanwhile. The cursor only saves looking twice.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::fault::{conflict, damaged, during, ensure_rows};
+use super::rows::{FileRow, records, select_files};
+use super::{Asker, SqliteLedger, intern};
+use crate::ledger::{LedgerError, Rehint, Rehinted, Rules};
+use crate::model::{FileKey, FileRecord, PolicyName, Timestamp};
+use crate::rules::policy::{Hint, RuleDigest};
+
+type Question = Asker<Vec<FileRecord>, Vec<(FileKey, Hint)>>;
+
+#[async_trait]
+impl Rules for SqliteLedger {
+    async fn adopt_rules(
+        &self,
+        digest: &RuleDigest,
+        description: &str,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let (digest, description) = (digest.clone(), description.to_owned());
+        self.write(move |tx| Box::pin(async move { adopt(tx, &digest, &description, now).await }))
+            .await
+    }
+
+    async fn hints_are_current(&self, digest: &RuleDigest) -> Result<bool, LedgerError> {
+        let digest = digest.clone();
+        self.read(move |tx| {
+            Box::pin(async move {
+                // An unknown digest has the number of none: current only where there is no file.
+                let rule_set = intern::known_rule_set(tx, &digest).await?.unwrap_or(-1);
+                is_current(tx, rule_set).await
+            })
+        })
+        .await
+    }
+
+    async fn rehint(
+        &self,
+        digest: &RuleDigest,
+        page: u32,
+        hint: Rehint<'_>,
+    ) -> Result<Rehinted, LedgerError> {
+        let digest = digest.clone();
+        let rehinted = self
+            .write_asking(
+                move |tx, asker| Box::pin(async move { rehint_page(tx, &digest, page, asker).await }),
+                |files: Vec<FileRecord>| {
+                    files
+                        .into_iter()
+                        .map(|file| (file.key.clone(), hint(&file)))
+                        .collect()
+                },
+            )
+            .await?;
+        if rehinted.finished {
+            self.shrink().await;
+        }
+        Ok(rehinted)
+    }
+}
+
+async fn adopt(
+    tx: &mut SqliteConnection,
+    digest: &RuleDigest,
+    description: &str,
+    now: Timestamp,
+) -> Result<bool, LedgerError> {
+    let context = "adopting rules";
+    let rule_set = intern::rule_set(tx, digest).await?;
+    sqlx::query(
+        "UPDATE rule_sets
+         SET description = ?2, cursor_batch = iif(?3, cursor_batch, 0), cursor_file = iif(?3, cursor_file, '')
+         WHERE id = ?1",
+    )
+    .bind(rule_set)
+    .bind(description)
+    // The same rules after a restart go on where they stood; others begin at the first file.
+    .bind(in_force(tx).await? == Some(rule_set))
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    if in_force(tx).await? != Some(rule_set) {
+        sqlx::query(
+            "INSERT INTO rule_adoptions (rule_set, adopted_at)
+             VALUES (?1, ?2)",
+        )
+        .bind(rule_set)
+        .bind(now.as_millis())
+        .execute(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    }
+    // Rows of the rule sets before: nothing is counted under them any more.
+    sqlx::query(
+        "DELETE FROM tallies
+         WHERE files = 0",
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    is_current(tx, rule_set).await
+}
+
+async fn in_force(tx: &mut SqliteConnection) -> Result<Option<i64>, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT rule_set
+         FROM rule_adoptions
+         ORDER BY id DESC
+         LIMIT 1",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the rules in force"))
+}
+
+async fn is_current(tx: &mut SqliteConnection, rule_set: i64) -> Result<bool, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT NOT EXISTS (
+             SELECT 1
+             FROM tallies
+             WHERE state IN (0, 4) AND rule_set <> ?1 AND files > 0
+         )",
+    )
+    .bind(rule_set)
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading whether hints are current"))
+}
+
+async fn rehint_page(
+    tx: &mut SqliteConnection,
+    digest: &RuleDigest,
+    page: u32,
+    asker: Question,
+) -> Result<Rehinted, LedgerError> {
+    let adopted = intern::known_rule_set(tx, digest).await?;
+    let Some(rule_set) = adopted.filter(|id| *id > 0) else {
+        return Err(conflict("the rule set", "it was never adopted"));
+    };
+    if in_force(tx).await? != Some(rule_set) {
+        return Err(conflict("the rule set", "another one is in force"));
+    }
+    if is_current(tx, rule_set).await? {
+        return Ok(Rehinted { seen: 0, finished: true });
+    }
+    let files = next_page(tx, rule_set, page.max(1)).await?;
+    let Some(last) = files.last().map(|file| file.key.clone()) else {
+        // The tallies say that there are some: behind the cursor.
+        return Err(damaged("tallies count files that no row stands for"));
+    };
+    let seen = files.len() as u64;
+    let hints = asker.ask(files).await?;
+    apply(tx, rule_set, &hints).await?;
+    move_cursor(tx, rule_set, last.batch.0, last.file.as_str()).await?;
+    Ok(Rehinted {
+        seen,
+        finished: is_current(tx, rule_set).await?,
+    })
+}
+
+async fn next_page(
+    tx: &mut SqliteConnection,
+    rule_set: i64,
+    page: u32,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    let (batch, file): (i64, String) = sqlx::query_as(
+        "SELECT cursor_batch, cursor_file
+         FROM rule_sets
+         WHERE id = ?1",
+    )
+    .bind(rule_set)
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(during("reading where deciding anew stands"))?;
+    let ahead = page_after(tx, rule_set, page, batch, &file).await?;
+    if !ahead.is_empty() || (batch, file.as_str()) == (0, "") {
+        return Ok(ahead);
+    }
+    // What is left was recorded or released behind the cursor meanwhile.
+    page_after(tx, rule_set, page, 0, "").await
+}
+
+async fn page_after(
+    tx: &mut SqliteConnection,
+    rule_set: i64,
+    page: u32,
+    batch: i64,
+    file: &str,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+        "files f",
+        "WHERE (f.batch, f.file_id) > (?1, ?2)
+           AND f.state IN (0, 4)
+           AND f.rule_set <> ?3
+         ORDER BY f.batch, f.file_id
+         LIMIT ?4"
+    ))
+    .bind(batch)
+    .bind(file)
+    .bind(rule_set)
+    .bind(page)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading files to be decided anew"))?;
+    records(tx, rows).await
+}
+
+async fn apply(
+    tx: &mut SqliteConnection,
+    rule_set: i64,
+    hints: &[(FileKey, Hint)],
+) -> Result<(), LedgerError> {
+    let mut names: Vec<PolicyName> = hints.iter().filter_map(|(_, hint)| hint.owner.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let numbers = intern::policies(tx, &names).await?;
+    let rows: Vec<Value> = hints
+        .iter()
+        .map(|(key, hint)| {
+            let owner = hint.owner.as_ref().and_then(|name| names.binary_search(name).ok());
+            json!([
+                key.batch,
+                key.file,
+                owner.map_or(0, |at| numbers[at]),
+                hint.due_at.map(|at| at.as_millis()),
+                // Nothing can be overdue that is never due.
+                hint.due_at.and(hint.deadline_at).map(|at| at.as_millis()),
+            ])
+        })
+        .collect();
+    let done = sqlx::query(
+        "UPDATE files
+         SET policy = j.value ->> 2, due_at = j.value ->> 3, deadline_at = j.value ->> 4, rule_set = ?2
+         FROM json_each(?1) j
+         WHERE files.batch = j.value ->> 0
+           AND files.file_id = j.value ->> 1
+           AND files.state IN (0, 4)",
+    )
+    .bind(Value::Array(rows).to_string())
+    .bind(rule_set)
+    .execute(tx)
+    .await
+    .map_err(during("keeping hints"))?;
+    ensure_rows("files being decided anew", done.rows_affected(), hints.len())
+}
+
+async fn move_cursor(
+    tx: &mut SqliteConnection,
+    rule_set: i64,
+    batch: i64,
+    file: &str,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "UPDATE rule_sets
+         SET cursor_batch = ?2, cursor_file = ?3
+         WHERE id = ?1",
+    )
+    .bind(rule_set)
+    .bind(batch)
+    .bind(file)
+    .execute(tx)
+    .await
+    .map_err(during("keeping where deciding anew stands"))?;
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! From rows to the vocabulary. A value that no type of ours admits is damage, never skipped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row, SqliteConnection};
+
+use super::fault::{damaged, during};
+use crate::ledger::LedgerError;
+use crate::model::{
+    BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, FileAddress, FileId, FileKey,
+    FileRecord, FileState, Labels, Module, Parent, PolicyName, Timestamp,
+};
+
+/// `SELECT` of a [`FileRow`]: what stands for the table `files f`, then the clauses after it.
+macro_rules! select_files {
+    ($from:literal, $tail:literal) => {
+        concat!(
+            "SELECT f.batch, f.file_id, f.state, f.policy, f.uploaded_at, f.processed_at, f.due_at,
+                    f.deadline_at, f.attributes, s.subject, c.original_batch, c.original_file
+             FROM ",
+            $from,
+            " LEFT JOIN subjects s ON s.batch = f.batch AND s.file_id = f.file_id
+              LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id ",
+            $tail
+        )
+    };
+}
+pub(super) use select_files;
+
+/// A file as it lies in the tables, its shared names still numbers.
+#[derive(Debug)]
+pub(super) struct FileRow {
+    pub(super) batch: i64,
+    pub(super) file_id: String,
+    pub(super) state: i64,
+    policy: i64,
+    uploaded_at: i64,
+    processed_at: Option<i64>,
+    due_at: Option<i64>,
+    deadline_at: Option<i64>,
+    attributes: Option<i64>,
+    subject: Option<String>,
+    original_batch: Option<i64>,
+    original_file: Option<String>,
+}
+
+impl FromRow<'_, SqliteRow> for FileRow {
+    // By position: a look-up by name costs more than the value.
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            batch: row.try_get(0)?,
+            file_id: row.try_get(1)?,
+            state: row.try_get(2)?,
+            policy: row.try_get(3)?,
+            uploaded_at: row.try_get(4)?,
+            processed_at: row.try_get(5)?,
+            due_at: row.try_get(6)?,
+            deadline_at: row.try_get(7)?,
+            attributes: row.try_get(8)?,
+            subject: row.try_get(9)?,
+            original_batch: row.try_get(10)?,
+            original_file: row.try_get(11)?,
+        })
+    }
+}
+
+/// The shared names of a page of rows, each read once.
+#[derive(Debug, Default)]
+struct Names {
+    batches: BTreeMap<i64, Arc<BatchAddress>>,
+    attributes: BTreeMap<i64, (Option<Arc<str>>, Arc<Labels>)>,
+    policies: BTreeMap<i64, PolicyName>,
+    no_labels: Arc<Labels>,
+}
+
+/// Whole records for a page of rows, in their order.
+pub(super) async fn records(
+    tx: &mut SqliteConnection,
+    rows: Vec<FileRow>,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = names(tx, &rows).await?;
+    rows.into_iter().map(|row| record(row, &names)).collect()
+}
+
+async fn names(tx: &mut SqliteConnection, rows: &[FileRow]) -> Result<Names, LedgerError> {
+    let batches: BTreeSet<i64> = rows
+        .iter()
+        .flat_map(|row| [Some(row.batch), row.original_batch])
+        .flatten()
+        .collect();
+    let attributes: BTreeSet<i64> = rows.iter().filter_map(|row| row.attributes).collect();
+    let policies: BTreeSet<i64> = rows.iter().map(|row| row.policy).filter(|id| *id != 0).collect();
+    Ok(Names {
+        batches: batches_by_id(tx, &batches).await?,
+        attributes: attributes_by_id(tx, &attributes).await?,
+        policies: policies_by_id(tx, &policies).await?,
+        no_labels: Arc::default(),
+    })
+}
+
+pub(super) async fn batches_by_id(
+    tx: &mut SqliteConnection,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeMap<i64, Arc<BatchAddress>>, LedgerError> {
+    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
+        "SELECT id, module, parent, batch
+         FROM batches
+         WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(numbers(ids))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading batches"))?;
+    rows.into_iter()
+        .map(|(id, module, parent, batch)| Ok((id, Arc::new(batch_address(&module, parent, batch)?))))
+        .collect()
+}
+
+pub(super) async fn attributes_by_id(
+    tx: &mut SqliteConnection,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeMap<i64, (Option<Arc<str>>, Arc<Labels>)>, LedgerError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(i64, Option<String>, String)> = sqlx::query_as(
+        "SELECT id, document_type, labels
+         FROM attributes
+         WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(numbers(ids))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading attributes"))?;
+    rows.into_iter()
+        .map(|(id, kind, labels)| Ok((id, (kind.map(Arc::from), Arc::new(parse_labels(&labels)?)))))
+        .collect()
+}
+
+async fn policies_by_id(
+    tx: &mut SqliteConnection,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeMap<i64, PolicyName>, LedgerError> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT id, name
+         FROM policies
+         WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(numbers(ids))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading policies"))?;
+    rows.into_iter().map(|(id, name)| Ok((id, policy_name(name)?))).collect()
+}
+
+fn record(row: FileRow, names: &Names) -> Result<FileRecord, LedgerError> {
+    let missing = |what: &str| damaged(format!("files ({}, {}): no such {what}", row.batch, row.file_id));
+    let batch = names.batches.get(&row.batch).ok_or_else(|| missing("batch"))?;
+    let (document_type, labels) = match row.attributes {
+        None => (None, Arc::clone(&names.no_labels)),
+        Some(id) => names.attributes.get(&id).cloned().ok_or_else(|| missing("attributes"))?,
+    };
+    let owner = match row.policy {
+        0 => None,
+        id => Some(names.policies.get(&id).cloned().ok_or_else(|| missing("policy"))?),
+    };
+    let copy_of = match (row.original_batch, &row.original_file) {
+        (Some(id), Some(file)) => Some(FileAddress {
+            batch: (**names.batches.get(&id).ok_or_else(|| missing("original's batch"))?).clone(),
+            file: file_id(file.clone())?,
+        }),
+        (None, _) | (_, None) => None,
+    };
+    Ok(FileRecord {
+        state: state(row.state)?,
+        uploaded_at: timestamp(row.uploaded_at)?,
+        processed_at: optional(row.processed_at)?,
+        due_at: optional(row.due_at)?,
+        deadline_at: optional(row.deadline_at)?,
+        batch: Arc::clone(batch),
+        key: FileKey {
+            batch: BatchKey(row.batch),
+            file: file_id(row.file_id)?,
+        },
+        document_type,
+        labels,
+        subject: row.subject,
+        copy_of,
+        owner,
+    })
+}
+
+// Single values ---------------------------------------------------------------------------------
+
+pub(super) fn timestamp(millis: i64) -> Result<Timestamp, LedgerError> {
+    Timestamp::from_millis(millis).map_err(|error| damaged(error.to_string()))
+}
+
+pub(super) fn optional(millis: Option<i64>) -> Result<Option<Timestamp>, LedgerError> {
+    millis.map(timestamp).transpose()
+}
+
+pub(super) fn state(code: i64) -> Result<FileState, LedgerError> {
+    FileState::from_code(code).ok_or_else(|| damaged(format!("{code} is no state of a file")))
+}
+
+pub(super) fn file_id(text: String) -> Result<FileId, LedgerError> {
+    FileId::new(text).map_err(|error| damaged(error.to_string()))
+}
+
+pub(super) fn policy_name(text: String) -> Result<PolicyName, LedgerError> {
+    PolicyName::new(text).map_err(|error| damaged(error.to_string()))
+}
+
+/// A count; negative ones cannot come from `count` or a checked column.
+pub(super) fn count(value: i64) -> Result<u64, LedgerError> {
+    u64::try_from(value).map_err(|_| damaged(format!("{value} is no count")))
+}
+
+pub(super) fn parse_labels(text: &str) -> Result<Labels, LedgerError> {
+    serde_json::from_str(text).map_err(|error| damaged(format!("labels: {error}")))
+}
+
+pub(super) fn batch_address(
+    module: &str,
+    parent: String,
+    batch: String,
+) -> Result<BatchAddress, LedgerError> {
+    let bad = |error: crate::model::InvalidId| damaged(format!("batches: {error}"));
+    let parent = match module {
+        "classification" => Parent::Classification(ClassificationId::new(parent).map_err(bad)?),
+        "extraction" => Parent::Extraction(ExtractionId::new(parent).map_err(bad)?),
+        other => return Err(damaged(format!("batches: `{other}` is no module"))),
+    };
+    Ok(BatchAddress {
+        parent,
+        batch: BatchId::new(batch).map_err(bad)?,
+    })
+}
+
+pub(super) const fn module_name(module: Module) -> &'static str {
+    match module {
+        Module::Classification => "classification",
+        Module::Extraction => "extraction",
+    }
+}
+
+/// A list of ids for `json_each`.
+pub(super) fn ids(files: &[FileId]) -> String {
+    serde_json::to_string(files).expect("ids are plain text")
+}
+
+fn numbers(ids: &BTreeSet<i64>) -> String {
+    serde_json::to_string(ids).expect("numbers are plain")
+}

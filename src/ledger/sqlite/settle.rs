@@ -1,0 +1,252 @@
+//! The outcome (T2), and what is left of intents that a crash interrupted.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::SqliteConnection;
+
+use super::due;
+use super::fault::{conflict, damaged, during, ensure_rows};
+use super::rows::{ids, state};
+use crate::ledger::{LedgerError, Settlement};
+use crate::model::{AttemptId, BatchKey, FileId, FileState, Timestamp};
+use crate::outcome::{FileEvent, next_state};
+
+pub(super) async fn settle(
+    tx: &mut SqliteConnection,
+    attempt: AttemptId,
+    settlement: &Settlement,
+) -> Result<(), LedgerError> {
+    let (sweep, batch) = end_attempt(tx, attempt, settlement).await?;
+    let states = states(tx, batch, settlement.files.iter().map(|(file, _)| file)).await?;
+    let mut moves: BTreeMap<FileState, Vec<FileId>> = BTreeMap::new();
+    let mut released = Vec::new();
+    for (file, event) in &settlement.files {
+        let Some(from) = states.get(file) else {
+            return Err(damaged(format!("attempt {}: one of its files is not in the ledger", attempt.0)));
+        };
+        moves.entry(next_state(*from, *event)?).or_default().push(file.clone());
+        if *event == FileEvent::Released {
+            released.push(file.clone());
+        }
+    }
+    for (to, files) in &moves {
+        move_files(tx, batch, files, FileState::Deleting, *to).await?;
+        write_results(tx, attempt, files, *to).await?;
+    }
+    ensure_none_left(tx, attempt).await?;
+    give_back(tx, sweep, batch, &released).await
+}
+
+/// The attempt's own row; its sweep and batch.
+async fn end_attempt(
+    tx: &mut SqliteConnection,
+    attempt: AttemptId,
+    settlement: &Settlement,
+) -> Result<(i64, BatchKey), LedgerError> {
+    let row: Option<(i64, i64)> = sqlx::query_as(
+        "UPDATE attempts
+         SET settled_at = ?2, outcome = ?3, http_status = ?4, detail = ?5
+         WHERE id = ?1 AND settled_at IS NULL
+         RETURNING sweep, batch",
+    )
+    .bind(attempt.0)
+    .bind(settlement.at.as_millis())
+    .bind(settlement.outcome)
+    .bind(settlement.http_status)
+    .bind(settlement.detail.as_deref())
+    .fetch_optional(tx)
+    .await
+    .map_err(during("writing an outcome"))?;
+    row.map(|(sweep, batch)| (sweep, BatchKey(batch)))
+        .ok_or_else(|| conflict(format!("attempt {}", attempt.0), "it is not under way"))
+}
+
+/// The present states of files in a batch.
+pub(super) async fn states(
+    tx: &mut SqliteConnection,
+    batch: BatchKey,
+    files: impl Iterator<Item = &FileId>,
+) -> Result<HashMap<FileId, FileState>, LedgerError> {
+    let files: Vec<FileId> = files.cloned().collect();
+    if files.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT f.file_id, f.state
+         FROM json_each(?2) j
+         CROSS JOIN files f ON f.batch = ?1 AND f.file_id = j.value",
+    )
+    .bind(batch.0)
+    .bind(ids(&files))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading states"))?;
+    rows.into_iter()
+        .map(|(file, code)| Ok((super::rows::file_id(file)?, state(code)?)))
+        .collect()
+}
+
+/// Moves files that are all in state `from`.
+pub(super) async fn move_files(
+    tx: &mut SqliteConnection,
+    batch: BatchKey,
+    files: &[FileId],
+    from: FileState,
+    to: FileState,
+) -> Result<(), LedgerError> {
+    let done = sqlx::query(
+        "UPDATE files
+         SET state = ?4
+         FROM json_each(?2) j
+         WHERE files.batch = ?1
+           AND files.file_id = j.value
+           AND files.state = ?3",
+    )
+    .bind(batch.0)
+    .bind(ids(files))
+    .bind(from.code())
+    .bind(to.code())
+    .execute(tx)
+    .await
+    .map_err(during("moving files"))?;
+    ensure_rows("files being moved", done.rows_affected(), files.len())
+}
+
+async fn write_results(
+    tx: &mut SqliteConnection,
+    attempt: AttemptId,
+    files: &[FileId],
+    to: FileState,
+) -> Result<(), LedgerError> {
+    let done = sqlx::query(
+        "UPDATE attempt_files
+         SET result = ?3
+         FROM json_each(?2) j
+         WHERE attempt_files.attempt = ?1
+           AND attempt_files.file_id = j.value
+           AND attempt_files.result IS NULL",
+    )
+    .bind(attempt.0)
+    .bind(ids(files))
+    .bind(to.code())
+    .execute(tx)
+    .await
+    .map_err(during("writing results"))?;
+    ensure_rows("files of an attempt", done.rows_affected(), files.len())
+}
+
+async fn ensure_none_left(tx: &mut SqliteConnection, attempt: AttemptId) -> Result<(), LedgerError> {
+    let left: i64 = sqlx::query_scalar(
+        "SELECT count(*)
+         FROM attempt_files
+         WHERE attempt = ?1 AND result IS NULL",
+    )
+    .bind(attempt.0)
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading results"))?;
+    if left == 0 {
+        return Ok(());
+    }
+    Err(conflict(
+        format!("attempt {}", attempt.0),
+        format!("the settlement leaves out {left} of its files"),
+    ))
+}
+
+/// How many of these files a sweep has sent: an attempt of it is under way or did not end in `live`.
+pub(super) async fn sent_before(
+    tx: &mut SqliteConnection,
+    sweep: i64,
+    batch: BatchKey,
+    files: &[FileId],
+) -> Result<u64, LedgerError> {
+    if files.is_empty() {
+        return Ok(0);
+    }
+    let sent: i64 = sqlx::query_scalar(
+        "SELECT count(*)
+         FROM json_each(?3) j
+         WHERE EXISTS (
+             SELECT 1
+             FROM attempt_files l
+             JOIN attempts a ON a.id = l.attempt
+             WHERE l.file_id = j.value
+               AND a.sweep = ?1
+               AND a.batch = ?2
+               AND l.result IS NOT 0 -- under way, or settled as anything but released
+         )",
+    )
+    .bind(sweep)
+    .bind(batch.0)
+    .bind(ids(files))
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading what a sweep has sent"))?;
+    super::rows::count(sent)
+}
+
+/// Released files were not touched: unless the sweep sent them another time, they cost it nothing.
+async fn give_back(
+    tx: &mut SqliteConnection,
+    sweep: i64,
+    batch: BatchKey,
+    released: &[FileId],
+) -> Result<(), LedgerError> {
+    if released.is_empty() {
+        return Ok(());
+    }
+    let originals: Vec<FileId> = due::by_key(tx, batch, released)
+        .await?
+        .into_iter()
+        .filter(|file| file.copy_of.is_none())
+        .map(|file| file.key.file)
+        .collect();
+    let back = originals.len() as u64 - sent_before(tx, sweep, batch, &originals).await?;
+    let done = sqlx::query(
+        "UPDATE sweeps
+         SET sent = sent - ?2
+         WHERE id = ?1",
+    )
+    .bind(sweep)
+    .bind(i64::try_from(back).unwrap_or(i64::MAX))
+    .execute(tx)
+    .await
+    .map_err(during("giving back to the limit"))?;
+    ensure_rows("the sweep of an attempt", done.rows_affected(), 1)
+}
+
+pub(super) async fn recover_orphans(tx: &mut SqliteConnection, at: Timestamp) -> Result<u64, LedgerError> {
+    let context = "recovering from an interruption";
+    let to = next_state(FileState::Deleting, FileEvent::Lost)?;
+    let moved = sqlx::query(
+        "UPDATE files INDEXED BY files_unsettled
+         SET state = ?1
+         WHERE state IN (1, 4, 5) AND state = 1 -- the first term takes the partial index",
+    )
+    .bind(to.code())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?
+    .rows_affected();
+    sqlx::query(
+        "UPDATE attempt_files
+         SET result = ?1
+         WHERE result IS NULL
+           AND attempt IN (SELECT id FROM attempts WHERE settled_at IS NULL)",
+    )
+    .bind(to.code())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    sqlx::query(
+        "UPDATE attempts
+         SET settled_at = ?1, outcome = 'unknown', detail = 'interrupted'
+         WHERE settled_at IS NULL",
+    )
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    Ok(moved)
+}

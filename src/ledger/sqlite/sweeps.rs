@@ -1,0 +1,298 @@
+//! Runs: opened once per occurrence, resumed after a crash, closed with their counts.
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use super::fault::{damaged, during, ensure_rows};
+use super::rows::{count, optional, policy_name, timestamp};
+use super::{SqliteLedger, intern, plans};
+use crate::ledger::{LedgerError, OpenSweep, Opened, StoredPlan, Sweeps};
+use crate::model::{
+    Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
+};
+
+#[async_trait]
+impl Sweeps for SqliteLedger {
+    async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError> {
+        let open = open.clone();
+        self.write(move |tx| Box::pin(async move { open_sweep(tx, &open).await }))
+            .await
+    }
+
+    async fn close_sweep(
+        &self,
+        sweep: SweepId,
+        state: SweepState,
+        summary: &SweepSummary,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let summary = serde_json::to_string(summary).expect("counts and plain text");
+        self.write(move |tx| Box::pin(async move { close_sweep(tx, sweep, state, &summary, at).await }))
+            .await?;
+        self.shrink().await;
+        Ok(())
+    }
+
+    async fn sweeps(&self, policy: Option<&PolicyName>, limit: u32) -> Result<Vec<Sweep>, LedgerError> {
+        let policy = policy.cloned();
+        self.read(move |tx| Box::pin(async move { sweeps(tx, policy.as_ref(), limit).await }))
+            .await
+    }
+
+    async fn last_occurrence(
+        &self,
+        policy: &PolicyName,
+    ) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
+        let policy = policy.clone();
+        self.read(move |tx| Box::pin(async move { last_occurrence(tx, &policy).await }))
+            .await
+    }
+
+    async fn scheduled_since(&self, policy: &PolicyName, now: Timestamp) -> Result<Timestamp, LedgerError> {
+        let policy = policy.clone();
+        self.write(move |tx| Box::pin(async move { scheduled_since(tx, &policy, now).await }))
+            .await
+    }
+
+    async fn store_plan(
+        &self,
+        plan: &StoredPlan,
+        files: &[FileKey],
+        sweep: SweepId,
+    ) -> Result<(), LedgerError> {
+        let (plan, files) = (plan.clone(), files.to_vec());
+        self.write(move |tx| Box::pin(async move { plans::store(tx, &plan, &files, sweep).await }))
+            .await
+    }
+
+    async fn waiting_plans(&self, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+        self.read(move |tx| Box::pin(plans::waiting(tx, since))).await
+    }
+
+    async fn plan_files(&self, hash: &str) -> Result<Vec<FileKey>, LedgerError> {
+        let hash = hash.to_owned();
+        self.read(move |tx| Box::pin(async move { plans::files(tx, &hash).await }))
+            .await
+    }
+
+    async fn approve(
+        &self,
+        hash: &str,
+        at: Timestamp,
+        valid_until: Timestamp,
+    ) -> Result<Approval, LedgerError> {
+        let hash = hash.to_owned();
+        self.write(move |tx| Box::pin(async move { plans::approve(tx, &hash, at, valid_until).await }))
+            .await
+    }
+
+    async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, LedgerError> {
+        self.read(move |tx| Box::pin(plans::approvals(tx, now))).await
+    }
+
+    async fn use_up(&self, hash: &str, sweep: SweepId, at: Timestamp) -> Result<(), LedgerError> {
+        let hash = hash.to_owned();
+        self.write(move |tx| Box::pin(async move { plans::use_up(tx, &hash, sweep, at).await }))
+            .await
+    }
+}
+
+async fn open_sweep(tx: &mut SqliteConnection, open: &OpenSweep) -> Result<Opened, LedgerError> {
+    let policy = intern::policy(tx, &open.policy).await?;
+    if let Some(occurrence) = open.occurrence
+        && let Some(opened) = reopen(tx, policy, occurrence).await?
+    {
+        return Ok(opened);
+    }
+    let rule_set = intern::rule_set(tx, &open.digest).await?;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO sweeps (policy, occurrence, trigger, rule_set, started_at, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'open')
+         RETURNING id",
+    )
+    .bind(policy)
+    .bind(open.occurrence.map(|at| at.as_millis()))
+    .bind(trigger_name(open.trigger))
+    .bind(rule_set)
+    .bind(open.at.as_millis())
+    .fetch_one(tx)
+    .await
+    .map_err(during("opening a sweep"))?;
+    Ok(Opened::New(SweepId(id)))
+}
+
+async fn reopen(
+    tx: &mut SqliteConnection,
+    policy: i64,
+    occurrence: Timestamp,
+) -> Result<Option<Opened>, LedgerError> {
+    let known: Option<(i64, String, i64)> = sqlx::query_as(
+        "SELECT id, state, sent
+         FROM sweeps
+         WHERE policy = ?1 AND occurrence = ?2",
+    )
+    .bind(policy)
+    .bind(occurrence.as_millis())
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(during("looking for a sweep"))?;
+    let Some((id, state, sent)) = known else {
+        return Ok(None);
+    };
+    match sweep_state(&state)? {
+        SweepState::Done | SweepState::Stopped => return Ok(Some(Opened::AlreadyDone(SweepId(id)))),
+        SweepState::Open | SweepState::Cut | SweepState::Postponed => {}
+    }
+    sqlx::query(
+        "UPDATE sweeps
+         SET state = 'open', ended_at = NULL
+         WHERE id = ?1",
+    )
+    .bind(id)
+    .execute(tx)
+    .await
+    .map_err(during("going on with a sweep"))?;
+    Ok(Some(Opened::Resumed {
+        sweep: SweepId(id),
+        sent: count(sent)?,
+    }))
+}
+
+async fn close_sweep(
+    tx: &mut SqliteConnection,
+    sweep: SweepId,
+    state: SweepState,
+    summary: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let done = sqlx::query(
+        "UPDATE sweeps
+         SET state = ?2, summary = ?3, ended_at = iif(?2 = 'open', NULL, ?4)
+         WHERE id = ?1 AND state = 'open'",
+    )
+    .bind(sweep.0)
+    .bind(state.name())
+    .bind(summary)
+    .bind(at.as_millis())
+    .execute(tx)
+    .await
+    .map_err(during("closing a sweep"))?;
+    ensure_rows("the sweep to be closed", done.rows_affected(), 1)
+}
+
+type SweepRow = (
+    i64,
+    String,
+    Option<i64>,
+    String,
+    i64,
+    Option<i64>,
+    String,
+    String,
+);
+
+async fn sweeps(
+    tx: &mut SqliteConnection,
+    policy: Option<&PolicyName>,
+    limit: u32,
+) -> Result<Vec<Sweep>, LedgerError> {
+    let rows: Vec<SweepRow> = sqlx::query_as(
+        "SELECT s.id, p.name, s.occurrence, s.trigger, s.started_at, s.ended_at, s.state, s.summary
+         FROM sweeps s
+         JOIN policies p ON p.id = s.policy
+         WHERE ?1 IS NULL OR s.policy = (SELECT id FROM policies WHERE name = ?1)
+         ORDER BY s.id DESC
+         LIMIT ?2",
+    )
+    .bind(policy.map(PolicyName::as_str))
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading sweeps"))?;
+    rows.into_iter().map(sweep).collect()
+}
+
+fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {
+    let (id, policy, occurrence, trigger, started_at, ended_at, state, summary) = row;
+    Ok(Sweep {
+        id: SweepId(id),
+        policy: policy_name(policy)?,
+        occurrence: optional(occurrence)?,
+        trigger: trigger_of(&trigger)?,
+        started_at: timestamp(started_at)?,
+        ended_at: optional(ended_at)?,
+        state: sweep_state(&state)?,
+        summary: serde_json::from_str(&summary)
+            .map_err(|error| damaged(format!("sweeps {id}: summary: {error}")))?,
+    })
+}
+
+async fn last_occurrence(
+    tx: &mut SqliteConnection,
+    policy: &PolicyName,
+) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
+    let row: Option<(i64, String)> = sqlx::query_as(
+        "SELECT occurrence, state
+         FROM sweeps
+         WHERE policy = (SELECT id FROM policies WHERE name = ?1)
+           AND occurrence IS NOT NULL
+         ORDER BY occurrence DESC
+         LIMIT 1",
+    )
+    .bind(policy.as_str())
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the last occurrence"))?;
+    row.map(|(at, state)| Ok((timestamp(at)?, sweep_state(&state)?)))
+        .transpose()
+}
+
+async fn scheduled_since(
+    tx: &mut SqliteConnection,
+    policy: &PolicyName,
+    now: Timestamp,
+) -> Result<Timestamp, LedgerError> {
+    let policy = intern::policy(tx, policy).await?;
+    let first_seen: i64 = sqlx::query_scalar(
+        "INSERT INTO schedules (policy, first_seen)
+         VALUES (?1, ?2)
+         ON CONFLICT (policy) DO UPDATE SET first_seen = first_seen -- so that RETURNING finds it
+         RETURNING first_seen",
+    )
+    .bind(policy)
+    .bind(now.as_millis())
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading since when a policy is scheduled"))?;
+    timestamp(first_seen)
+}
+
+fn sweep_state(name: &str) -> Result<SweepState, LedgerError> {
+    SweepState::ALL
+        .into_iter()
+        .find(|state| state.name() == name)
+        .ok_or_else(|| damaged(format!("`{name}` is no state of a sweep")))
+}
+
+const TRIGGERS: [Trigger; 4] = [
+    Trigger::Schedule,
+    Trigger::CatchUp,
+    Trigger::Manual,
+    Trigger::Approval,
+];
+
+const fn trigger_name(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Schedule => "schedule",
+        Trigger::CatchUp => "catch-up",
+        Trigger::Manual => "manual",
+        Trigger::Approval => "approval",
+    }
+}
+
+fn trigger_of(name: &str) -> Result<Trigger, LedgerError> {
+    TRIGGERS
+        .into_iter()
+        .find(|trigger| trigger_name(*trigger) == name)
+        .ok_or_else(|| damaged(format!("`{name}` starts no sweep")))
+}

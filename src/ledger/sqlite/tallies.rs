@@ -1,0 +1,150 @@
+//! Counts by policy: from the tallies that triggers keep, and from ranges of the index of what is due.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::fault::{damaged, during};
+use super::rows::{count, optional, policy_name, state};
+use crate::ledger::{LedgerError, Tally};
+use crate::model::{FileState, PolicyName, Timestamp};
+
+pub(super) async fn live(tx: &mut SqliteConnection, policy: &PolicyName) -> Result<u64, LedgerError> {
+    let files: i64 = sqlx::query_scalar(
+        "SELECT ifnull(sum(files), 0)
+         FROM tallies
+         WHERE state = 0
+           AND policy = (SELECT id FROM policies WHERE name = ?1)",
+    )
+    .bind(policy.as_str())
+    .fetch_one(tx)
+    .await
+    .map_err(during("counting live files"))?;
+    count(files)
+}
+
+pub(super) async fn tallies(
+    tx: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<BTreeMap<Option<PolicyName>, Tally>, LedgerError> {
+    let mut tallies = BTreeMap::new();
+    for (id, name) in policies(tx).await? {
+        let mut tally = counts(tx, id).await?;
+        if tally.by_state.is_empty() && id == 0 {
+            continue;
+        }
+        add_due(tx, id, now, &mut tally).await?;
+        tallies.insert(name, tally);
+    }
+    Ok(tallies)
+}
+
+async fn policies(tx: &mut SqliteConnection) -> Result<Vec<(i64, Option<PolicyName>)>, LedgerError> {
+    let rows: Vec<(i64, Option<String>)> = sqlx::query_as(
+        "SELECT id, name
+         FROM policies
+         ORDER BY id",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading policies"))?;
+    rows.into_iter()
+        .map(|(id, name)| Ok((id, name.map(policy_name).transpose()?)))
+        .collect()
+}
+
+async fn counts(tx: &mut SqliteConnection, policy: i64) -> Result<Tally, LedgerError> {
+    let rows: Vec<(i64, bool, i64)> = sqlx::query_as(
+        "SELECT state, has_due, sum(files)
+         FROM tallies
+         WHERE policy = ?1
+         GROUP BY state, has_due
+         HAVING sum(files) > 0",
+    )
+    .bind(policy)
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading tallies"))?;
+    let mut tally = Tally::default();
+    for (code, has_due, files) in rows {
+        let (state, files) = (state(code)?, count(files)?);
+        *tally.by_state.entry(state.name()).or_default() += files;
+        if state == FileState::Live && !has_due {
+            tally.without_due = files;
+        }
+    }
+    Ok(tally)
+}
+
+/// Costs what is due, and reads nothing but the index.
+async fn add_due(
+    tx: &mut SqliteConnection,
+    policy: i64,
+    now: Timestamp,
+    tally: &mut Tally,
+) -> Result<(), LedgerError> {
+    let (next_due, due, overdue, oldest): (Option<i64>, i64, i64, Option<i64>) = sqlx::query_as(
+        "SELECT
+             (SELECT f.due_at
+              FROM files f INDEXED BY files_due
+              WHERE f.state = 0 AND f.policy = ?1 AND f.due_at IS NOT NULL
+              ORDER BY f.due_at
+              LIMIT 1),
+             count(*),
+             count(*) FILTER (WHERE f.deadline_at < ?2),
+             min(f.deadline_at) FILTER (WHERE f.deadline_at < ?2)
+         FROM files f INDEXED BY files_due
+         WHERE f.state = 0 AND f.policy = ?1 AND f.due_at <= ?2",
+    )
+    .bind(policy)
+    .bind(now.as_millis())
+    .fetch_one(tx)
+    .await
+    .map_err(during("counting what is due"))?;
+    tally.next_due = optional(next_due)?;
+    tally.due = count(due)?;
+    tally.overdue = count(overdue)?;
+    tally.oldest_overdue = optional(oldest)?;
+    Ok(())
+}
+
+pub(super) async fn falling_due(
+    tx: &mut SqliteConnection,
+    from: Timestamp,
+    bounds: &[Timestamp],
+) -> Result<BTreeMap<PolicyName, Vec<u64>>, LedgerError> {
+    if bounds.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lower = std::iter::once(&from).chain(bounds);
+    let steps: Vec<_> = lower
+        .zip(bounds)
+        .map(|(after, until)| [after.as_millis(), until.as_millis()])
+        .collect();
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT p.name,
+                j.key,
+                (SELECT count(*)
+                 FROM files f INDEXED BY files_due
+                 WHERE f.state = 0
+                   AND f.policy = p.id
+                   AND f.due_at > j.value ->> 0
+                   AND f.due_at <= j.value ->> 1)
+         FROM policies p, json_each(?1) j
+         WHERE p.id > 0",
+    )
+    .bind(json!(steps).to_string())
+    .fetch_all(tx)
+    .await
+    .map_err(during("counting what falls due"))?;
+    let mut falling: BTreeMap<PolicyName, Vec<u64>> = BTreeMap::new();
+    for (name, step, files) in rows {
+        let counts = falling
+            .entry(policy_name(name)?)
+            .or_insert_with(|| vec![0; bounds.len()]);
+        let slot = usize::try_from(step).ok().and_then(|step| counts.get_mut(step));
+        *slot.ok_or_else(|| damaged("json_each counted beyond its list"))? = count(files)?;
+    }
+    Ok(falling)
+}
