@@ -219,9 +219,14 @@ fn colour_is_there_when_asked_for_and_only_then() {
 
 #[test]
 fn foreign_text_cannot_steer_the_terminal() {
-    let text = "timezone = \"\\u001b[31m\\u202eUTC\"\n\"\\u001b[2J\" = 1\n";
-    let shown = config::parse("p\u{1b}[1m.toml", text).unwrap_err().render(false);
-    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+    for text in [
+        "timezone = \"\\u001b[31m\\u202eUTC\"\n\"\\u001b[2J\" = 1\n",
+        "[[policy]]\nname = \"\\u202eb\"\nmatch = { labels = { \"\\u001b[2J\" = \"x\" } }\n",
+        "# \u{1b}[2J\u{202e}\ntimezone = 1 # \u{1b}[2J\u{202e}\n",
+    ] {
+        let shown = config::parse("p\u{1b}[1m.toml", text).unwrap_err().render(false);
+        assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+    }
 }
 
 proptest! {

@@ -200,7 +200,7 @@ impl Problems {
             Severity::Warning => Level::WARNING,
         };
         let title = level
-            .primary_title(normalize_untrusted_str(&problem.message))
+            .primary_title(problem.message.as_str())
             .id(problem.code.to_string());
         let mut elements: Vec<Element<'s>> = vec![self.snippet(problem)];
         if let Some(help) = &problem.help {

@@ -1,6 +1,6 @@
 //! What the daemon needs to know besides the rules: the API, the ledger, holds, the log.
 //!
-//! The types are valid by construction; [`read`](self) below builds them from their tables.
+//! The types are valid by construction: only this room builds them, from their tables.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

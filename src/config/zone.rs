@@ -130,7 +130,6 @@ pub(super) fn required(
     civil(cool_down);
     for policy in policies {
         civil(policy.delete_after.as_ref());
-        civil(policy.delete_by.as_ref());
     }
     for floor in floors {
         civil(kept(floor).as_ref());
