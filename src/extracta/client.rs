@@ -103,7 +103,7 @@ pub enum ClientError {
     #[error("the API key is empty or holds a character that no HTTP header may hold")]
     Key,
     /// The proxy's address cannot be read.
-    #[error("the proxy's address is not valid")]
+    #[error("the proxy's address is not one such as http://proxy.example:3128")]
     Proxy,
     /// TLS cannot be set up: most often the system's root certificates are missing.
     #[error("TLS cannot be set up; is the package ca-certificates installed?")]
@@ -303,14 +303,23 @@ fn build(
         None if address.plain => builder.tls_certs_only([]),
         None => builder,
     };
-    let builder = match &config.proxy {
+    let builder = match proxy_of(config)? {
         // What stays on this machine goes to no proxy, least of all in clear.
-        Some(proxy) if !address.local => {
-            builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| ClientError::Proxy)?)
-        }
+        Some(proxy) if !address.local => builder.proxy(proxy),
         Some(_) | None => builder,
     };
     builder.build().map_err(|_| ClientError::Tls)
+}
+
+fn proxy_of(config: &ClientConfig) -> Result<Option<reqwest::Proxy>, ClientError> {
+    let Some(proxy) = &config.proxy else {
+        return Ok(None);
+    };
+    let url = reqwest::Url::parse(proxy).map_err(|_| ClientError::Proxy)?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(ClientError::Proxy);
+    }
+    reqwest::Proxy::all(url).map(Some).map_err(|_| ClientError::Proxy)
 }
 
 fn unsent(refused: BodyRefused) -> Reply {
@@ -367,4 +376,4 @@ fn probe_of(reply: Reply) -> Probe {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
