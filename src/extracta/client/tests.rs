@@ -1,10 +1,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use super::*;
 use crate::model::{BatchId, ClassificationId, ExtractionId, FileId, Parent};
 use crate::outcome::{Outcome, Refusal, interpret_delete};
 
+mod log;
 pub(in crate::extracta) mod server;
 mod tls;
 mod transport;
