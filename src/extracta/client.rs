@@ -4,13 +4,12 @@
 //! the library's defaults would replay a delete, with body and key, at another address.
 
 use std::fmt;
-use std::sync::Once;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::exchange::{Call, Exchange, Payload};
@@ -24,91 +23,13 @@ use crate::outcome::wait::wait_asked_for;
 use crate::outcome::{Answer, Reply};
 
 mod address;
+mod build;
+mod config;
+
+pub use config::{ClientConfig, ClientError};
 
 /// Reads that would have to wait longer than this for a turn are given up instead.
 const LONGEST_READ_WAIT: Duration = Duration::from_secs(60);
-
-/// Connections kept open beside each other at most, per host.
-const IDLE_CONNECTIONS: usize = 32;
-
-/// Idle connections are given up before common servers do so (Node closes after 5 s): a request on
-/// a connection that the server is just closing would be lost without anybody knowing its outcome.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How to reach Extracta.
-#[derive(Clone)]
-pub struct ClientConfig {
-    /// Base address, such as `https://api.extracta.ai/api/v1`; `http` only to this machine.
-    pub base_url: String,
-    /// The API key.
-    pub api_key: SecretString,
-    /// Least time between the starts of two deletes; zero for none.
-    pub request_interval: Duration,
-    /// Least time between two reads of one endpoint, from answer to request. The vendor asks for 2 s.
-    pub results_interval: Duration,
-    /// Total time for one request and its whole answer.
-    pub timeout: Duration,
-    /// Time for DNS, connecting and TLS together.
-    pub connect_timeout: Duration,
-    /// Longest answer to a delete or a probe that is read, in bytes.
-    pub max_delete_answer: usize,
-    /// Longest listing or upload answer that is read, in bytes.
-    pub max_listing: usize,
-    /// Proxy for addresses beyond this machine; the environment's proxies are never used.
-    pub proxy: Option<String>,
-}
-
-impl ClientConfig {
-    /// The defaults: no spacing of deletes, 2 s between reads, 60 s in total, 10 s to connect,
-    /// answers up to 64 KiB, listings up to 32 MiB, no proxy.
-    #[must_use]
-    pub fn new(base_url: impl Into<String>, api_key: SecretString) -> Self {
-        Self {
-            base_url: base_url.into(),
-            api_key,
-            request_interval: Duration::ZERO,
-            results_interval: Duration::from_secs(2),
-            timeout: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            max_delete_answer: 64 * 1024,
-            max_listing: 32 * 1024 * 1024,
-            proxy: None,
-        }
-    }
-}
-
-impl fmt::Debug for ClientConfig {
-    /// Without key, proxy (it may hold a password) and address.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConfig")
-            .field("request_interval", &self.request_interval)
-            .field("results_interval", &self.results_interval)
-            .field("timeout", &self.timeout)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("has_proxy", &self.proxy.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why no client can be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The base address is not one that the key may be sent to.
-    #[error("base_url {reason}")]
-    Address {
-        /// What is wrong with it; the address itself is not repeated.
-        reason: &'static str,
-    },
-    /// The key cannot stand in a header.
-    #[error("the API key is empty or holds a character that no HTTP header may hold")]
-    Key,
-    /// The proxy's address cannot be read.
-    #[error("the proxy's address is not valid")]
-    Proxy,
-    /// TLS cannot be set up: most often the system's root certificates are missing.
-    #[error("TLS cannot be set up; is the package ca-certificates installed?")]
-    Tls,
-}
 
 /// Extracta over HTTP. Made once, shared by reference.
 pub struct ExtractaClient {
@@ -150,7 +71,7 @@ impl ExtractaClient {
             return Err(ClientError::Key);
         }
         let authorization = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
-        let client = build(&config, &address, roots)?;
+        let client = build::client(&config, &address, roots)?;
         Ok(Self {
             exchange: Exchange::new(client, address.base, authorization),
             timeout: config.timeout,
@@ -272,47 +193,6 @@ impl Remote for ExtractaClient {
     }
 }
 
-fn build(
-    config: &ClientConfig,
-    address: &address::Address,
-    roots: Option<Vec<reqwest::Certificate>>,
-) -> Result<reqwest::Client, ClientError> {
-    static PROVIDER: Once = Once::new();
-    // Err means that another part of the process was first: then there is a provider.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where a client is built, defaults off"
-    )]
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .http1_only()
-        .https_only(!address.plain)
-        .connect_timeout(config.connect_timeout)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .user_agent(concat!("retentiond/", env!("CARGO_PKG_VERSION")))
-        // In clear only to this machine, whatever a resolver says of the name.
-        .resolve_to_addrs("localhost", &address::LOOPBACK);
-    let builder = match roots {
-        Some(roots) => builder.tls_certs_only(roots),
-        // Without TLS the system's certificates need not even be there.
-        None if address.plain => builder.tls_certs_only([]),
-        None => builder,
-    };
-    let builder = match &config.proxy {
-        // What stays on this machine goes to no proxy, least of all in clear.
-        Some(proxy) if !address.local => {
-            builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| ClientError::Proxy)?)
-        }
-        Some(_) | None => builder,
-    };
-    builder.build().map_err(|_| ClientError::Tls)
-}
-
 fn unsent(refused: BodyRefused) -> Reply {
     match refused {
         BodyRefused::TooLong { bytes } => Reply::TooLong { bytes },
@@ -367,4 +247,4 @@ fn probe_of(reply: Reply) -> Probe {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

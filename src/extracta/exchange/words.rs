@@ -5,7 +5,7 @@ use std::io;
 
 use rustls::CertificateError;
 
-use crate::outcome::reason::cleaned;
+use crate::outcome::reason::{cleaned, shortened};
 
 /// Says what went wrong.
 pub(super) fn of(error: &reqwest::Error) -> String {
@@ -61,7 +61,8 @@ fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) 
 
 fn tls_words(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(certificate) = error else {
-        return cleaned(&error.to_string());
+        // The library's own words: nothing of the certificate is in them.
+        return shortened(&error.to_string());
     };
     use CertificateError as C;
     let known = if matches!(certificate, C::Expired | C::ExpiredContext { .. }) {
@@ -74,8 +75,13 @@ fn tls_words(error: &rustls::Error) -> String {
         "the server's certificate is for another host"
     } else if matches!(certificate, C::Revoked) {
         "the server's certificate was revoked"
+    } else if matches!(certificate, C::BadSignature) {
+        "the server's certificate has a bad signature"
     } else {
-        return format!("the server's certificate: {}", cleaned(&error.to_string()));
+        // Only the variant's name: what it carries may name hosts.
+        let variant = format!("{certificate:?}");
+        let name: String = variant.chars().take_while(char::is_ascii_alphanumeric).collect();
+        return format!("the server's certificate is not acceptable ({name})");
     };
     known.to_owned()
 }
