@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use retentiond::ledger::{HistoryFilter, Ledger, OpenMode, SqliteLedger};
+use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger};
 use retentiond::model::{FileId, FileState, Finding};
 use retentiond::sandbox::{Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle};
 use serde_json::json;

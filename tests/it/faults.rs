@@ -43,8 +43,8 @@ async fn unknown_outcomes_are_never_shown_as_success_and_settle() {
     let lost: Vec<(&str, Fault)> = vec![
         ("reset after the deletion happened", deletes().reset(Reset::AfterRead).apply(Apply::Before)),
         ("reset before it happened", deletes().reset(Reset::AfterRead).apply(Apply::Never)),
-        ("slow answer", deletes().shape(Shape::Slow).apply(Apply::Before)),
-        ("cut answer", deletes().shape(Shape::Truncated).apply(Apply::Before)),
+        ("slow answer", deletes().shape(Shape::Slow { interval_ms: 200 }).apply(Apply::Before)),
+        ("cut answer", deletes().shape(Shape::Truncated { missing: 10 }).apply(Apply::Before)),
         ("endless answer", deletes().shape(Shape::Endless).apply(Apply::Before)),
         ("not UTF-8", deletes().shape(Shape::InvalidUtf8).apply(Apply::Before)),
         ("202", deletes().status(202).apply(Apply::Before)),
