@@ -23,6 +23,10 @@ const UNSENT_TRIES: u32 = 3;
 /// Tries of one list while the API says "later".
 const WAIT_TRIES: u32 = 5;
 
+/// One bad file of a thousand causes so many errors in a row on the way down; more are an outage, and
+/// no file is to blame.
+const ERRORS_OF_ONE_FILE: u32 = 10;
+
 /// Waits up to this are sat out within the sweep; longer ones end it.
 const LONGEST_WAIT_MS: i64 = 120_000;
 
@@ -63,6 +67,7 @@ impl Run<'_> {
                 End::Refused { reason } if list.len() > 1 => self.bisect(batch, list, &reason).await?,
                 End::Refused { reason } => self.strike(batch, &list, 1, &reason).await?,
                 End::ServerError => {
+                    self.note_failure("HTTP 500").await?;
                     let suspect = Suspect { batch: batch.clone(), files: list };
                     self.suspects.lock().expect("no holder of this lock panics").push(suspect);
                 }
@@ -104,10 +109,7 @@ impl Run<'_> {
                     }
                 }
                 Outcome::Refused(refusal) => return self.refused(refusal).await,
-                Outcome::ServerError => {
-                    self.note_failure("HTTP 500").await?;
-                    return Ok(End::ServerError);
-                }
+                Outcome::ServerError => return Ok(End::ServerError),
                 Outcome::Unknown { reason } => {
                     self.note_failure(&reason).await?;
                     return Ok(End::Settled);
@@ -165,16 +167,25 @@ impl Run<'_> {
     pub(super) async fn bisect(&self, batch: &Batch, list: Vec<FileId>, reason: &str) -> Result<(), SweepError> {
         let mut bisection = Bisection::new(list);
         let mut last_reason = reason.to_owned();
+        let mut errors_in_a_row = 0;
         while self.bisections.load(Ordering::SeqCst) < BISECTION_REQUESTS {
             let Some(part) = bisection.next_list() else { break };
             self.bisections.fetch_add(1, Ordering::SeqCst);
             match self.patiently(batch, &part).await? {
-                End::Settled => bisection.accepted(),
+                End::Settled => {
+                    errors_in_a_row = 0;
+                    bisection.accepted();
+                }
                 End::Refused { reason } => {
                     last_reason = reason;
                     bisection.refused();
                 }
                 End::ServerError => {
+                    errors_in_a_row += 1;
+                    if errors_in_a_row > ERRORS_OF_ONE_FILE {
+                        self.trip(BreakerKind::Api, "HTTP 500 for every part of a list").await?;
+                        return Ok(());
+                    }
                     "HTTP 500".clone_into(&mut last_reason);
                     bisection.refused();
                 }

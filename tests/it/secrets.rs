@@ -54,6 +54,15 @@ async fn no_secret_reaches_a_log_an_error_the_ledger_or_a_face() {
         .collect();
     let answer = json!({"status": "uploaded", "classificationId": classification, "batchId": batch, "files": files});
     std::fs::write(path("answer.json"), answer.to_string()).unwrap();
+    let uploaded_at = retentiond::model::Timestamp::from_millis(now - 60_000).unwrap();
+    let rows: String = ids
+        .iter()
+        .map(|id| {
+            let row = json!({"classification_id": classification, "batch_id": batch, "file_id": id, "uploaded_at": uploaded_at});
+            format!("{row}\n")
+        })
+        .collect();
+    std::fs::write(path("rows.jsonl"), rows).unwrap();
     // An error answer that carries a link: it must not be quoted.
     let fault = Fault::at(Endpoint::DeleteFiles)
         .status(400)
@@ -72,9 +81,11 @@ async fn no_secret_reaches_a_log_an_error_the_ledger_or_a_face() {
             .output()
             .unwrap()
     };
+    let rows_path = path("rows.jsonl").display().to_string();
     let answer_path = path("answer.json").display().to_string();
     let first = ids[0].clone();
     let verbs: Vec<Vec<&str>> = vec![
+        vec!["-vvv", "record", &rows_path],
         vec!["-vvv", "record", &answer_path],
         vec!["-vvv", "check", "--online"],
         vec!["-vvv", "sweep"],
