@@ -13,23 +13,30 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 /// Longest wait for something that has to happen; reached only by a failure.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Service {
     dir: TempDir,
     sandbox: Sandbox,
     server: SandboxHandle,
     classifications: Vec<String>,
+    schedule: &'static str,
+    later: &'static str,
 }
 
 impl Service {
+    /// Three policies, beating every two seconds: two seconds, four seconds, thirty days.
     async fn new() -> Self {
+        Self::beating("*/2 * * * * *", "2 seconds", "4 seconds").await
+    }
+
+    async fn beating(schedule: &'static str, soon: &str, later: &'static str) -> Self {
         let sandbox = Sandbox::start(SandboxConfig::unpaced()).await.unwrap();
         let server = sandbox.handle();
         let types = [DocumentType::named("letter")];
         let classifications = ["soon", "later", "never"].map(|name| server.seed_classification(name, &types)).to_vec();
-        let service = Self { dir: tempfile::tempdir().unwrap(), sandbox, server, classifications };
-        service.write_policies("2 seconds");
+        let service = Self { dir: tempfile::tempdir().unwrap(), sandbox, server, classifications, schedule, later };
+        service.write_policies(soon);
         service
     }
 
@@ -38,12 +45,13 @@ impl Service {
     }
 
     fn write_policies(&self, soon: &str) {
-        let policies: String = [("soon", soon), ("later", "4 seconds"), ("never", "30 days")]
+        let policies: String = [("soon", soon), ("later", self.later), ("never", "30 days")]
             .iter()
             .zip(&self.classifications)
             .map(|((name, period), classification)| {
                 format!(
-                    "\n[[policy]]\nname = \"{name}\"\nmatch = {{ classification = \"{classification}\" }}\ndelete_after = \"{period}\"\nschedule = \"*/2 * * * * *\"\nmode = \"enforce\"\n"
+                    "\n[[policy]]\nname = \"{name}\"\nmatch = {{ classification = \"{classification}\" }}\ndelete_after = \"{period}\"\nschedule = \"{}\"\nmode = \"enforce\"\n",
+                    self.schedule
                 )
             })
             .collect();
@@ -71,10 +79,10 @@ impl Service {
         self.command(args).output().await.unwrap()
     }
 
-    /// `batches` × `files` files in each classification, recorded from upload answers.
-    async fn upload(&self, batches: usize, files: usize) {
+    /// So many batches in each classification, each of `files` files, recorded from upload answers.
+    async fn upload(&self, batches: [usize; 3], files: usize) {
         let mut answers = String::new();
-        for classification in &self.classifications {
+        for (classification, batches) in self.classifications.iter().zip(batches) {
             for _ in 0..batches {
                 let batch = self.server.seed_batch(Module::Classification, classification).unwrap();
                 let ids = self.server.seed_files(classification, &batch, files).unwrap();
@@ -161,7 +169,7 @@ fn signal(child: &Child, signal: rustix::process::Signal) {
 #[tokio::test]
 async fn the_daemon_deletes_what_is_due_on_schedule_and_nothing_else() {
     let service = Service::new().await;
-    service.upload(4, 25).await;
+    service.upload([4; 3], 25).await;
     let mut daemon = service.daemon();
     service.wait_until_all_due_are_gone().await;
     // The last batch's second look, then an orderly end.
@@ -173,7 +181,7 @@ async fn the_daemon_deletes_what_is_due_on_schedule_and_nothing_else() {
 #[tokio::test]
 async fn killed_at_the_worst_moment_it_reaches_the_same_end() {
     let service = Service::new().await;
-    service.upload(4, 25).await;
+    service.upload([4; 3], 25).await;
     // An answer that takes a while: the daemon dies with the request under way, after the deletion.
     let slow = Fault::at(Endpoint::DeleteFiles).delay_ms(200).after(3).times(4);
     service.server.add_fault(slow).unwrap();
@@ -184,6 +192,49 @@ async fn killed_at_the_worst_moment_it_reaches_the_same_end() {
     }
     let mut daemon = service.daemon();
     service.wait_until_all_due_are_gone().await;
+    wait_until_settled(&service).await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(100).await;
+}
+
+/// The main job at its documented size: 10,000 files in 100 batches under 3 policies.
+async fn ten_thousand() -> Service {
+    let service = Service::beating("* * * * *", "30 seconds", "60 seconds").await;
+    service.upload([33, 33, 34], 100).await;
+    service
+}
+
+#[tokio::test]
+#[ignore = "needs minutes: the schedule beats once a minute"]
+async fn ten_thousand_files_are_swept_by_the_daemon_on_a_one_minute_cron() {
+    let service = ten_thousand().await;
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(3400).await;
+}
+
+#[tokio::test]
+#[ignore = "needs minutes: the schedule beats once a minute"]
+async fn ten_thousand_files_reach_the_same_end_through_kill_9() {
+    let service = ten_thousand().await;
+    for requests in [1, 5, 20] {
+        let mut daemon = service.daemon();
+        service.wait("some requests", |s| s.request_count(Endpoint::DeleteFiles) >= requests).await;
+        daemon.kill().await.unwrap();
+    }
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    wait_until_settled(&service).await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(3400).await;
+}
+
+/// Until no outcome is unknown.
+async fn wait_until_settled(service: &Service) {
     let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly).await.unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !ledger.unknown(1).await.unwrap().is_empty() {
@@ -191,15 +242,12 @@ async fn killed_at_the_worst_moment_it_reaches_the_same_end() {
         let looks = service.server.request_count(Endpoint::GetResults);
         service.wait("another look", move |s| s.request_count(Endpoint::GetResults) > looks).await;
     }
-    terminate(&daemon);
-    assert!(daemon.wait().await.unwrap().success());
-    service.assert_truth(100).await;
 }
 
 #[tokio::test]
 async fn a_second_deleter_exits_7_and_names_the_first() {
     let service = Service::new().await;
-    service.upload(1, 2).await;
+    service.upload([1; 3], 2).await;
     let mut daemon = service.daemon();
     service.wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1).await;
     let output = service.run(&["sweep"]).await;
@@ -213,7 +261,7 @@ async fn a_second_deleter_exits_7_and_names_the_first() {
 #[tokio::test]
 async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     let service = Service::new().await;
-    service.upload(1, 2).await;
+    service.upload([1; 3], 2).await;
     // Nothing may be due yet: the policies keep for an hour.
     service.write_policies("1 hour");
     let mut daemon = service.daemon();
