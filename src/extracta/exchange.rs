@@ -54,12 +54,11 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// `base` without a slash at its end; `authorization` is marked sensitive here.
-    pub(super) fn new(client: Client, base: String, mut authorization: HeaderValue) -> Self {
-        authorization.set_sensitive(true);
+    pub(super) fn new(client: Client, base: String, authorization: HeaderValue) -> Self {
         Self {
             client,
             base,
-            authorization,
+            authorization: sensitive(authorization),
         }
     }
 
@@ -108,6 +107,12 @@ impl Exchange {
             Err(error) => failure(&error),
         }
     }
+}
+
+/// Marked so that no `Debug` shows it and no compression table keeps it.
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 /// Only an error before the first byte is "not sent"; a connection that breaks later may have
@@ -180,5 +185,21 @@ fn in_words(deadline: Duration) -> String {
         format!("{} s", deadline.as_secs())
     } else {
         format!("{} ms", deadline.as_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_marked_sensitive() {
+        assert!(sensitive(HeaderValue::from_static("Bearer canary")).is_sensitive());
+    }
+
+    #[test]
+    fn deadlines_read_well() {
+        assert_eq!(in_words(Duration::from_secs(60)), "60 s");
+        assert_eq!(in_words(Duration::from_millis(1500)), "1500 ms");
     }
 }

@@ -248,6 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn a_half_known_to_be_bad_is_not_sent_whole() {
+        // Six first halves accepted, then the bad id alone, and the first refused list.
+        assert_found(64, &BTreeSet::from([63]), 8);
+        let mut bisection = Bisection::new(ids(8));
+        bisection.next_list();
+        bisection.accepted();
+        assert_eq!(bisection.next_list(), Some(ids(8)[4..6].to_vec()));
+    }
+
+    #[test]
     fn an_unclear_half_proves_nothing_about_the_other() {
         let mut bisection = Bisection::new(ids(4));
         assert_eq!(bisection.next_list().map(|list| list.len()), Some(2));
