@@ -36,10 +36,16 @@ use exit::{Exit, Failure};
 pub fn run(cli: &Cli) -> u8 {
     let context = Context::new(cli);
     logging::start(cli);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(verb(&context, &cli.command)),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("the runtime cannot start: {error}"))),
+        Err(error) => Err(Failure::new(
+            Exit::Failed,
+            format!("the runtime cannot start: {error}"),
+        )),
     };
     match outcome {
         Ok(exit) => exit.code(),

@@ -18,18 +18,26 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
         let ledger = context.reader(&checked).await?;
         let since = now.checked_add_millis(-SHOWN_MS).unwrap_or(now);
         let waiting = ledger.waiting_plans(since).await?;
-        context.output.data(&serde_json::json!({ "waiting": waiting }), || {
-            if waiting.is_empty() {
-                return "no plan waits\n".to_owned();
-            }
-            let mut rows = table(&["plan", "policy", "made", "files", "waits for"]);
-            for plan in &waiting {
-                let hash = plan.hash.get(..12).unwrap_or(&plan.hash);
-                let (at, count) = (plan.at.to_string(), plan.files.to_string());
-                rows.add_row([hash, plan.policy.as_str(), &at, &count, plan.waits_for.as_deref().unwrap_or("")]);
-            }
-            lines(&rows)
-        })?;
+        context
+            .output
+            .data(&serde_json::json!({ "waiting": waiting }), || {
+                if waiting.is_empty() {
+                    return "no plan waits\n".to_owned();
+                }
+                let mut rows = table(&["plan", "policy", "made", "files", "waits for"]);
+                for plan in &waiting {
+                    let hash = plan.hash.get(..12).unwrap_or(&plan.hash);
+                    let (at, count) = (plan.at.to_string(), plan.files.to_string());
+                    rows.add_row([
+                        hash,
+                        plan.policy.as_str(),
+                        &at,
+                        &count,
+                        plan.waits_for.as_deref().unwrap_or(""),
+                    ]);
+                }
+                lines(&rows)
+            })?;
         return Ok(Exit::Done);
     };
     let ledger = context.writer(&checked).await?;

@@ -25,17 +25,27 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
                     })
                     .collect()
             })?;
-            Ok(if open.is_empty() { Exit::Done } else { Exit::Stopped })
+            Ok(if open.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Stopped
+            })
         }
         BreakerCommand::Reset { name } => reset(context, &checked, name).await,
     }
 }
 
 async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) -> Result<Exit, Failure> {
-    let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-        let names: Vec<&str> = BreakerKind::ALL.iter().map(|kind| kind.name()).collect();
-        Failure::usage(format!("there is no breaker `{name}`; there are {}", names.join(", ")))
-    })?;
+    let kind = BreakerKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = BreakerKind::ALL.iter().map(|kind| kind.name()).collect();
+            Failure::usage(format!(
+                "there is no breaker `{name}`; there are {}",
+                names.join(", ")
+            ))
+        })?;
     let now = context.clock.now();
     let ledger = context.writer(checked).await?;
     let was_open = ledger.close_breaker(kind, "operator", now).await?;
@@ -44,8 +54,15 @@ async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) 
         ledger.reset_high_water(&context.clock.mark()).await?;
         ledger.resolve_anomalies(now).await?;
     }
-    context.output.data(&serde_json::json!({ "breaker": kind, "was_open": was_open }), || {
-        if was_open { format!("breaker {name} is closed; deletion goes on\n") } else { format!("breaker {name} was not open\n") }
-    })?;
+    context.output.data(
+        &serde_json::json!({ "breaker": kind, "was_open": was_open }),
+        || {
+            if was_open {
+                format!("breaker {name} is closed; deletion goes on\n")
+            } else {
+                format!("breaker {name} was not open\n")
+            }
+        },
+    )?;
     Ok(Exit::Done)
 }

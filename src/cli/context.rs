@@ -30,7 +30,10 @@ impl Context {
         Self {
             output: Output::new(cli),
             clock: Arc::new(SystemClock),
-            config: cli.config.clone().unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH)),
+            config: cli
+                .config
+                .clone()
+                .unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH)),
         }
     }
 
@@ -57,7 +60,9 @@ impl Context {
     /// # Errors
     /// When there is none, or it is not ours.
     pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await?))
+        Ok(Arc::new(
+            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await?,
+        ))
     }
 
     /// The ledger to write to; made and migrated where needed.
@@ -65,7 +70,9 @@ impl Context {
     /// # Errors
     /// When it cannot be opened, or is not ours.
     pub async fn writer(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?))
+        Ok(Arc::new(
+            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?,
+        ))
     }
 
     /// The ledger with hints of the rules in force: for faces that show due times.
@@ -81,7 +88,10 @@ impl Context {
         }
         let writer = self.writer(checked).await?;
         let bar = self.spinner("deciding files under the changed rules");
-        refresh_hints(writer.as_ref(), &checked.rules, self.clock.now(), &|seen| bar.set_position(seen)).await?;
+        refresh_hints(writer.as_ref(), &checked.rules, self.clock.now(), &|seen| {
+            bar.set_position(seen)
+        })
+        .await?;
         bar.finish_and_clear();
         Ok(writer)
     }
@@ -94,19 +104,30 @@ impl Context {
         }
         let style = indicatif::ProgressStyle::with_template("{spinner} {msg}: {human_pos} ({per_sec})")
             .expect("the template is a constant that a test renders");
-        indicatif::ProgressBar::new_spinner().with_style(style).with_message(text)
+        indicatif::ProgressBar::new_spinner()
+            .with_style(style)
+            .with_message(text)
     }
 
     /// The right to delete, and the engine over it.
     ///
     /// # Errors
     /// Exit 7 when another process holds it; credentials, ledger.
-    pub async fn engine(&self, checked: &Checked) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
+    pub async fn engine(
+        &self,
+        checked: &Checked,
+    ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
         let lock = DeleterLock::acquire(&checked.ledger.path)?;
         let remote = Arc::new(self.remote(&checked.extracta)?);
         let ledger = self.writer(checked).await?;
         let settings = engine_settings(&checked.extracta);
-        let engine = Engine::new(Arc::clone(&ledger), remote, Arc::clone(&self.clock), settings, &lock);
+        let engine = Engine::new(
+            Arc::clone(&ledger),
+            remote,
+            Arc::clone(&self.clock),
+            settings,
+            &lock,
+        );
         Ok((Arc::new(engine), ledger, lock))
     }
 
@@ -168,7 +189,9 @@ pub fn chosen<'r>(rules: &'r RuleSet, names: &[String]) -> Result<Vec<&'r Policy
                 .map(|policy| policy.name.as_str())
                 .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            return Err(Failure::usage(format!("the policy file has no policy called `{name}`{hint}")));
+            return Err(Failure::usage(format!(
+                "the policy file has no policy called `{name}`{hint}"
+            )));
         }
     }
     Ok(rules
@@ -192,5 +215,8 @@ pub fn typed<T: std::str::FromStr<Err = crate::model::InvalidId>>(text: &str) ->
 /// Exit 2.
 pub fn policy_name(rules: &RuleSet, text: &str) -> Result<PolicyName, Failure> {
     let found = chosen(rules, &[text.to_owned()])?;
-    found.first().map(|policy| policy.name.clone()).ok_or_else(|| Failure::usage("no such policy"))
+    found
+        .first()
+        .map(|policy| policy.name.clone())
+        .ok_or_else(|| Failure::usage("no such policy"))
 }

@@ -52,12 +52,24 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Fail
     let client = ExtractaClient::new(client_config(&checked.extracta, key))
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     let lock = DeleterLock::acquire(&checked.ledger.path)?;
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?);
-    let stage = Stage { context, clock, checked, ledger, client: Arc::new(client), server: sandbox.handle() };
+    let ledger: Arc<dyn Ledger> =
+        Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?);
+    let stage = Stage {
+        context,
+        clock,
+        checked,
+        ledger,
+        client: Arc::new(client),
+        server: sandbox.handle(),
+    };
     let differences = play(&stage, &names, &lock).await?;
     farewell(&stage, &dir, &policy_file, &differences)?;
     sandbox.stop().await;
-    Ok(if differences.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if differences.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// A directory of our own, so that nothing of the user's is touched.
@@ -66,9 +78,13 @@ fn place(wanted: Option<&Path>) -> Result<PathBuf, Failure> {
         || std::env::temp_dir().join(format!("retentiond-demo-{}", std::process::id())),
         Path::to_owned,
     );
-    std::fs::create_dir_all(&dir).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", dir.display())))?;
+    std::fs::create_dir_all(&dir)
+        .map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", dir.display())))?;
     if dir.join("policies.toml").exists() || dir.join("ledger.db").exists() {
-        let text = format!("{} already holds a demo; name another directory with --dir", dir.display());
+        let text = format!(
+            "{} already holds a demo; name another directory with --dir",
+            dir.display()
+        );
         return Err(Failure::usage(text));
     }
     Ok(dir)
@@ -81,9 +97,12 @@ async fn start_server(clock: &Arc<ShiftedClock>) -> Result<Sandbox, Failure> {
         clock: Arc::new(move || clock.now().as_millis()),
         ..SandboxConfig::default()
     };
-    Sandbox::start(config)
-        .await
-        .map_err(|error| Failure::new(Exit::Failed, format!("the local Extracta server cannot start: {error}")))
+    Sandbox::start(config).await.map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("the local Extracta server cannot start: {error}"),
+        )
+    })
 }
 
 async fn play(stage: &Stage<'_>, names: &world::Names, lock: &DeleterLock) -> Result<Vec<String>, Failure> {
@@ -91,7 +110,12 @@ async fn play(stage: &Stage<'_>, names: &world::Names, lock: &DeleterLock) -> Re
     say(format!("1. Uploads, as of {}", stage.clock.now()))?;
     let uploads = world::upload_all(stage, names).await?;
     for upload in &uploads {
-        say(format!("   {:<15} batch {}: {} recorded in the ledger", upload.title, upload.batch, files(upload.count)))?;
+        say(format!(
+            "   {:<15} batch {}: {} recorded in the ledger",
+            upload.title,
+            upload.batch,
+            files(upload.count)
+        ))?;
     }
 
     say("\n2. A hold: somebody went to court over one application".to_owned())?;
@@ -107,13 +131,23 @@ async fn play(stage: &Stage<'_>, names: &world::Names, lock: &DeleterLock) -> Re
         review_by: None,
     };
     let placed = stage.ledger.add_hold(&hold, stage.clock.now()).await?;
-    say(format!("   hold {} covers {}", placed.hold.0, files(placed.covers)))?;
+    say(format!(
+        "   hold {} covers {}",
+        placed.hold.0,
+        files(placed.covers)
+    ))?;
 
     stage.clock.advance(PASSING_DAYS * DAY_MS);
-    say(format!("\n3. {PASSING_DAYS} days pass: it is {}. The plan", stage.clock.now()))?;
+    say(format!(
+        "\n3. {PASSING_DAYS} days pass: it is {}. The plan",
+        stage.clock.now()
+    ))?;
     plan(stage).await?;
 
-    say("\n4. The sweeps: the first file of each alone and verified, then the rest; linked copies go first".to_owned())?;
+    say(
+        "\n4. The sweeps: the first file of each alone and verified, then the rest; linked copies go first"
+            .to_owned(),
+    )?;
     sweep(stage, lock).await?;
 
     say("\n5. On record: each request with its answer and its verification".to_owned())?;
@@ -126,7 +160,10 @@ async fn plan(stage: &Stage<'_>) -> Result<(), Failure> {
     let now = stage.clock.now();
     let (document, plans) =
         super::plan::made(stage.ledger.as_ref(), &stage.checked, &policies, now, now).await?;
-    stage.context.output.tell(&indented(&super::plan::text(&document, &plans, 4)))
+    stage
+        .context
+        .output
+        .tell(&indented(&super::plan::text(&document, &plans, 4)))
 }
 
 async fn sweep(stage: &Stage<'_>, lock: &DeleterLock) -> Result<(), Failure> {
@@ -137,20 +174,38 @@ async fn sweep(stage: &Stage<'_>, lock: &DeleterLock) -> Result<(), Failure> {
     let cancel = CancellationToken::new();
     let mut reports = Vec::new();
     for policy in &stage.checked.rules.policies {
-        let request = SweepRequest { policy: policy.name.clone(), occurrence: None, trigger: Trigger::Manual };
+        let request = SweepRequest {
+            policy: policy.name.clone(),
+            occurrence: None,
+            trigger: Trigger::Manual,
+        };
         reports.push(engine.sweep(&stage.checked.rules, &request, &cancel).await?);
     }
-    stage.context.output.tell(&indented(&super::sweep::text(&reports)))
+    stage
+        .context
+        .output
+        .tell(&indented(&super::sweep::text(&reports)))
 }
 
 async fn history(stage: &Stage<'_>) -> Result<(), Failure> {
-    let filter = HistoryFilter { limit: 3, ..HistoryFilter::default() };
+    let filter = HistoryFilter {
+        limit: 3,
+        ..HistoryFilter::default()
+    };
     let attempts = stage.ledger.history(&filter).await?;
-    let text: String = attempts.iter().map(|attempt| super::history::line(attempt, None)).collect();
+    let text: String = attempts
+        .iter()
+        .map(|attempt| super::history::line(attempt, None))
+        .collect();
     stage.context.output.tell(&indented(&text))
 }
 
-fn farewell(stage: &Stage<'_>, dir: &Path, policy_file: &Path, differences: &[String]) -> Result<(), Failure> {
+fn farewell(
+    stage: &Stage<'_>,
+    dir: &Path,
+    policy_file: &Path,
+    differences: &[String],
+) -> Result<(), Failure> {
     let (there, deleted) = (stage.server.files().len(), stage.server.deleted().len());
     let retentiond = format!("retentiond -c {}", policy_file.display());
     let document = serde_json::json!({
@@ -174,5 +229,14 @@ fn farewell(stage: &Stage<'_>, dir: &Path, policy_file: &Path, differences: &[St
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { String::new() } else { format!("   {line}") }).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| {
+            if line.is_empty() {
+                String::new()
+            } else {
+                format!("   {line}")
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
 }

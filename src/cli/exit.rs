@@ -56,11 +56,28 @@ impl Exit {
 impl From<&Stop> for Exit {
     fn from(stop: &Stop) -> Self {
         match stop {
-            Stop::Breaker { kind: BreakerKind::Clock, .. } | Stop::ClockAlone => Self::Clock,
-            Stop::Breaker { kind: BreakerKind::Auth, .. } => Self::Credentials,
-            Stop::Breaker { kind: BreakerKind::Api, .. } | Stop::NotBefore { .. } => Self::Unavailable,
-            Stop::Breaker { kind: BreakerKind::Integrity | BreakerKind::Rollback, .. } => Self::Integrity,
-            Stop::Breaker { kind: BreakerKind::Disk | BreakerKind::Collateral, .. }
+            Stop::Breaker {
+                kind: BreakerKind::Clock,
+                ..
+            }
+            | Stop::ClockAlone => Self::Clock,
+            Stop::Breaker {
+                kind: BreakerKind::Auth,
+                ..
+            } => Self::Credentials,
+            Stop::Breaker {
+                kind: BreakerKind::Api,
+                ..
+            }
+            | Stop::NotBefore { .. } => Self::Unavailable,
+            Stop::Breaker {
+                kind: BreakerKind::Integrity | BreakerKind::Rollback,
+                ..
+            } => Self::Integrity,
+            Stop::Breaker {
+                kind: BreakerKind::Disk | BreakerKind::Collateral,
+                ..
+            }
             | Stop::Paused { .. }
             | Stop::Limit { .. }
             | Stop::Approval { .. }
@@ -84,7 +101,11 @@ pub struct Failure {
 impl Failure {
     /// A failure in words.
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into(), rendered: false }
+        Self {
+            exit,
+            text: text.into(),
+            rendered: false,
+        }
     }
 
     /// Something typed that cannot be.
@@ -112,7 +133,9 @@ impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let exit = match &error {
             LedgerError::InUse { .. } => Exit::InUse,
-            LedgerError::NotOurs { .. } | LedgerError::Damaged { .. } | LedgerError::Transition(_) => Exit::Integrity,
+            LedgerError::NotOurs { .. } | LedgerError::Damaged { .. } | LedgerError::Transition(_) => {
+                Exit::Integrity
+            }
             LedgerError::Missing { .. }
             | LedgerError::NotWritable { .. }
             | LedgerError::Busy
@@ -151,7 +174,11 @@ impl From<CredentialError> for Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self { exit: Exit::Config, text: problems.render(false), rendered: true }
+        Self {
+            exit: Exit::Config,
+            text: problems.render(false),
+            rendered: true,
+        }
     }
 }
 

@@ -42,13 +42,21 @@ pub(super) async fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, F
     }
     let now = context.clock.now();
     let holds = Holds::new(ledger.holds(Some(now)).await?);
-    let filter = HistoryFilter { file: Some(file.clone()), limit: 1000, ..HistoryFilter::default() };
+    let filter = HistoryFilter {
+        file: Some(file.clone()),
+        limit: 1000,
+        ..HistoryFilter::default()
+    };
     let attempts = ledger.history(&filter).await?;
     let documents: Vec<Document> = found
         .iter()
         .map(|record| {
             let decision = explain(record, &checked.rules, &holds, now);
-            let attempts = attempts.iter().filter(|a| a.batch == *record.batch).cloned().collect();
+            let attempts = attempts
+                .iter()
+                .filter(|a| a.batch == *record.batch)
+                .cloned()
+                .collect();
             document(record, decision, attempts, &checked, now)
         })
         .collect();
@@ -56,7 +64,13 @@ pub(super) async fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, F
         [one] => context.output.data(one, || text(one, now))?,
         several => {
             let all = serde_json::json!({ "file_id": file, "files": several });
-            context.output.data(&all, || several.iter().map(|one| text(one, now)).collect::<Vec<_>>().join("\n"))?;
+            context.output.data(&all, || {
+                several
+                    .iter()
+                    .map(|one| text(one, now))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            })?;
         }
     }
     Ok(Exit::Done)
@@ -96,7 +110,9 @@ fn verdict(state: FileState, verdict: &Verdict, due_at: Option<Timestamp>, now: 
         FileState::Deleted => "deleted: confirmed by the API".to_owned(),
         FileState::Gone => "gone: the API does not have it any more".to_owned(),
         FileState::Deleting => "a delete request is under way".to_owned(),
-        FileState::Unknown => "unknown: a delete request was sent and its outcome is not known; it will be probed".to_owned(),
+        FileState::Unknown => {
+            "unknown: a delete request was sent and its outcome is not known; it will be probed".to_owned()
+        }
         FileState::Quarantined => {
             "quarantined after repeated refusals; `retentiond quarantine list` says why".to_owned()
         }
@@ -119,7 +135,12 @@ fn verdict(state: FileState, verdict: &Verdict, due_at: Option<Timestamp>, now: 
 fn text(document: &Document, now: Timestamp) -> String {
     let mut text = format!("{}  {}\n", document.file_id, document.verdict);
     text.push_str(&format!("  in {}, as of {now}\n\n", document.batch));
-    let width = document.steps.iter().map(|step| step.step.len()).max().unwrap_or(0);
+    let width = document
+        .steps
+        .iter()
+        .map(|step| step.step.len())
+        .max()
+        .unwrap_or(0);
     for step in &document.steps {
         text.push_str(&format!("  {:width$}  {}\n", step.step, step.text));
     }
@@ -127,7 +148,10 @@ fn text(document: &Document, now: Timestamp) -> String {
         text.push_str("\n  no delete request has named it\n");
     }
     for attempt in document.attempts.iter().rev() {
-        text.push_str(&format!("\n  {}", super::history::line(attempt, Some(&document.file_id))));
+        text.push_str(&format!(
+            "\n  {}",
+            super::history::line(attempt, Some(&document.file_id))
+        ));
     }
     text
 }

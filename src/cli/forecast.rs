@@ -35,10 +35,15 @@ pub(super) async fn run(context: &Context, args: &ForecastArgs) -> Result<Exit, 
     let mut ends = Vec::new();
     for offset in 0..i64::from(args.days) {
         let beyond = |_| Failure::usage("that many days leave the calendar");
-        let date = today.checked_add(jiff::Span::new().days(offset)).map_err(beyond)?;
+        let date = today
+            .checked_add(jiff::Span::new().days(offset))
+            .map_err(beyond)?;
         let next = date.tomorrow().map_err(beyond)?;
         dates.push(date);
-        ends.push(day_begins(next, &checked.rules.zone).ok_or_else(|| Failure::usage("that many days leave the calendar"))?);
+        ends.push(
+            day_begins(next, &checked.rules.zone)
+                .ok_or_else(|| Failure::usage("that many days leave the calendar"))?,
+        );
     }
     let epoch = Timestamp::from_millis(0).map_err(|e| Failure::usage(e.to_string()))?;
     let falling = ledger.falling_due(epoch, &ends).await?;
@@ -51,10 +56,17 @@ pub(super) async fn run(context: &Context, args: &ForecastArgs) -> Result<Exit, 
                 .filter_map(|(policy, counts)| Some((policy.to_string(), *counts.get(at)?)))
                 .filter(|(_, count)| *count > 0)
                 .collect();
-            Day { date: date.to_string(), total: policies.values().sum(), policies }
+            Day {
+                date: date.to_string(),
+                total: policies.values().sum(),
+                policies,
+            }
         })
         .collect();
-    let document = Document { timezone: checked.rules.zone_name.clone(), days };
+    let document = Document {
+        timezone: checked.rules.zone_name.clone(),
+        days,
+    };
     context.output.data(&document, || text(&document))?;
     Ok(Exit::Done)
 }
@@ -67,8 +79,21 @@ fn text(document: &Document) -> String {
     let mut rows = table(&["day", "files", "", "policies"]);
     for day in document.days.iter().filter(|day| day.total > 0) {
         let width = usize::try_from((day.total * 30).div_ceil(most)).unwrap_or(30);
-        let policies: Vec<String> = day.policies.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        rows.add_row([day.date.clone(), day.total.to_string(), "#".repeat(width), policies.join(", ")]);
+        let policies: Vec<String> = day
+            .policies
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        rows.add_row([
+            day.date.clone(),
+            day.total.to_string(),
+            "#".repeat(width),
+            policies.join(", "),
+        ]);
     }
-    format!("days in {}; today includes all that is due already\n\n{}", document.timezone, lines(&rows))
+    format!(
+        "days in {}; today includes all that is due already\n\n{}",
+        document.timezone,
+        lines(&rows)
+    )
 }

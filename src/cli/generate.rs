@@ -14,7 +14,8 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> 
 }
 
 pub(super) fn man(context: &Context, dir: &std::path::Path) -> Result<Exit, Failure> {
-    std::fs::create_dir_all(dir).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", dir.display())))?;
+    std::fs::create_dir_all(dir)
+        .map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", dir.display())))?;
     clap_mangen::generate_to(Cli::command(), dir)?;
     let mut pages: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(Result::ok)
@@ -22,8 +23,10 @@ pub(super) fn man(context: &Context, dir: &std::path::Path) -> Result<Exit, Fail
         .filter(|name| name.ends_with(".1"))
         .collect();
     pages.sort();
-    context.output.data(&serde_json::json!({ "dir": dir, "pages": pages }), || {
-        format!("wrote {} pages to {}\n", pages.len(), dir.display())
-    })?;
+    context
+        .output
+        .data(&serde_json::json!({ "dir": dir, "pages": pages }), || {
+            format!("wrote {} pages to {}\n", pages.len(), dir.display())
+        })?;
     Ok(Exit::Done)
 }

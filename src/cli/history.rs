@@ -22,8 +22,16 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, F
     let mut filter = HistoryFilter {
         file: args.file.as_deref().map(typed).transpose()?,
         sweep: args.sweep.map(SweepId),
-        since: args.since.as_deref().map(|text| context.instant(Some(text))).transpose()?,
-        until: args.until.as_deref().map(|text| context.instant(Some(text))).transpose()?,
+        since: args
+            .since
+            .as_deref()
+            .map(|text| context.instant(Some(text)))
+            .transpose()?,
+        until: args
+            .until
+            .as_deref()
+            .map(|text| context.instant(Some(text)))
+            .transpose()?,
         before: None,
         limit: if args.limit == 0 { PAGE } else { args.limit },
     };
@@ -42,23 +50,41 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, F
         if document.attempts.is_empty() {
             return "no delete request is on record\n".to_owned();
         }
-        document.attempts.iter().map(|attempt| line(attempt, None)).collect()
+        document
+            .attempts
+            .iter()
+            .map(|attempt| line(attempt, None))
+            .collect()
     })?;
     Ok(Exit::Done)
 }
 
 /// One attempt in two lines; of one file, when it is named.
 pub(super) fn line(attempt: &Attempt, file: Option<&str>) -> String {
-    let shown = attempt.files.iter().filter(|f| file.is_none_or(|id| f.file_id.as_str() == id));
-    let absent = shown.clone().filter(|f| f.finding == Some(Finding::Absent)).count();
-    let there = shown.clone().filter(|f| f.finding == Some(Finding::StillThere)).count();
+    let shown = attempt
+        .files
+        .iter()
+        .filter(|f| file.is_none_or(|id| f.file_id.as_str() == id));
+    let absent = shown
+        .clone()
+        .filter(|f| f.finding == Some(Finding::Absent))
+        .count();
+    let there = shown
+        .clone()
+        .filter(|f| f.finding == Some(Finding::StillThere))
+        .count();
     let looked = match (absent, there) {
         (0, 0) => "not verified".to_owned(),
         (absent, 0) => format!("{absent} verified gone"),
         (absent, there) => format!("{absent} verified gone, {there} STILL LISTED"),
     };
-    let status = attempt.http_status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
-    let detail = attempt.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
+    let status = attempt
+        .http_status
+        .map_or_else(String::new, |status| format!(" (HTTP {status})"));
+    let detail = attempt
+        .detail
+        .as_deref()
+        .map_or_else(String::new, |detail| format!(": {detail}"));
     format!(
         "#{} {}  {} of {} in {}\n      {}{status}{detail}; {looked}; sweep {} of `{}`\n",
         attempt.attempt.0,

@@ -30,12 +30,21 @@ fn scope(checked: &Checked, args: &HoldAddArgs) -> Result<HoldScope, Failure> {
     let (key, value) = label
         .split_once('=')
         .filter(|(key, value)| !key.is_empty() && !value.is_empty())
-        .ok_or_else(|| Failure::usage(format!("`{label}` is no label; write KEY=VALUE, such as tenant=acme")))?;
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "`{label}` is no label; write KEY=VALUE, such as tenant=acme"
+            ))
+        })?;
     if !checked.rules.label_keys.iter().any(|known| known == key) {
         let known = checked.rules.label_keys.join(", ");
-        return Err(Failure::usage(format!("the policy file declares no label `{key}`; it has: {known}")));
+        return Err(Failure::usage(format!(
+            "the policy file declares no label `{key}`; it has: {known}"
+        )));
     }
-    Ok(HoldScope::Label { key: key.to_owned(), value: value.to_owned() })
+    Ok(HoldScope::Label {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 async fn add(context: &Context, checked: &Checked, args: &HoldAddArgs) -> Result<Exit, Failure> {
@@ -44,7 +53,11 @@ async fn add(context: &Context, checked: &Checked, args: &HoldAddArgs) -> Result
         reason: args.reason.clone(),
         reference: args.reference.clone(),
         owner: args.owner.clone(),
-        review_by: args.review_by.as_deref().map(|text| context.instant(Some(text))).transpose()?,
+        review_by: args
+            .review_by
+            .as_deref()
+            .map(|text| context.instant(Some(text)))
+            .transpose()?,
     };
     let ledger = context.writer(checked).await?;
     let placed = ledger.add_hold(&hold, context.clock.now()).await?;
@@ -58,7 +71,10 @@ async fn add(context: &Context, checked: &Checked, args: &HoldAddArgs) -> Result
             ));
         }
         if placed.already_deleted > 0 {
-            text.push_str(&format!("too late for {} already deleted or gone\n", files(placed.already_deleted)));
+            text.push_str(&format!(
+                "too late for {} already deleted or gone\n",
+                files(placed.already_deleted)
+            ));
         }
         if placed.covers == 0 && placed.under_way.is_empty() && placed.already_deleted == 0 {
             text.push_str("the ledger has no such file yet; files recorded later are covered\n");
@@ -76,11 +92,24 @@ async fn list(context: &Context, checked: &Checked, all: bool) -> Result<Exit, F
         if holds.is_empty() {
             return "no hold is in force\n".to_owned();
         }
-        let mut rows = table(&["hold", "covers", "reason", "ref", "owner", "placed", "review by", "state"]);
+        let mut rows = table(&[
+            "hold",
+            "covers",
+            "reason",
+            "ref",
+            "owner",
+            "placed",
+            "review by",
+            "state",
+        ]);
         for hold in &holds {
             let state = state(hold, now);
             let review = hold.review_by.map_or_else(String::new, |at| {
-                if at <= now && hold.released_at.is_none() { format!("{at} OVERDUE") } else { at.to_string() }
+                if at <= now && hold.released_at.is_none() {
+                    format!("{at} OVERDUE")
+                } else {
+                    at.to_string()
+                }
             });
             let none = String::new();
             rows.add_row([
@@ -119,11 +148,21 @@ fn state(hold: &Hold, now: crate::model::Timestamp) -> String {
 async fn release(context: &Context, checked: &Checked, id: HoldId, reason: &str) -> Result<Exit, Failure> {
     let now = context.clock.now();
     let beyond = || Failure::usage("the cool-down leaves the calendar");
-    let end = checked.holds.cool_down.end(now, None, &checked.rules.zone).ok_or_else(beyond)?;
+    let end = checked
+        .holds
+        .cool_down
+        .end(now, None, &checked.rules.zone)
+        .ok_or_else(beyond)?;
     let ledger = context.writer(checked).await?;
     ledger.release_hold(id, reason, now, end.ends_at).await?;
-    context.output.data(&serde_json::json!({ "hold": id, "released_at": now, "covers_until": end.ends_at }), || {
-        format!("hold {} is released; it covers its files until {} (cool-down)\n", id.0, end.ends_at)
-    })?;
+    context.output.data(
+        &serde_json::json!({ "hold": id, "released_at": now, "covers_until": end.ends_at }),
+        || {
+            format!(
+                "hold {} is released; it covers its files until {} (cool-down)\n",
+                id.0, end.ends_at
+            )
+        },
+    )?;
     Ok(Exit::Done)
 }

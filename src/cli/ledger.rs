@@ -12,31 +12,46 @@ pub(super) async fn run(context: &Context, command: &LedgerCommand) -> Result<Ex
     match command {
         LedgerCommand::Check { deep } => {
             let problems = ledger.check(*deep).await?;
-            context.output.data(&serde_json::json!({ "ledger": path.to_string(), "problems": problems }), || {
-                if problems.is_empty() {
-                    return format!("{path}: ok\n");
-                }
-                problems.iter().map(|problem| format!("{path}: {problem}\n")).collect()
-            })?;
-            Ok(if problems.is_empty() { Exit::Done } else { Exit::Integrity })
+            context.output.data(
+                &serde_json::json!({ "ledger": path.to_string(), "problems": problems }),
+                || {
+                    if problems.is_empty() {
+                        return format!("{path}: ok\n");
+                    }
+                    problems
+                        .iter()
+                        .map(|problem| format!("{path}: {problem}\n"))
+                        .collect()
+                },
+            )?;
+            Ok(if problems.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Integrity
+            })
         }
         LedgerCommand::Backup { to } => {
             ledger.backup(to).await?;
             let bytes = std::fs::metadata(to)?.len();
-            context.output.data(&serde_json::json!({ "backup": to, "bytes": bytes }), || {
-                format!("wrote {} ({bytes} bytes)\n", to.display())
-            })?;
+            context
+                .output
+                .data(&serde_json::json!({ "backup": to, "bytes": bytes }), || {
+                    format!("wrote {} ({bytes} bytes)\n", to.display())
+                })?;
             Ok(Exit::Done)
         }
         LedgerCommand::Stats => {
             let stats = ledger.stats().await?;
-            context.output.data(&serde_json::json!({ "ledger": path.to_string(), "stats": stats }), || {
-                let mut rows = table(&["what", "value", "unit"]);
-                for stat in &stats {
-                    rows.add_row([stat.name, &stat.value.to_string(), stat.unit]);
-                }
-                lines(&rows)
-            })?;
+            context.output.data(
+                &serde_json::json!({ "ledger": path.to_string(), "stats": stats }),
+                || {
+                    let mut rows = table(&["what", "value", "unit"]);
+                    for stat in &stats {
+                        rows.add_row([stat.name, &stat.value.to_string(), stat.unit]);
+                    }
+                    lines(&rows)
+                },
+            )?;
             Ok(Exit::Done)
         }
     }

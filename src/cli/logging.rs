@@ -14,7 +14,9 @@ pub(super) fn start(cli: &Cli) {
     let daemon = matches!(cli.command, Command::Daemon);
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error".to_owned(),
-        (false, 0) if daemon => settings.as_ref().map_or_else(|| "info".to_owned(), |s| s.level.as_str().to_owned()),
+        (false, 0) if daemon => settings
+            .as_ref()
+            .map_or_else(|| "info".to_owned(), |s| s.level.as_str().to_owned()),
         (false, 0) => "error".to_owned(),
         (false, 1) => "info".to_owned(),
         (false, 2) => "debug".to_owned(),
@@ -23,8 +25,16 @@ pub(super) fn start(cli: &Cli) {
     let filter = EnvFilter::try_from_env("RETENTIOND_LOG")
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,retentiond={level}")));
     let registry = tracing_subscriber::registry().with(filter);
-    let text = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let format = if daemon { settings.map_or(LogFormat::Text, |s| s.format) } else { LogFormat::Text };
+    let text = || {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_target(false)
+    };
+    let format = if daemon {
+        settings.map_or(LogFormat::Text, |s| s.format)
+    } else {
+        LogFormat::Text
+    };
     let started = match format {
         LogFormat::Text => registry.with(text().with_ansi(false)).try_init(),
         LogFormat::Json => registry.with(text().json().with_ansi(false)).try_init(),

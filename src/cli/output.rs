@@ -2,8 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{Cell, Table};
 use comfy_table::presets;
+use comfy_table::{Cell, Table};
 use serde::Serialize;
 
 use super::args::{Cli, Colour};
@@ -33,7 +33,12 @@ impl Output {
             Colour::Never => false,
             Colour::Auto => terminal && !no_colour,
         };
-        Self { json: cli.json, quiet: cli.quiet, colour_err, progress: terminal && !cli.quiet && !cli.json }
+        Self {
+            json: cli.json,
+            quiet: cli.quiet,
+            colour_err,
+            progress: terminal && !cli.quiet && !cli.json,
+        }
     }
 
     /// Prints the verb's result: `value` as JSON, or the text.
@@ -87,11 +92,19 @@ pub fn table(head: &[&str]) -> Table {
 /// A table as text, without blanks at the ends of lines.
 #[must_use]
 pub fn lines(table: &Table) -> String {
-    table.to_string().lines().map(|line| line.trim().to_owned() + "\n").collect()
+    table
+        .to_string()
+        .lines()
+        .map(|line| line.trim().to_owned() + "\n")
+        .collect()
 }
 
 /// `n file` or `n files`.
 #[must_use]
 pub fn files(n: u64) -> String {
-    if n == 1 { "1 file".to_owned() } else { format!("{n} files") }
+    if n == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{n} files")
+    }
 }

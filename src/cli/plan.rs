@@ -56,7 +56,9 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
         write_new(path, &document)?;
         context.output.say(&format!("wrote {}", path.display()));
     }
-    context.output.data(&document, || text(&document, &plans, args.show))?;
+    context
+        .output
+        .data(&document, || text(&document, &plans, args.show))?;
     Ok(Exit::Done)
 }
 
@@ -86,14 +88,30 @@ async fn row(
     now: Timestamp,
 ) -> Result<Row, LedgerError> {
     let due = plan.due();
-    let approved = ledger.approvals(now).await?.iter().any(|a| a.policy == policy.name && a.plan == plan.hash);
-    let (sent, note) = match (policy.mode, judge(plan, policy, &checked.rules.limits, 0, approved)) {
+    let approved = ledger
+        .approvals(now)
+        .await?
+        .iter()
+        .any(|a| a.policy == policy.name && a.plan == plan.hash);
+    let (sent, note) = match (
+        policy.mode,
+        judge(plan, policy, &checked.rules.limits, 0, approved),
+    ) {
         (Mode::Observe, _) => (0, "observes: sends nothing".to_owned()),
-        (Mode::Enforce, Ruling::Proceed { files }) if files < due => (files, "the oldest, up to the limit".to_owned()),
+        (Mode::Enforce, Ruling::Proceed { files }) if files < due => {
+            (files, "the oldest, up to the limit".to_owned())
+        }
         (Mode::Enforce, Ruling::Proceed { files }) => (files, String::new()),
         (Mode::Enforce, Ruling::Stop { excess }) => {
-            let why = excess.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
-            (0, format!("STOPS: {why}; `retentiond approve` after the next sweep lets it run"))
+            let why = excess
+                .iter()
+                .map(|e| e.text.as_str())
+                .collect::<Vec<_>>()
+                .join("; ");
+            (
+                0,
+                format!("STOPS: {why}; `retentiond approve` after the next sweep lets it run"),
+            )
         }
         (Mode::Enforce, Ruling::AwaitApproval) => (0, "waits for an approval".to_owned()),
     };
@@ -123,16 +141,28 @@ fn document(at: Timestamp, rows: Vec<Row>, plans: &[Plan]) -> Document {
     };
     let files = plans
         .iter()
-        .flat_map(|plan| plan.files.iter().map(|file| serde_json::to_value(plan.view(file))))
+        .flat_map(|plan| {
+            plan.files
+                .iter()
+                .map(|file| serde_json::to_value(plan.view(file)))
+        })
         .filter_map(Result::ok)
         .collect();
-    Document { plan: Head { hash, at, verdict }, policies: rows, files }
+    Document {
+        plan: Head { hash, at, verdict },
+        policies: rows,
+        files,
+    }
 }
 
 /// Never over an existing file, never through a link.
 fn write_new(path: &std::path::Path, document: &Document) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
     serde_json::to_writer_pretty(&mut file, document).map_err(|error| failed(error.into()))?;
     writeln!(file).map_err(failed)
 }
@@ -160,14 +190,27 @@ pub(super) fn text(document: &Document, plans: &[Plan], show: usize) -> String {
         return text;
     }
     let mut listed = table(&["file", "batch", "policy", "due since", "reason"]);
-    for (plan, file) in plans.iter().flat_map(|plan| plan.files.iter().map(move |file| (plan, file))).take(show) {
+    for (plan, file) in plans
+        .iter()
+        .flat_map(|plan| plan.files.iter().map(move |file| (plan, file)))
+        .take(show)
+    {
         let due = file.due_at.to_string();
-        listed.add_row([file.id(), file.batch().batch.as_str(), plan.policy.as_str(), &due, file.reason()]);
+        listed.add_row([
+            file.id(),
+            file.batch().batch.as_str(),
+            plan.policy.as_str(),
+            &due,
+            file.reason(),
+        ]);
     }
     text.push('\n');
     text.push_str(&lines(&listed));
     if total > show {
-        text.push_str(&format!("… and {} more; --show {total} lists them, --json gives them all\n", total - show));
+        text.push_str(&format!(
+            "… and {} more; --show {total} lists them, --json gives them all\n",
+            total - show
+        ));
     }
     text
 }

@@ -30,10 +30,24 @@ pub(super) async fn run(context: &Context, command: &QuarantineCommand) -> Resul
                 lines(&shown)
                     + "\nretentiond quarantine retry FILE_ID sends one round again; resolve FILE_ID --reason CODE settles it as gone\n"
             })?;
-            Ok(if found.is_empty() { Exit::Done } else { Exit::Unsettled })
+            Ok(if found.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Unsettled
+            })
         }
-        QuarantineCommand::Retry { file } => settle(context, file, FileEvent::Retried, "an operator sends it round again").await,
-        QuarantineCommand::Resolve { file, reason } => settle(context, file, FileEvent::Resolved, reason).await,
+        QuarantineCommand::Retry { file } => {
+            settle(
+                context,
+                file,
+                FileEvent::Retried,
+                "an operator sends it round again",
+            )
+            .await
+        }
+        QuarantineCommand::Resolve { file, reason } => {
+            settle(context, file, FileEvent::Resolved, reason).await
+        }
     }
 }
 
@@ -44,14 +58,24 @@ async fn settle(context: &Context, file: &str, event: FileEvent, reason: &str) -
     let now = context.clock.now();
     let mut moved = 0;
     for record in ledger.find(&file).await? {
-        moved += ledger.note(record.key.batch, std::slice::from_ref(&file), event, reason, now).await?;
+        moved += ledger
+            .note(record.key.batch, std::slice::from_ref(&file), event, reason, now)
+            .await?;
     }
     if moved == 0 {
-        return Err(Failure::new(Exit::Failed, format!("`{file}` is not quarantined; `retentiond explain {file}` says how it stands")));
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("`{file}` is not quarantined; `retentiond explain {file}` says how it stands"),
+        ));
     }
-    let state = if event == FileEvent::Retried { "live" } else { "gone" };
-    context.output.data(&serde_json::json!({ "file_id": file, "files": moved, "state": state }), || {
-        format!("{}: {state}\n", files(moved))
-    })?;
+    let state = if event == FileEvent::Retried {
+        "live"
+    } else {
+        "gone"
+    };
+    context.output.data(
+        &serde_json::json!({ "file_id": file, "files": moved, "state": state }),
+        || format!("{}: {state}\n", files(moved)),
+    )?;
     Ok(Exit::Done)
 }

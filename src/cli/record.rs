@@ -6,7 +6,9 @@ use super::args::{RecordArgs, RecordFormat};
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
-use crate::intake::{Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, record};
+use crate::intake::{
+    Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, record,
+};
 use crate::model::Labels;
 use crate::rules::decide::hint;
 
@@ -41,16 +43,19 @@ fn input(args: &RecordArgs) -> Result<Input<'static>, Failure> {
     if args.input == "-" {
         return Ok(Input::new(None, std::io::stdin()));
     }
-    let file = File::open(&args.input).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", args.input)))?;
+    let file =
+        File::open(&args.input).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", args.input)))?;
     Ok(Input::new(Some(&args.input), file))
 }
 
 fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
     let mut labels = Labels::new();
     for label in &args.labels {
-        let (key, value) = label
-            .split_once('=')
-            .ok_or_else(|| Failure::usage(format!("`{label}` is no label; write KEY=VALUE, such as tenant=acme")))?;
+        let (key, value) = label.split_once('=').ok_or_else(|| {
+            Failure::usage(format!(
+                "`{label}` is no label; write KEY=VALUE, such as tenant=acme"
+            ))
+        })?;
         labels.insert(key.to_owned(), value.to_owned());
     }
     Ok(RecordOptions {
@@ -86,15 +91,26 @@ fn text(summary: &RecordSummary) -> String {
     );
     let mut text = match summary.result {
         RecordResult::Recorded => format!("recorded: {counts}\n"),
-        RecordResult::KeptGood => format!("{} rows refused, the good ones recorded: {counts}\n", summary.refused_total),
+        RecordResult::KeptGood => format!(
+            "{} rows refused, the good ones recorded: {counts}\n",
+            summary.refused_total
+        ),
         RecordResult::Refused => {
-            format!("{} of {} rows refused; nothing was kept (--keep-good keeps the others)\n", summary.refused_total, summary.rows)
+            format!(
+                "{} of {} rows refused; nothing was kept (--keep-good keeps the others)\n",
+                summary.refused_total, summary.rows
+            )
         }
     };
     for refused in summary.refused.iter().take(SHOWN) {
-        text.push_str(&format!("  line {}: {} [{}]\n", refused.line, refused.message, refused.code));
+        text.push_str(&format!(
+            "  line {}: {} [{}]\n",
+            refused.line, refused.message, refused.code
+        ));
     }
-    let more = usize::try_from(summary.refused_total).unwrap_or(usize::MAX).saturating_sub(SHOWN);
+    let more = usize::try_from(summary.refused_total)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(SHOWN);
     if more > 0 {
         text.push_str(&format!("  … and {more} more\n"));
     }

@@ -20,7 +20,11 @@ pub(super) async fn run(context: &Context, args: &SandboxArgs) -> Result<Exit, F
         .await
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen on {}: {error}", args.listen)))?;
     let url = sandbox.base_url();
-    context.output.data(&serde_json::json!({ "listening": url }), || format!("listening on {url}\n"))?;
+    context
+        .output
+        .data(&serde_json::json!({ "listening": url }), || {
+            format!("listening on {url}\n")
+        })?;
     context.output.say("a rehearsal server: nothing is kept after it ends; faults: POST /_sandbox/faults, state: GET /_sandbox/state");
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

@@ -39,14 +39,20 @@ pub(super) fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failur
             }
         })
         .collect();
-    let document = Document { timezone: rules.zone_name.clone(), policies };
+    let document = Document {
+        timezone: rules.zone_name.clone(),
+        policies,
+    };
     context.output.data(&document, || {
         let mut text = format!("times in {}, in UTC behind\n", document.timezone);
         for row in &document.policies {
             text.push_str(&format!("\n{}  ({})\n", row.policy, row.schedule));
             for at in &row.next {
                 let local = at.to_jiff().to_zoned_datetime(rules.zone.clone());
-                text.push_str(&format!("  {}  {at}\n", local.strftime("%a %Y-%m-%d %H:%M:%S %z")));
+                text.push_str(&format!(
+                    "  {}  {at}\n",
+                    local.strftime("%a %Y-%m-%d %H:%M:%S %z")
+                ));
             }
         }
         text

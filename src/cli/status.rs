@@ -11,7 +11,9 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let ledger = context.reader(&checked).await?;
     let snapshot = observe(ledger.as_ref(), &checked.rules, context.clock.now()).await?;
     if !ledger.hints_are_current(&checked.rules.digest).await? {
-        context.output.say("note: the policy file has changed since the last sweep; `retentiond plan` decides anew");
+        context
+            .output
+            .say("note: the policy file has changed since the last sweep; `retentiond plan` decides anew");
     }
     context.output.data(&snapshot, || text(&snapshot))?;
     Ok(match snapshot.verdict {
@@ -24,12 +26,29 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
 
 fn text(s: &Snapshot) -> String {
     let mut text = format!("{}  {}\n\n", s.verdict.word(), s.sentence);
-    let mut rows = table(&["policy", "mode", "keeps", "live", "due", "overdue", "next due", "next run", "last sweep"]);
+    let mut rows = table(&[
+        "policy",
+        "mode",
+        "keeps",
+        "live",
+        "due",
+        "overdue",
+        "next due",
+        "next run",
+        "last sweep",
+    ]);
     for p in &s.policies {
         let at = |at: Option<crate::model::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
         let last = p.last_sweep.as_ref().map_or_else(
             || "-".to_owned(),
-            |sweep| format!("{} {} ({} deleted)", sweep.started_at, sweep.state.name(), sweep.summary.deleted),
+            |sweep| {
+                format!(
+                    "{} {} ({} deleted)",
+                    sweep.started_at,
+                    sweep.state.name(),
+                    sweep.summary.deleted
+                )
+            },
         );
         rows.add_row([
             p.policy.clone(),
@@ -44,14 +63,31 @@ fn text(s: &Snapshot) -> String {
         ]);
     }
     text.push_str(&lines(&rows));
-    let states: Vec<String> = s.files.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    text.push_str(&format!("\nfiles: {}; {} live without a policy\n", states.join(", "), s.unowned));
-    text.push_str(&format!("holds: {} in force, {} with an overdue review\n", s.holds, s.holds_review_overdue));
+    let states: Vec<String> = s
+        .files
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    text.push_str(&format!(
+        "\nfiles: {}; {} live without a policy\n",
+        states.join(", "),
+        s.unowned
+    ));
+    text.push_str(&format!(
+        "holds: {} in force, {} with an overdue review\n",
+        s.holds, s.holds_review_overdue
+    ));
     if s.clock_anomalies > 0 {
         text.push_str(&format!("clock: {} anomalies on record\n", s.clock_anomalies));
     }
-    if let Some(reload) = s.last_reload.as_ref().filter(|reload| reload.starts_with("refused")) {
-        text.push_str(&format!("policy file: the last reload was {reload}; the set before it is in force\n"));
+    if let Some(reload) = s
+        .last_reload
+        .as_ref()
+        .filter(|reload| reload.starts_with("refused"))
+    {
+        text.push_str(&format!(
+            "policy file: the last reload was {reload}; the set before it is in force\n"
+        ));
     }
     text
 }

@@ -17,7 +17,12 @@ struct Report {
 
 pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> {
     if args.dry_run {
-        let args = PlanArgs { policies: args.policies.clone(), at: None, out: None, show: 20 };
+        let args = PlanArgs {
+            policies: args.policies.clone(),
+            at: None,
+            out: None,
+            show: 20,
+        };
         return super::plan::run(context, &args).await;
     }
     let checked = context.load()?.checked;
@@ -33,7 +38,11 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     });
     let mut sweeps = Vec::new();
     for policy in policies {
-        let request = SweepRequest { policy: policy.name.clone(), occurrence: None, trigger: Trigger::Manual };
+        let request = SweepRequest {
+            policy: policy.name.clone(),
+            occurrence: None,
+            trigger: Trigger::Manual,
+        };
         let report = engine.sweep(&checked.rules, &request, &cancel).await?;
         sweeps.push(report);
         if cancel.is_cancelled() {
@@ -53,13 +62,26 @@ fn worst(sweeps: &[SweepReport]) -> Exit {
         Ending::Stopped { by } => Some(Exit::from(by)),
         Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
     });
-    let unsettled = sweeps.iter().any(|s| s.summary.unknown > 0 || s.summary.quarantined > 0);
+    let unsettled = sweeps
+        .iter()
+        .any(|s| s.summary.unknown > 0 || s.summary.quarantined > 0);
     stopped.unwrap_or(if unsettled { Exit::Unsettled } else { Exit::Done })
 }
 
 /// The sweeps as people read them.
 pub(super) fn text(sweeps: &[SweepReport]) -> String {
-    let mut rows = table(&["policy", "due", "held", "deleted", "verified", "gone", "kept", "unknown", "quarantined", "ended"]);
+    let mut rows = table(&[
+        "policy",
+        "due",
+        "held",
+        "deleted",
+        "verified",
+        "gone",
+        "kept",
+        "unknown",
+        "quarantined",
+        "ended",
+    ]);
     let mut notes = String::new();
     for sweep in sweeps {
         let s = &sweep.summary;
@@ -69,7 +91,16 @@ pub(super) fn text(sweeps: &[SweepReport]) -> String {
             Ending::AlreadyDone => "done before",
             Ending::Stopped { .. } => "STOPPED",
         };
-        let counts = [s.due, s.held, s.deleted, s.verified, s.gone, s.kept, s.unknown, s.quarantined];
+        let counts = [
+            s.due,
+            s.held,
+            s.deleted,
+            s.verified,
+            s.gone,
+            s.kept,
+            s.unknown,
+            s.quarantined,
+        ];
         let mut row = vec![sweep.policy.to_string()];
         row.extend(counts.iter().map(u64::to_string));
         row.push(ended.to_owned());

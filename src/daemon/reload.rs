@@ -22,8 +22,16 @@ pub struct Impact {
 /// Live files that are due, and live files that nobody owns.
 pub(super) async fn counts(ledger: &dyn Ledger, now: Timestamp) -> Result<(u64, u64), LedgerError> {
     let tallies = ledger.tallies(now).await?;
-    let due = tallies.iter().filter(|(owner, _)| owner.is_some()).map(|(_, tally)| tally.due).sum();
-    let unowned = tallies.get(&None).and_then(|tally| tally.by_state.get("live")).copied().unwrap_or(0);
+    let due = tallies
+        .iter()
+        .filter(|(owner, _)| owner.is_some())
+        .map(|(_, tally)| tally.due)
+        .sum();
+    let unowned = tallies
+        .get(&None)
+        .and_then(|tally| tally.by_state.get("live"))
+        .copied()
+        .unwrap_or(0);
     Ok((due, unowned))
 }
 

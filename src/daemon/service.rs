@@ -130,8 +130,14 @@ impl Daemon {
         let mut trigger = Trigger::start(self.entries(), sender, Arc::new(move || clock.now())).await?;
         let mut tick = tokio::time::interval(feeding_interval());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        notify(&[NotifyState::Ready, NotifyState::Status("waiting for the next run")]);
-        tracing::info!(policies = self.rules.rules.policies.len(), "retentiond is at work");
+        notify(&[
+            NotifyState::Ready,
+            NotifyState::Status("waiting for the next run"),
+        ]);
+        tracing::info!(
+            policies = self.rules.rules.policies.len(),
+            "retentiond is at work"
+        );
         let ended = loop {
             tokio::select! {
                 _ = signals.terminate.recv() => break Ok(()),
@@ -194,12 +200,17 @@ impl Daemon {
     }
 
     async fn next_work(&mut self) -> Result<Option<Work>, SweepError> {
-        let resting = self.rest_until.is_some_and(|until| tokio::time::Instant::now() < until);
+        let resting = self
+            .rest_until
+            .is_some_and(|until| tokio::time::Instant::now() < until);
         if self.running.is_some() || resting {
             return Ok(None);
         }
         let now = self.parts.clock.now();
-        self.parts.ledger.set_setting(LAST_TURN, Some(&now.to_string())).await?;
+        self.parts
+            .ledger
+            .set_setting(LAST_TURN, Some(&now.to_string()))
+            .await?;
         let stop = self.parts.engine.guard(false).await?;
         self.show_stop(stop.as_ref());
         let rules = &self.rules.rules;
@@ -216,14 +227,21 @@ impl Daemon {
             return Ok(None);
         }
         Ok(self.approved(now).await?.map(|policy| {
-            Work::Sweep(SweepRequest { policy, occurrence: None, trigger: Cause::Approval })
+            Work::Sweep(SweepRequest {
+                policy,
+                occurrence: None,
+                trigger: Cause::Approval,
+            })
         }))
     }
 
     /// A policy with an approval in force that no sweep has used up.
     async fn approved(&self, now: Timestamp) -> Result<Option<PolicyName>, SweepError> {
         let approvals = self.parts.ledger.approvals(now).await?;
-        Ok(approvals.into_iter().map(|a| a.policy).find(|name| self.rules.rules.policy(name).is_some()))
+        Ok(approvals
+            .into_iter()
+            .map(|a| a.policy)
+            .find(|name| self.rules.rules.policy(name).is_some()))
     }
 
     fn show_stop(&mut self, stop: Option<&Stop>) {
@@ -296,7 +314,9 @@ impl Daemon {
         let fatal = match &error {
             SweepError::Replaced => true,
             SweepError::Ledger(error) | SweepError::Plan(PlanError::Ledger(error)) => match error {
-                LedgerError::Damaged { .. } | LedgerError::NotOurs { .. } | LedgerError::Transition(_) => true,
+                LedgerError::Damaged { .. } | LedgerError::NotOurs { .. } | LedgerError::Transition(_) => {
+                    true
+                }
                 LedgerError::InUse { .. }
                 | LedgerError::Missing { .. }
                 | LedgerError::NotWritable { .. }
@@ -310,7 +330,12 @@ impl Daemon {
         if fatal {
             let now = self.parts.clock.now();
             let reason = error.to_string();
-            if let Err(second) = self.parts.ledger.open_breaker(BreakerKind::Integrity, &reason, now).await {
+            if let Err(second) = self
+                .parts
+                .ledger
+                .open_breaker(BreakerKind::Integrity, &reason, now)
+                .await
+            {
                 tracing::error!(%second, "the breaker cannot be written either");
             }
             return Err(DaemonError::Fatal(error));
@@ -331,7 +356,9 @@ impl Daemon {
         let outcome = match (self.parts.read_again)() {
             Ok(checked) => self.swap(checked, trigger).await,
             Err(problems) => {
-                tracing::error!("the policy file is not taken over; the last good one stays in force:\n{problems}");
+                tracing::error!(
+                    "the policy file is not taken over; the last good one stays in force:\n{problems}"
+                );
                 format!("refused {now}")
             }
         };
@@ -365,10 +392,19 @@ impl Daemon {
     }
 
     async fn show_impact(&mut self) {
-        let Some((due_before, unowned_before)) = self.counts_before.take() else { return };
+        let Some((due_before, unowned_before)) = self.counts_before.take() else {
+            return;
+        };
         let now = self.parts.clock.now();
-        let Ok((due_after, unowned_after)) = counts(self.parts.ledger.as_ref(), now).await else { return };
-        let impact = Impact { due_before, due_after, unowned_before, unowned_after };
+        let Ok((due_after, unowned_after)) = counts(self.parts.ledger.as_ref(), now).await else {
+            return;
+        };
+        let impact = Impact {
+            due_before,
+            due_after,
+            unowned_before,
+            unowned_after,
+        };
         tracing::warn!(
             due_before = impact.due_before,
             due_after = impact.due_after,

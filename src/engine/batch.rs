@@ -13,8 +13,8 @@ use super::sweep::SweepError;
 use crate::extracta::remote::{ListedFile, Listing};
 use crate::ledger::Hinted;
 use crate::model::{
-    BatchAddress, BreakerKind, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Module, NewFile, Parent,
-    Timestamp,
+    BatchAddress, BreakerKind, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Module, NewFile,
+    Parent, Timestamp,
 };
 use crate::outcome::FileEvent;
 use crate::rules::decide::hint;
@@ -57,17 +57,81 @@ impl Run<'_> {
             Before::NotAsked => targets.into_iter().map(|t| t.file).collect(),
             Before::There(listed) => self.who_is_there(batch, targets, listed).await?,
         };
-        if let Before::There(listed) = &before {
-            self.copies_first(batch, &files, listed).await?;
+        let listed = match &before {
+            Before::There(listed) => Some(listed.as_slice()),
+            Before::NotAsked | Before::Unclear | Before::NoBatch => None,
+        };
+        let rest = if self.has_canary() || batch.is_copy {
+            files.as_slice()
+        } else {
+            self.canary(batch, &files, listed).await?
+        };
+        self.delete_listed(batch, rest, listed).await?;
+        self.verify(batch, &files, listed).await
+    }
+
+    /// Linked copies first, then the files, chunk by chunk.
+    async fn delete_listed(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+        listed: Option<&[ListedFile]>,
+    ) -> Result<(), SweepError> {
+        if let Some(listed) = listed {
+            self.copies_first(batch, files, listed).await?;
         }
-        self.delete_chunks(batch, &files).await?;
-        if let Before::There(listed) = before {
-            if self.engine.settings.verify {
-                let there: HashSet<FileId> = listed.into_iter().map(|f| f.file).collect();
-                self.second_look(batch, &files, Some(&there)).await?;
-            }
+        self.delete_chunks(batch, files).await
+    }
+
+    async fn verify(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+        listed: Option<&[ListedFile]>,
+    ) -> Result<(), SweepError> {
+        if let (Some(listed), true) = (listed, self.engine.settings.verify) {
+            let there: HashSet<FileId> = listed.iter().map(|f| f.file.clone()).collect();
+            self.second_look(batch, files, Some(&there)).await?;
         }
         Ok(())
+    }
+
+    /// The first file alone, verified before the rest. Gives the files that may follow: none, until
+    /// one deletion of this sweep has been borne out.
+    async fn canary<'f>(
+        &self,
+        batch: &Batch,
+        files: &'f [FileId],
+        listed: Option<&[ListedFile]>,
+    ) -> Result<&'f [FileId], SweepError> {
+        for (at, file) in files.iter().enumerate() {
+            let requests = self.tally.read().requests;
+            let alone = std::slice::from_ref(file);
+            self.delete_listed(batch, alone, listed).await?;
+            // All that has been asked for so far is missing by now.
+            self.verify(batch, &files[..=at], listed).await?;
+            let state = self.engine.ledger.states(batch.key, alone).await?;
+            match state.first().map(|(_, state)| *state) {
+                _ if self.halted().is_some() => return Ok(&[]),
+                Some(FileState::Deleted | FileState::Gone) => {
+                    self.canary_sang();
+                    return Ok(&files[at + 1..]);
+                }
+                Some(FileState::Unknown) => {
+                    let reason = "it is still listed, or its outcome is not known".to_owned();
+                    self.halt(Stop::Canary { reason });
+                    return Ok(&[]);
+                }
+                // Nothing was asked (a hold came): it says nothing.
+                _ if self.tally.read().requests == requests => {}
+                Some(FileState::Live | FileState::Deleting | FileState::Quarantined) | None => {
+                    if self.canary_failed() {
+                        return Ok(&[]);
+                    }
+                }
+            }
+        }
+        Ok(&[])
     }
 
     async fn delete_chunks(&self, batch: &Batch, files: &[FileId]) -> Result<(), SweepError> {
@@ -90,8 +154,15 @@ impl Run<'_> {
             return Ok(Before::NotAsked);
         }
         Ok(match self.engine.remote.list(&batch.address).await {
-            Listing::Files(listed) => Before::There(listed),
-            Listing::NoBatch => Before::NoBatch,
+            Listing::Files(listed) => {
+                self.account_is_proven().await?;
+                Before::There(listed)
+            }
+            Listing::NoBatch if self.believes_absence() => Before::NoBatch,
+            Listing::NoBatch => {
+                self.tally.add(|sum| sum.kept += targets as u64);
+                Before::Unclear
+            }
             Listing::CannotTell { reason } => {
                 tracing::warn!(batch.id = %batch.address.batch, files = targets, reason, "the batch cannot be looked at: left for the next sweep");
                 self.tally.add(|sum| sum.kept += targets as u64);
@@ -114,7 +185,9 @@ impl Run<'_> {
             match listed.iter().find(|l| l.file == target.file) {
                 None => gone.push(target.file),
                 // A copy may still appear while processing lasts; past the deadline it is stuck.
-                Some(l) if self.engine.settings.linked_copies && l.is_pending() && now < target.deadline_at => {
+                Some(l)
+                    if self.engine.settings.linked_copies && l.is_pending() && now < target.deadline_at =>
+                {
                     pending += 1;
                 }
                 Some(_) => files.push(target.file),
@@ -124,7 +197,8 @@ impl Run<'_> {
             tracing::info!(batch.id = %batch.address.batch, files = pending, "still being processed: left for a later sweep");
             self.tally.add(|sum| sum.kept += pending);
         }
-        self.found_gone(batch, &gone, "not listed before the deletion").await?;
+        self.found_gone(batch, &gone, "not listed before the deletion")
+            .await?;
         Ok(files)
     }
 
@@ -133,14 +207,29 @@ impl Run<'_> {
             return Ok(());
         }
         let now = self.engine.clock.now();
-        let moved = self.engine.ledger.note(batch.key, files, FileEvent::FoundGone, reason, now).await?;
-        self.tally.add(|sum| if batch.is_copy { sum.copies += moved } else { sum.gone += moved });
+        let moved = self
+            .engine
+            .ledger
+            .note(batch.key, files, FileEvent::FoundGone, reason, now)
+            .await?;
+        self.tally.add(|sum| {
+            if batch.is_copy {
+                sum.copies += moved
+            } else {
+                sum.gone += moved
+            }
+        });
         Ok(())
     }
 
     /// Writes linked copies to the ledger, then deletes them, before their originals go: the ids of a
     /// copy are readable only while the original is there.
-    async fn copies_first(&self, batch: &Batch, files: &[FileId], listed: &[ListedFile]) -> Result<(), SweepError> {
+    async fn copies_first(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+        listed: &[ListedFile],
+    ) -> Result<(), SweepError> {
         if !self.engine.settings.linked_copies || batch.address.parent.module() != Module::Classification {
             return Ok(());
         }
@@ -159,14 +248,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn harvest(&self, batch: &Batch, files: &[FileId], listed: &[ListedFile]) -> Result<(), SweepError> {
+    async fn harvest(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+        listed: &[ListedFile],
+    ) -> Result<(), SweepError> {
         let mut rows = Vec::new();
         for (file, copy) in listed.iter().filter_map(|l| Some((&l.file, l.copy.as_ref()?))) {
             if !files.contains(file) {
                 continue;
             }
-            let original = FileAddress { batch: (*batch.address).clone(), file: file.clone() };
-            let Some(record) = self.engine.ledger.locate(&original).await? else { continue };
+            let original = FileAddress {
+                batch: (*batch.address).clone(),
+                file: file.clone(),
+            };
+            let Some(record) = self.engine.ledger.locate(&original).await? else {
+                continue;
+            };
             let address = FileAddress {
                 batch: BatchAddress {
                     parent: Parent::Extraction(copy.extraction.clone()),
@@ -186,7 +285,10 @@ impl Run<'_> {
     /// A copy takes everything that decides from its original.
     fn copy_row(&self, original: &FileRecord, copy_of: FileAddress, address: FileAddress) -> Hinted {
         let record = FileRecord {
-            key: FileKey { batch: original.key.batch, file: address.file.clone() },
+            key: FileKey {
+                batch: original.key.batch,
+                file: address.file.clone(),
+            },
             batch: Arc::new(address.batch.clone()),
             copy_of: Some(copy_of.clone()),
             state: FileState::Live,
@@ -201,7 +303,10 @@ impl Run<'_> {
             subject: original.subject.clone(),
             copy_of: Some(copy_of),
         };
-        Hinted { hint: hint(&record, self.rules), file }
+        Hinted {
+            hint: hint(&record, self.rules),
+            file,
+        }
     }
 
     /// Looks again: asked-for files gone, all others still there. `before` may be missing when the
@@ -219,14 +324,17 @@ impl Run<'_> {
             }
             let there: HashSet<FileId> = match self.engine.remote.list(&batch.address).await {
                 Listing::Files(listed) => listed.into_iter().map(|f| f.file).collect(),
-                Listing::NoBatch => HashSet::new(),
+                Listing::NoBatch if self.believes_absence() => HashSet::new(),
+                Listing::NoBatch => return Ok(false),
                 Listing::CannotTell { reason } => {
                     tracing::warn!(batch.id = %batch.address.batch, reason, "the deletion cannot be verified now");
                     continue;
                 }
             };
             self.check_neighbours(batch, files, before, &there).await?;
-            let lagging = asked.iter().any(|(file, state)| *state != FileState::Unknown && there.contains(file));
+            let lagging = asked
+                .iter()
+                .any(|(file, state)| *state != FileState::Unknown && there.contains(file));
             if lagging && look < LOOKS && self.pause(self.engine.settings.backoff).await {
                 continue;
             }
@@ -256,7 +364,10 @@ impl Run<'_> {
         there: &HashSet<FileId>,
     ) -> Result<(), SweepError> {
         let Some(before) = before else { return Ok(()) };
-        let missing = before.iter().filter(|file| !there.contains(*file) && !files.contains(file)).count();
+        let missing = before
+            .iter()
+            .filter(|file| !there.contains(*file) && !files.contains(file))
+            .count();
         if missing == 0 {
             return Ok(());
         }
@@ -275,52 +386,56 @@ impl Run<'_> {
     ) -> Result<(), SweepError> {
         let ledger = &self.engine.ledger;
         let now = self.engine.clock.now();
-        let (unknown, answered): (Vec<_>, Vec<_>) =
-            asked.into_iter().partition(|(_, state)| *state == FileState::Unknown);
+        let (unknown, answered): (Vec<_>, Vec<_>) = asked
+            .into_iter()
+            .partition(|(_, state)| *state == FileState::Unknown);
         let findings: Vec<(FileId, Finding)> = answered
             .into_iter()
             .map(|(file, _)| {
-                let finding = if there.contains(&file) { Finding::StillThere } else { Finding::Absent };
+                let finding = if there.contains(&file) {
+                    Finding::StillThere
+                } else {
+                    Finding::Absent
+                };
                 (file, finding)
             })
             .collect();
-        ledger.verified(batch.key, &findings, now).await?;
-        let (still, absent): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|(_, finding)| *finding == Finding::StillThere);
+        let (still, absent): (Vec<_>, Vec<_>) = findings
+            .into_iter()
+            .partition(|(_, finding)| *finding == Finding::StillThere);
+        let verified = ledger.verified(batch.key, &absent, now).await?;
+        ledger.verified(batch.key, &still, now).await?;
         self.tally.add(|sum| {
             if !batch.is_copy {
-                sum.verified += absent.len() as u64;
+                sum.verified += verified;
                 sum.deleted -= (still.len() as u64).min(sum.deleted);
             }
         });
         if !still.is_empty() {
             let still: Vec<FileId> = still.into_iter().map(|(file, _)| file).collect();
             tracing::error!(batch.id = %batch.address.batch, files = still.len(), "confirmed as deleted, but still listed");
-            self.strike(batch, &still, 1, "confirmed as deleted, but still listed").await?;
+            self.strike(batch, &still, 1, "confirmed as deleted, but still listed")
+                .await?;
         }
-        let (present, lost): (Vec<_>, Vec<_>) = unknown.into_iter().map(|(f, _)| f).partition(|f| there.contains(f));
-        self.found_gone(batch, &lost, "the outcome was unknown; the file is not listed any more").await?;
-        ledger.note(batch.key, &present, FileEvent::StillThere, "the outcome was unknown; still listed", now).await?;
+        let (present, lost): (Vec<_>, Vec<_>) = unknown
+            .into_iter()
+            .map(|(f, _)| f)
+            .partition(|f| there.contains(f));
+        self.found_gone(
+            batch,
+            &lost,
+            "the outcome was unknown; the file is not listed any more",
+        )
+        .await?;
+        ledger
+            .note(
+                batch.key,
+                &present,
+                FileEvent::StillThere,
+                "the outcome was unknown; still listed",
+                now,
+            )
+            .await?;
         Ok(())
-    }
-
-    /// The first file alone, verified before the rest. Whether the rest may follow.
-    pub(super) async fn canary(&self, batch: &Batch, target: Target) -> Result<bool, SweepError> {
-        let file = target.file.clone();
-        self.sweep_batch(batch, vec![target]).await?;
-        if self.halted().is_some() {
-            return Ok(false);
-        }
-        let state = self.engine.ledger.states(batch.key, std::slice::from_ref(&file)).await?;
-        match state.first().map(|(_, state)| *state) {
-            Some(FileState::Deleted | FileState::Gone) => Ok(true),
-            Some(FileState::Unknown) if self.tally.read().requests > 0 => {
-                let reason = "the first file is still listed, or its outcome is not known";
-                self.halt(Stop::Canary { reason: reason.to_owned() });
-                Ok(false)
-            }
-            // Kept (on hold, being processed) or refused: it says nothing about the rest.
-            Some(FileState::Live | FileState::Deleting | FileState::Unknown | FileState::Quarantined) | None => Ok(false),
-        }
     }
 }

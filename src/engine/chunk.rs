@@ -68,8 +68,14 @@ impl Run<'_> {
                 End::Refused { reason } => self.strike(batch, &list, 1, &reason).await?,
                 End::ServerError => {
                     self.note_failure("HTTP 500").await?;
-                    let suspect = Suspect { batch: batch.clone(), files: list };
-                    self.suspects.lock().expect("no holder of this lock panics").push(suspect);
+                    let suspect = Suspect {
+                        batch: batch.clone(),
+                        files: list,
+                    };
+                    self.suspects
+                        .lock()
+                        .expect("no holder of this lock panics")
+                        .push(suspect);
                 }
             }
         }
@@ -83,7 +89,9 @@ impl Run<'_> {
             if self.look_around().await?.is_some() {
                 return Ok(End::Halted);
             }
-            let Some(outcome) = self.attempt(batch, list).await? else { return Ok(End::Settled) };
+            let Some(outcome) = self.attempt(batch, list).await? else {
+                return Ok(End::Settled);
+            };
             match outcome {
                 Outcome::Confirmed { emptied_batch } => {
                     self.note_success();
@@ -97,7 +105,8 @@ impl Run<'_> {
                 Outcome::NotSent { reason } => {
                     unsent += 1;
                     if unsent >= UNSENT_TRIES {
-                        self.trip(BreakerKind::Api, &format!("the API cannot be reached: {reason}")).await?;
+                        self.trip(BreakerKind::Api, &format!("the API cannot be reached: {reason}"))
+                            .await?;
                         return Ok(End::Halted);
                     }
                     self.back_off(unsent).await;
@@ -126,11 +135,19 @@ impl Run<'_> {
             Refusal::List { reason } => Ok(End::Refused { reason }),
             Refusal::TooLarge => Ok(End::TooLarge),
             Refusal::Auth { status } => {
-                self.trip(BreakerKind::Auth, &format!("the API refuses the key (HTTP {status})")).await?;
+                self.trip(
+                    BreakerKind::Auth,
+                    &format!("the API refuses the key (HTTP {status})"),
+                )
+                .await?;
                 Ok(End::Halted)
             }
             Refusal::WrongAddress { reason } => {
-                self.trip(BreakerKind::Api, &format!("this does not look like the API: {reason}")).await?;
+                self.trip(
+                    BreakerKind::Api,
+                    &format!("this does not look like the API: {reason}"),
+                )
+                .await?;
                 Ok(End::Halted)
             }
         }
@@ -147,11 +164,16 @@ impl Run<'_> {
         let wait = millis.unwrap_or_else(|| own.saturating_mul(1 << waits.min(6)));
         if wait <= LONGEST_WAIT_MS && waits <= WAIT_TRIES {
             tracing::info!(wait_ms = wait, "the API asks to wait");
-            return Ok(self.pause(Duration::from_millis(u64::try_from(wait).unwrap_or(0))).await);
+            return Ok(self
+                .pause(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+                .await);
         }
         let now = self.engine.clock.now();
         let until = now.checked_add_millis(wait).unwrap_or(now);
-        self.engine.ledger.set_setting(NOT_BEFORE, Some(&until.to_string())).await?;
+        self.engine
+            .ledger
+            .set_setting(NOT_BEFORE, Some(&until.to_string()))
+            .await?;
         self.halt(Stop::NotBefore { until });
         Ok(false)
     }
@@ -159,12 +181,20 @@ impl Run<'_> {
     async fn remember_chunk(&self, size: usize) -> Result<(), SweepError> {
         tracing::warn!(size, "the API finds the list too long: smaller lists from now on");
         self.chunk.fetch_min(size.max(1), Ordering::SeqCst);
-        self.engine.ledger.set_setting(CHUNK_SIZE, Some(&size.max(1).to_string())).await?;
+        self.engine
+            .ledger
+            .set_setting(CHUNK_SIZE, Some(&size.max(1).to_string()))
+            .await?;
         Ok(())
     }
 
     /// Cuts a refused list until the bad files stand alone.
-    pub(super) async fn bisect(&self, batch: &Batch, list: Vec<FileId>, reason: &str) -> Result<(), SweepError> {
+    pub(super) async fn bisect(
+        &self,
+        batch: &Batch,
+        list: Vec<FileId>,
+        reason: &str,
+    ) -> Result<(), SweepError> {
         let mut bisection = Bisection::new(list);
         let mut last_reason = reason.to_owned();
         let mut errors_in_a_row = 0;
@@ -183,7 +213,8 @@ impl Run<'_> {
                 End::ServerError => {
                     errors_in_a_row += 1;
                     if errors_in_a_row > ERRORS_OF_ONE_FILE {
-                        self.trip(BreakerKind::Api, "HTTP 500 for every part of a list").await?;
+                        self.trip(BreakerKind::Api, "HTTP 500 for every part of a list")
+                            .await?;
                         return Ok(());
                     }
                     "HTTP 500".clone_into(&mut last_reason);
@@ -210,12 +241,20 @@ impl Run<'_> {
             return Ok(());
         }
         let counts = self.engine.ledger.strike(batch.key, files, by, reason).await?;
-        let given_up: Vec<FileId> = counts.into_iter().filter(|(_, n)| *n >= STRIKES).map(|(file, _)| file).collect();
+        let given_up: Vec<FileId> = counts
+            .into_iter()
+            .filter(|(_, n)| *n >= STRIKES)
+            .map(|(file, _)| file)
+            .collect();
         if given_up.is_empty() {
             return Ok(());
         }
         let now = self.engine.clock.now();
-        let moved = self.engine.ledger.note(batch.key, &given_up, FileEvent::GivenUp, reason, now).await?;
+        let moved = self
+            .engine
+            .ledger
+            .note(batch.key, &given_up, FileEvent::GivenUp, reason, now)
+            .await?;
         tracing::warn!(batch.id = %batch.address.batch, files = moved, reason, "quarantined: `retentiond quarantine list` shows them");
         self.tally.add(|sum| sum.quarantined += moved);
         Ok(())

@@ -23,11 +23,17 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the wall clock is read"
+    )]
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millis(millis).unwrap_or_else(|_| Timestamp::from_millis(0).expect("1970 is in every calendar"))
+        Timestamp::from_millis(millis)
+            .unwrap_or_else(|_| Timestamp::from_millis(0).expect("1970 is in every calendar"))
     }
 
     fn mark(&self) -> ClockMark {
@@ -51,7 +57,9 @@ impl ShiftedClock {
     /// A clock that is `shift_ms` ahead of the machine's (behind, when negative).
     #[must_use]
     pub const fn new(shift_ms: i64) -> Self {
-        Self { shift_ms: AtomicI64::new(shift_ms) }
+        Self {
+            shift_ms: AtomicI64::new(shift_ms),
+        }
     }
 
     /// Moves on by `millis`, in both the wall clock and CLOCK_BOOTTIME: time passes, nothing jumps.
@@ -63,13 +71,18 @@ impl ShiftedClock {
 impl Clock for ShiftedClock {
     fn now(&self) -> Timestamp {
         let real = SystemClock.now();
-        real.checked_add_millis(self.shift_ms.load(Ordering::SeqCst)).unwrap_or(real)
+        real.checked_add_millis(self.shift_ms.load(Ordering::SeqCst))
+            .unwrap_or(real)
     }
 
     fn mark(&self) -> ClockMark {
         let real = SystemClock.mark();
         let shift = self.shift_ms.load(Ordering::SeqCst);
-        ClockMark { wall: self.now(), boottime_ms: real.boottime_ms + shift, boot_id: real.boot_id }
+        ClockMark {
+            wall: self.now(),
+            boottime_ms: real.boottime_ms + shift,
+            boot_id: real.boot_id,
+        }
     }
 }
 
@@ -83,7 +96,13 @@ impl ManualClock {
     /// Stands at `at`.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
-        Self { mark: Mutex::new(ClockMark { wall: at, boottime_ms: 1_000_000, boot_id: "boot-1".to_owned() }) }
+        Self {
+            mark: Mutex::new(ClockMark {
+                wall: at,
+                boottime_ms: 1_000_000,
+                boot_id: "boot-1".to_owned(),
+            }),
+        }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut ClockMark) -> T) -> T {
@@ -166,7 +185,11 @@ pub fn hear(
     let same_boot = last.is_some_and(|(m, _)| m.boot_id == mark.boot_id);
     let Some(mut seen) = found else {
         // Across boots nothing ties the wall clock to the last reading: the API has to be the second.
-        return if date.is_some() || same_boot { Testimony::Agreed { settled: false } } else { Testimony::Alone };
+        return if date.is_some() || same_boot {
+            Testimony::Agreed { settled: false }
+        } else {
+            Testimony::Alone
+        };
     };
     let known = standing.iter().find(|old| is_same(old, &seen));
     let api_agrees = date.is_some_and(|d| mark.wall.millis_since(d).abs() <= DATE_TOLERANCE_MS);
@@ -188,7 +211,12 @@ fn is_same(old: &ClockAnomaly, new: &ClockAnomaly) -> bool {
 
 fn anomaly(base: &str, mark: &ClockMark, skew_ms: i64) -> Option<ClockAnomaly> {
     let identity = format!("{base} {}", skew_ms / 1000);
-    Some(ClockAnomaly { identity, seen_at: mark.wall, skew_ms, resolved_at: None })
+    Some(ClockAnomaly {
+        identity,
+        seen_at: mark.wall,
+        skew_ms,
+        resolved_at: None,
+    })
 }
 
 fn step(mark: &ClockMark, last: Option<&(ClockMark, Timestamp)>) -> Option<ClockAnomaly> {
@@ -211,12 +239,19 @@ fn behind(mark: &ClockMark, last: Option<&(ClockMark, Timestamp)>) -> Option<Clo
     }
     // The distance shrinks as time passes: the base alone names it.
     let seen = anomaly(&format!("behind {high}"), mark, 0)?;
-    Some(ClockAnomaly { skew_ms: skew, ..seen })
+    Some(ClockAnomaly {
+        skew_ms: skew,
+        ..seen
+    })
 }
 
 fn floor(mark: &ClockMark) -> Option<ClockAnomaly> {
     let skew = mark.wall.as_millis() - FIRST_RELEASE_MS;
-    if skew >= 0 { None } else { anomaly(&format!("before-release {}", mark.boot_id), mark, skew) }
+    if skew >= 0 {
+        None
+    } else {
+        anomaly(&format!("before-release {}", mark.boot_id), mark, skew)
+    }
 }
 
 fn against_api(mark: &ClockMark, date: Option<Timestamp>) -> Option<ClockAnomaly> {
@@ -249,11 +284,17 @@ mod tests {
         let clock = ManualClock::new(at(NOON));
         let last = (clock.mark(), clock.now());
         clock.advance(90 * 86_400_000);
-        assert_eq!(hear(&clock.mark(), Some(&last), &[], None), Testimony::Agreed { settled: false });
+        assert_eq!(
+            hear(&clock.mark(), Some(&last), &[], None),
+            Testimony::Agreed { settled: false }
+        );
         for jump in [-3_600_000, -61_000, 61_000, 3_600_000, 50 * 365 * 86_400_000] {
             let jumped = ManualClock::new(at(NOON));
             jumped.jump(jump);
-            assert_eq!(disagreed(hear(&jumped.mark(), Some(&last), &[], None)).skew_ms, jump);
+            assert_eq!(
+                disagreed(hear(&jumped.mark(), Some(&last), &[], None)).skew_ms,
+                jump
+            );
         }
     }
 
@@ -264,9 +305,15 @@ mod tests {
         clock.reboot(3_600_000);
         assert_eq!(hear(&clock.mark(), Some(&last), &[], None), Testimony::Alone);
         let right = Some(clock.now());
-        assert_eq!(hear(&clock.mark(), Some(&last), &[], right), Testimony::Agreed { settled: false });
+        assert_eq!(
+            hear(&clock.mark(), Some(&last), &[], right),
+            Testimony::Agreed { settled: false }
+        );
         let wrong = clock.now().checked_add_millis(-400_000);
-        assert_eq!(disagreed(hear(&clock.mark(), Some(&last), &[], wrong)).skew_ms, 400_000);
+        assert_eq!(
+            disagreed(hear(&clock.mark(), Some(&last), &[], wrong)).skew_ms,
+            400_000
+        );
     }
 
     #[test]
@@ -276,7 +323,12 @@ mod tests {
         clock.jump(7_200_000);
         let first = disagreed(hear(&clock.mark(), Some(&last), &[], Some(clock.now())));
         clock.advance(30_000);
-        let again = disagreed(hear(&clock.mark(), Some(&last), std::slice::from_ref(&first), None));
+        let again = disagreed(hear(
+            &clock.mark(),
+            Some(&last),
+            std::slice::from_ref(&first),
+            None,
+        ));
         assert_eq!(again.identity, first.identity);
         let standing = [first.clone()];
         let settled = hear(&clock.mark(), Some(&last), &standing, Some(clock.now()));
@@ -293,7 +345,10 @@ mod tests {
         clock.jump(86_400_000);
         let seen = disagreed(hear(&clock.mark(), Some(&last), &[], None));
         clock.jump(-86_400_000);
-        assert_eq!(hear(&clock.mark(), Some(&last), &[seen], None), Testimony::Agreed { settled: false });
+        assert_eq!(
+            hear(&clock.mark(), Some(&last), &[seen], None),
+            Testimony::Agreed { settled: false }
+        );
     }
 
     #[test]

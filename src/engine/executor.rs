@@ -23,16 +23,33 @@ impl Run<'_> {
     /// One request for `files` of `batch`, and what its answer means; `None` when the claim left nothing to ask for.
     ///
     /// An extraction batch takes one file at a time: its call has no list.
-    pub(super) async fn attempt(&self, batch: &Batch, files: &[FileId]) -> Result<Option<Outcome>, SweepError> {
+    pub(super) async fn attempt(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+    ) -> Result<Option<Outcome>, SweepError> {
         let late = Mutex::new(Vec::new());
         let claim = self.claim(batch, files, &late).await?;
         self.note_kept(batch, &claim);
-        let Some(attempt) = claim.attempt else { return Ok(None) };
+        let Some(attempt) = claim.attempt else {
+            return Ok(None);
+        };
         let span_len = claim.files.len();
-        tracing::debug!(sweep.id = self.sweep.0, attempt = attempt.0, chunk.len = span_len, "intent committed");
+        tracing::debug!(
+            sweep.id = self.sweep.0,
+            attempt = attempt.0,
+            chunk.len = span_len,
+            "intent committed"
+        );
         let (reply, outcome) = self.send(batch, &claim.files).await;
+        let outcome = self.doubt_absence(outcome).await?;
         self.settle(attempt, &claim.files, &reply, &outcome).await?;
-        self.count(batch, &claim.files, &outcome, &late.into_inner().unwrap_or_default());
+        self.count(
+            batch,
+            &claim.files,
+            &outcome,
+            &late.into_inner().unwrap_or_default(),
+        );
         Ok(Some(outcome))
     }
 
@@ -72,9 +89,12 @@ impl Run<'_> {
         if decision.owner.as_ref() != Some(self.policy) {
             return Err("another policy owns it now".to_owned());
         }
-        check::permits(file, self.rules, holds, now, Purpose::Send).map_err(|violation| violation.to_string())?;
+        check::permits(file, self.rules, holds, now, Purpose::Send)
+            .map_err(|violation| violation.to_string())?;
         if decision.deadline_at.is_some_and(|deadline| deadline < now) {
-            late.lock().expect("no holder of this lock panics").push(file.key.file.clone());
+            late.lock()
+                .expect("no holder of this lock panics")
+                .push(file.key.file.clone());
         }
         Ok(())
     }
@@ -84,7 +104,9 @@ impl Run<'_> {
             Parent::Classification(id) => {
                 match DeleteFiles::new(id.clone(), batch.address.batch.clone(), files.to_vec()) {
                     Ok(request) => self.engine.remote.delete_files(&request).await,
-                    Err(invalid) => Reply::NotSent { reason: invalid.to_string() },
+                    Err(invalid) => Reply::NotSent {
+                        reason: invalid.to_string(),
+                    },
                 }
             }
             Parent::Extraction(id) => match files {
@@ -96,7 +118,9 @@ impl Run<'_> {
                     };
                     self.engine.remote.delete_extraction_file(&request).await
                 }
-                _ => Reply::NotSent { reason: "deleteExtraction takes exactly one file".to_owned() },
+                _ => Reply::NotSent {
+                    reason: "deleteExtraction takes exactly one file".to_owned(),
+                },
             },
         };
         let outcome = match batch.address.parent.module() {
@@ -104,6 +128,26 @@ impl Run<'_> {
             Module::Extraction => interpret_extraction_delete(&reply),
         };
         (reply, outcome)
+    }
+
+    /// A confirmation proves the account; "does not exist" from an unproven one is only a refusal.
+    async fn doubt_absence(&self, outcome: Outcome) -> Result<Outcome, SweepError> {
+        match outcome {
+            Outcome::Confirmed { .. } => {
+                self.account_is_proven().await?;
+                Ok(outcome)
+            }
+            Outcome::Gone if !self.believes_absence() => Ok(Outcome::Refused(Refusal::List {
+                reason: "does not exist, says an account that has not shown any batch of this ledger"
+                    .to_owned(),
+            })),
+            Outcome::Gone
+            | Outcome::NotSent { .. }
+            | Outcome::Refused(_)
+            | Outcome::Wait { .. }
+            | Outcome::ServerError
+            | Outcome::Unknown { .. } => Ok(outcome),
+        }
     }
 
     /// Writes the outcome, patiently: the deletion may have happened, so giving up loses knowledge.
@@ -127,7 +171,10 @@ impl Run<'_> {
             match self.engine.ledger.settle(attempt, &settlement).await {
                 Ok(()) => return Ok(()),
                 Err(LedgerError::Busy | LedgerError::NotWritable { .. }) if attempt_no < SETTLE_TRIES => {
-                    tracing::warn!(attempt = attempt.0, "the outcome cannot be written yet; trying again");
+                    tracing::warn!(
+                        attempt = attempt.0,
+                        "the outcome cannot be written yet; trying again"
+                    );
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(10));
                 }
@@ -204,7 +251,11 @@ impl Batch {
 
     /// A batch as a file record names it.
     pub(super) fn of(file: &FileRecord) -> Self {
-        Self { key: file.key.batch, address: Arc::clone(&file.batch), is_copy: file.copy_of.is_some() }
+        Self {
+            key: file.key.batch,
+            address: Arc::clone(&file.batch),
+            is_copy: file.copy_of.is_some(),
+        }
     }
 }
 

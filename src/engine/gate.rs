@@ -110,13 +110,19 @@ impl Engine {
         }
         let open = self.ledger.breakers().await?;
         let (_, standing) = self.ledger.anomalies().await?;
-        let asks_api =
-            open.iter().any(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api)) || !standing.is_empty();
+        let asks_api = open
+            .iter()
+            .any(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
+            || !standing.is_empty();
         if let Some(until) = self.not_before().await? {
             self.hear_clock(None).await?;
             return Ok(Some(Stop::NotBefore { until }));
         }
-        let date = if about_to_delete || asks_api { self.ask_api(&open, about_to_delete).await? } else { None };
+        let date = if about_to_delete || asks_api {
+            self.ask_api(&open, about_to_delete).await?
+        } else {
+            None
+        };
         let alone = self.hear_clock(date).await?;
         if let Some(stop) = self.standing_stop().await? {
             return Ok(Some(stop));
@@ -125,18 +131,34 @@ impl Engine {
     }
 
     async fn not_before(&self) -> Result<Option<Timestamp>, SweepError> {
-        let until = self.ledger.setting(NOT_BEFORE).await?.and_then(|text| text.parse::<Timestamp>().ok());
+        let until = self
+            .ledger
+            .setting(NOT_BEFORE)
+            .await?
+            .and_then(|text| text.parse::<Timestamp>().ok());
         Ok(until.filter(|until| self.clock.now() < *until))
     }
 
     /// The harmless call: heals or opens the breakers `auth` and `api`, and gives the API's clock.
-    async fn ask_api(&self, open: &[Breaker], about_to_delete: bool) -> Result<Option<Timestamp>, SweepError> {
+    async fn ask_api(
+        &self,
+        open: &[Breaker],
+        about_to_delete: bool,
+    ) -> Result<Option<Timestamp>, SweepError> {
         let now = self.clock.now();
         let date = match self.remote.probe().await {
             Probe::Works { date } => {
-                for breaker in open.iter().filter(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api)) {
-                    self.ledger.close_breaker(breaker.kind, "the probe succeeded", now).await?;
-                    tracing::info!(breaker = breaker.kind.name(), "breaker closed: the probe succeeded");
+                for breaker in open
+                    .iter()
+                    .filter(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
+                {
+                    self.ledger
+                        .close_breaker(breaker.kind, "the probe succeeded", now)
+                        .await?;
+                    tracing::info!(
+                        breaker = breaker.kind.name(),
+                        "breaker closed: the probe succeeded"
+                    );
                 }
                 date
             }
@@ -147,7 +169,8 @@ impl Engine {
             }
             Probe::Unavailable { reason } => {
                 if about_to_delete {
-                    self.open_breaker(BreakerKind::Api, &format!("the API cannot be used: {reason}")).await?;
+                    self.open_breaker(BreakerKind::Api, &format!("the API cannot be used: {reason}"))
+                        .await?;
                 }
                 None
             }
@@ -175,9 +198,14 @@ impl Engine {
             Testimony::Disagreed(anomaly) => {
                 let reason = format!("the clock witnesses disagree by {} s", anomaly.skew_ms / 1000);
                 if self.ledger.add_anomaly(&anomaly).await? {
-                    tracing::error!(skew_ms = anomaly.skew_ms, "clock anomaly: nothing is deleted until it is settled");
+                    tracing::error!(
+                        skew_ms = anomaly.skew_ms,
+                        "clock anomaly: nothing is deleted until it is settled"
+                    );
                 }
-                self.ledger.open_breaker(BreakerKind::Clock, &reason, mark.wall).await?;
+                self.ledger
+                    .open_breaker(BreakerKind::Clock, &reason, mark.wall)
+                    .await?;
                 Ok(false)
             }
         }
@@ -192,7 +220,11 @@ impl Engine {
         if stood {
             self.ledger.resolve_anomalies(mark.wall).await?;
         }
-        if self.ledger.close_breaker(BreakerKind::Clock, "the witnesses agree", mark.wall).await? {
+        if self
+            .ledger
+            .close_breaker(BreakerKind::Clock, "the witnesses agree", mark.wall)
+            .await?
+        {
             tracing::info!("breaker closed: the clock witnesses agree again");
         }
         Ok(())
@@ -202,12 +234,18 @@ impl Engine {
     pub(super) async fn standing_stop(&self) -> Result<Option<Stop>, SweepError> {
         let now = self.clock.now();
         if let Some(pause) = self.ledger.pause().await?.filter(|pause| now < pause.until) {
-            return Ok(Some(Stop::Paused { until: pause.until, reason: pause.reason }));
+            return Ok(Some(Stop::Paused {
+                until: pause.until,
+                reason: pause.reason,
+            }));
         }
         // The first in the order of `BreakerKind::ALL`: healing ones first.
         let mut open = self.ledger.breakers().await?;
         open.sort_by_key(|breaker| breaker.kind);
-        Ok(open.into_iter().next().map(|b| Stop::Breaker { kind: b.kind, reason: b.reason }))
+        Ok(open.into_iter().next().map(|b| Stop::Breaker {
+            kind: b.kind,
+            reason: b.reason,
+        }))
     }
 
     pub(super) async fn open_breaker(&self, kind: BreakerKind, reason: &str) -> Result<(), SweepError> {

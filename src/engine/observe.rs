@@ -29,23 +29,39 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
     let mut policies = Vec::new();
     for policy in &rules.policies {
         let last = ledger.sweeps(Some(&policy.name), 1).await?.into_iter().next();
-        policies.push(view(policy, rules, tallies.get(&Some(policy.name.clone())), last, now));
+        policies.push(view(
+            policy,
+            rules,
+            tallies.get(&Some(policy.name.clone())),
+            last,
+            now,
+        ));
     }
     let holds = ledger.holds(Some(now)).await?;
     let pause = ledger.pause().await?.filter(|pause| now < pause.until);
     let (clock_anomalies, _) = ledger.anomalies().await?;
-    let turn = ledger.setting(LAST_TURN).await?.and_then(|text| text.parse().ok());
+    let turn = ledger
+        .setting(LAST_TURN)
+        .await?
+        .and_then(|text| text.parse().ok());
     let mut snapshot = Snapshot {
         verdict: Verdict::Ok,
         sentence: String::new(),
         at: now,
         version: env!("CARGO_PKG_VERSION"),
-        unowned: tallies.get(&None).and_then(|t| t.by_state.get("live")).copied().unwrap_or(0),
+        unowned: tallies
+            .get(&None)
+            .and_then(|t| t.by_state.get("live"))
+            .copied()
+            .unwrap_or(0),
         files: totals(&tallies),
         breakers: ledger.breakers().await?,
         pause,
         holds: holds.len() as u64,
-        holds_review_overdue: holds.iter().filter(|h| h.review_by.is_some_and(|by| by <= now)).count() as u64,
+        holds_review_overdue: holds
+            .iter()
+            .filter(|h| h.review_by.is_some_and(|by| by <= now))
+            .count() as u64,
         waiting: waiting(ledger, &policies, now).await?,
         policies,
         clock_anomalies,
@@ -104,7 +120,10 @@ async fn waiting(
         let sweep = view.last_sweep.as_ref()?;
         let plan = sweep.summary.plan.as_deref()?;
         let stopped = sweep.state == SweepState::Stopped && !approved.iter().any(|a| a.plan == plan);
-        stored.iter().find(|stored| stopped && stored.hash == plan).cloned()
+        stored
+            .iter()
+            .find(|stored| stopped && stored.hash == plan)
+            .cloned()
     };
     Ok(policies
         .iter()
@@ -120,18 +139,32 @@ async fn waiting(
 
 fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
     let count = |state: &str| s.files.get(state).copied().unwrap_or(0);
-    let overdue: u64 = s.policies.iter().filter(|p| p.mode == "enforce").map(|p| p.overdue).sum();
+    let overdue: u64 = s
+        .policies
+        .iter()
+        .filter(|p| p.mode == "enforce")
+        .map(|p| p.overdue)
+        .sum();
     let idle = s.daemon_last_turn.is_none_or(|at| now.millis_since(at) > TURN_MS);
     if let Some(breaker) = s.breakers.first() {
         (Verdict::Stopped, stopped(breaker))
     } else if overdue > 0 {
-        let why = s.pause.as_ref().map_or_else(|| reason_of_delay(s, idle), |pause| paused(pause));
-        (Verdict::Overdue, format!("{overdue} files are past their deadline; {why}"))
+        let why = s
+            .pause
+            .as_ref()
+            .map_or_else(|| reason_of_delay(s, idle), |pause| paused(pause));
+        (
+            Verdict::Overdue,
+            format!("{overdue} files are past their deadline; {why}"),
+        )
     } else if let Some(pause) = &s.pause {
         (Verdict::Paused, paused(pause))
     } else if let Some(plan) = s.waiting.first() {
         let (policy, files, reason, command) = (&plan.policy, plan.files, &plan.reason, &plan.command);
-        (Verdict::Waiting, format!("a plan of `{policy}` with {files} files waits ({reason}); {command}"))
+        (
+            Verdict::Waiting,
+            format!("a plan of `{policy}` with {files} files waits ({reason}); {command}"),
+        )
     } else if count("unknown") + count("quarantined") > 0 {
         let (unknown, quarantined) = (count("unknown"), count("quarantined"));
         let sentence = format!(
@@ -139,7 +172,10 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
         );
         (Verdict::Unsettled, sentence)
     } else if idle {
-        (Verdict::Idle, "no daemon has been at work in the last two minutes; nothing runs by itself".to_owned())
+        (
+            Verdict::Idle,
+            "no daemon has been at work in the last two minutes; nothing runs by itself".to_owned(),
+        )
     } else {
         (Verdict::Ok, "nothing to do".to_owned())
     }
@@ -147,12 +183,22 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
 
 fn stopped(breaker: &Breaker) -> String {
     let name = breaker.kind.name();
-    let after = if breaker.kind.heals() { "it closes by itself once the cause is gone, or by" } else { "look into it, then" };
-    format!("breaker {name} is open: {}; {after} `retentiond breaker reset {name}`", breaker.reason)
+    let after = if breaker.kind.heals() {
+        "it closes by itself once the cause is gone, or by"
+    } else {
+        "look into it, then"
+    };
+    format!(
+        "breaker {name} is open: {}; {after} `retentiond breaker reset {name}`",
+        breaker.reason
+    )
 }
 
 fn paused(pause: &Pause) -> String {
-    format!("paused until {} ({}); `retentiond resume` ends it", pause.until, pause.reason)
+    format!(
+        "paused until {} ({}); `retentiond resume` ends it",
+        pause.until, pause.reason
+    )
 }
 
 fn reason_of_delay(s: &Snapshot, idle: bool) -> String {

@@ -44,7 +44,9 @@ pub async fn refresh_hints(
     }
     let mut seen = 0;
     loop {
-        let page = ledger.rehint(&rules.digest, REHINT_PAGE, &|file| hint(file, rules)).await?;
+        let page = ledger
+            .rehint(&rules.digest, REHINT_PAGE, &|file| hint(file, rules))
+            .await?;
         seen += page.seen;
         progress(seen);
         if page.finished {
@@ -73,7 +75,10 @@ pub async fn make_plan(
         let page = ledger.due(&policy.name, now, after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { break };
         let due_at = last.due_at.unwrap_or(now);
-        after = Some(After { due_at, key: last.key.clone() });
+        after = Some(After {
+            due_at,
+            key: last.key.clone(),
+        });
         for file in &page {
             builder.consider(file);
         }

@@ -124,7 +124,12 @@ impl Engine {
         settings: Settings,
         _lock: &crate::ledger::DeleterLock,
     ) -> Self {
-        Self { ledger, remote, clock, settings }
+        Self {
+            ledger,
+            remote,
+            clock,
+            settings,
+        }
     }
 
     /// Under the lock every `deleting` file is an orphan of a crash: it becomes `unknown`.
@@ -134,7 +139,10 @@ impl Engine {
     pub async fn recover(&self) -> Result<u64, SweepError> {
         let orphans = self.ledger.recover_orphans(self.clock.now()).await?;
         if orphans > 0 {
-            tracing::warn!(files = orphans, "an earlier run was interrupted; its outcomes are unknown and will be probed");
+            tracing::warn!(
+                files = orphans,
+                "an earlier run was interrupted; its outcomes are unknown and will be probed"
+            );
         }
         Ok(orphans)
     }
@@ -149,8 +157,9 @@ impl Engine {
         request: &SweepRequest,
         cancel: &CancellationToken,
     ) -> Result<SweepReport, SweepError> {
-        let policy =
-            rules.policy(&request.policy).ok_or_else(|| PlanError::NoPolicy(request.policy.clone()))?;
+        let policy = rules
+            .policy(&request.policy)
+            .ok_or_else(|| PlanError::NoPolicy(request.policy.clone()))?;
         let open = OpenSweep {
             policy: request.policy.clone(),
             occurrence: request.occurrence,
@@ -164,14 +173,25 @@ impl Engine {
             Opened::AlreadyDone(sweep) => {
                 let policy = request.policy.clone();
                 let summary = SweepSummary::default();
-                return Ok(SweepReport { sweep, policy, ending: Ending::AlreadyDone, summary });
+                return Ok(SweepReport {
+                    sweep,
+                    policy,
+                    ending: Ending::AlreadyDone,
+                    summary,
+                });
             }
         };
         tracing::info!(sweep.id = sweep.0, policy = %policy.name, trigger = ?request.trigger, "sweep begins");
         let mut run = Run::new(self, rules, &policy.name, sweep, cancel);
-        if let Some(size) = self.ledger.setting(CHUNK_SIZE).await?.and_then(|text| text.parse::<usize>().ok()) {
+        if let Some(size) = self
+            .ledger
+            .setting(CHUNK_SIZE)
+            .await?
+            .and_then(|text| text.parse::<usize>().ok())
+        {
             run.chunk.fetch_min(size.max(1), Ordering::SeqCst);
         }
+        run.learn_account().await?;
         let ending = self.pass(&mut run, policy, sent).await?;
         self.close(&run, ending).await
     }
@@ -185,13 +205,17 @@ impl Engine {
         let unknown = !self.ledger.unknown(1).await?.is_empty();
         let now = self.clock.now();
         let due = !self.ledger.due(&policy.name, now, None, 1).await?.is_empty();
-        let deletes = policy.mode == Mode::Enforce && (due || unknown);
+        let unverified = !self.unverified(1).await?.is_empty();
+        let deletes = unknown || unverified || (policy.mode == Mode::Enforce && due);
         if let Some(stop) = self.guard(deletes).await? {
             self.count_due(run, policy).await?;
             return Ok(Ending::Stopped { by: stop });
         }
         if unknown {
             run.probe_unknown().await?;
+        }
+        if unverified {
+            run.look_at_unverified().await?;
         }
         let plan = make_plan(self.ledger.as_ref(), run.rules, policy, self.clock.now()).await?;
         note_plan(run, &plan);
@@ -224,7 +248,8 @@ impl Engine {
         sent: u64,
     ) -> Result<Result<Plan, Stop>, SweepError> {
         if let Some(approved) = self.approved(policy, &plan).await? {
-            check::plan(&approved, approved.due(), policy, &run.rules.limits, sent, true).map_err(PlanError::Check)?;
+            check::plan(&approved, approved.due(), policy, &run.rules.limits, sent, true)
+                .map_err(PlanError::Check)?;
             run.budget = sent + approved.due();
             return Ok(Ok(approved));
         }
@@ -238,12 +263,20 @@ impl Engine {
                 Ok(Ok(plan))
             }
             Ruling::Stop { excess } => {
-                let reason = excess.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
+                let reason = excess
+                    .iter()
+                    .map(|e| e.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join("; ");
                 self.store(run, &plan, Some(&reason)).await?;
-                Ok(Err(Stop::Limit { plan: plan.hash, reason }))
+                Ok(Err(Stop::Limit {
+                    plan: plan.hash,
+                    reason,
+                }))
             }
             Ruling::AwaitApproval => {
-                self.store(run, &plan, Some("the policy asks for an approval each time")).await?;
+                self.store(run, &plan, Some("the policy asks for an approval each time"))
+                    .await?;
                 Ok(Err(Stop::Approval { plan: plan.hash }))
             }
         }
@@ -253,9 +286,25 @@ impl Engine {
     /// due; it may shrink, never grow.
     async fn approved(&self, policy: &Policy, plan: &Plan) -> Result<Option<Plan>, SweepError> {
         let now = self.clock.now();
-        for approval in self.ledger.approvals(now).await?.into_iter().filter(|a| a.policy == policy.name) {
-            let files: HashSet<FileKey> = self.ledger.plan_files(&approval.plan).await?.into_iter().collect();
-            let shrunk = plan.only(&|batch, file| files.contains(&FileKey { batch, file: file.clone() }));
+        for approval in self
+            .ledger
+            .approvals(now)
+            .await?
+            .into_iter()
+            .filter(|a| a.policy == policy.name)
+        {
+            let files: HashSet<FileKey> = self
+                .ledger
+                .plan_files(&approval.plan)
+                .await?
+                .into_iter()
+                .collect();
+            let shrunk = plan.only(&|batch, file| {
+                files.contains(&FileKey {
+                    batch,
+                    file: file.clone(),
+                })
+            });
             if shrunk.due() > 0 {
                 tracing::info!(policy = %policy.name, files = shrunk.files.len(), "an approved plan runs");
                 return Ok(Some(shrunk));
@@ -273,7 +322,13 @@ impl Engine {
             waits_for: waits_for.map(str::to_owned),
         };
         let files: Vec<FileKey> = if waits_for.is_some() {
-            plan.files.iter().map(|f| FileKey { batch: f.key(), file: f.file() }).collect()
+            plan.files
+                .iter()
+                .map(|f| FileKey {
+                    batch: f.key(),
+                    file: f.file(),
+                })
+                .collect()
         } else {
             Vec::new()
         };
@@ -281,40 +336,25 @@ impl Engine {
         Ok(())
     }
 
+    /// Batch after batch until one deletion has been verified, then side by side.
     async fn execute(&self, run: &Run<'_>, plan: &Plan) -> Result<(), SweepError> {
-        let mut batches = by_batch(plan);
-        if !self.canary(run, &mut batches).await? {
-            return Ok(());
+        let mut batches = by_batch(plan).into_iter();
+        while !run.has_canary() && run.halted().is_none() {
+            let Some((batch, targets)) = batches.next() else {
+                break;
+            };
+            run.sweep_batch(&batch, targets).await?;
         }
-        stream::iter(batches)
-            .map(Ok::<_, SweepError>)
-            .try_for_each_concurrent(self.settings.concurrency, |(batch, targets)| async move {
-                run.sweep_batch(&batch, targets).await
-            })
-            .await?;
+        if run.has_canary() {
+            stream::iter(batches)
+                .map(Ok::<_, SweepError>)
+                .try_for_each_concurrent(self.settings.concurrency, |(batch, targets)| async move {
+                    run.sweep_batch(&batch, targets).await
+                })
+                .await?;
+        }
         run.settle_suspects().await?;
         self.use_up_approvals(run).await
-    }
-
-    /// The first files alone, until one is seen to be gone: at most three tries.
-    async fn canary(&self, run: &Run<'_>, batches: &mut Vec<(Batch, Vec<Target>)>) -> Result<bool, SweepError> {
-        for (batch, targets) in batches.iter_mut().filter(|(_, targets)| !targets.is_empty()).take(3) {
-            let first = targets.remove(0);
-            if run.canary(batch, first).await? {
-                return Ok(true);
-            }
-            if run.halted().is_some() {
-                return Ok(false);
-            }
-        }
-        // Nothing spoke against the API: the files were kept, or refused one by one.
-        run.settle_suspects().await?;
-        let told = batches.iter().all(|(_, targets)| targets.is_empty());
-        if !told {
-            let reason = "none of the first three files could be deleted and verified".to_owned();
-            run.halt(Stop::Canary { reason });
-        }
-        Ok(false)
     }
 
     /// An approval whose plan has been through is spent.
@@ -323,7 +363,13 @@ impl Engine {
             return Ok(());
         }
         let now = self.clock.now();
-        for approval in self.ledger.approvals(now).await?.into_iter().filter(|a| a.policy == *run.policy) {
+        for approval in self
+            .ledger
+            .approvals(now)
+            .await?
+            .into_iter()
+            .filter(|a| a.policy == *run.policy)
+        {
             self.ledger.use_up(&approval.plan, run.sweep, now).await?;
         }
         Ok(())
@@ -339,7 +385,9 @@ impl Engine {
                 state_of(by)
             }
         };
-        self.ledger.close_sweep(run.sweep, state, &summary, self.clock.now()).await?;
+        self.ledger
+            .close_sweep(run.sweep, state, &summary, self.clock.now())
+            .await?;
         let note = summary.note.as_deref().unwrap_or("");
         tracing::info!(
             sweep.id = run.sweep.0,
@@ -355,7 +403,12 @@ impl Engine {
             note,
             "sweep ends"
         );
-        Ok(SweepReport { sweep: run.sweep, policy: run.policy.clone(), ending, summary })
+        Ok(SweepReport {
+            sweep: run.sweep,
+            policy: run.policy.clone(),
+            ending,
+            summary,
+        })
     }
 }
 
@@ -385,12 +438,19 @@ fn by_batch(plan: &Plan) -> Vec<(Batch, Vec<Target>)> {
     let mut batches: Vec<(Batch, Vec<Target>)> = Vec::new();
     for file in &plan.files {
         let at = *place.entry(file.key()).or_insert_with(|| {
-            let batch = Batch { key: file.key(), address: Arc::clone(file.batch()), is_copy: false };
+            let batch = Batch {
+                key: file.key(),
+                address: Arc::clone(file.batch()),
+                is_copy: false,
+            };
             batches.push((batch, Vec::new()));
             batches.len() - 1
         });
         if let Some((_, targets)) = batches.get_mut(at) {
-            targets.push(Target { file: file.file(), deadline_at: file.deadline_at });
+            targets.push(Target {
+                file: file.file(),
+                deadline_at: file.deadline_at,
+            });
         }
     }
     batches

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::exchange::{Call, Exchange, Payload};
@@ -40,6 +41,17 @@ pub struct ExtractaClient {
     deletes: Pace,
     results: Pace,
     batch_results: Pace,
+    account: String,
+}
+
+/// A short digest that tells accounts apart; 64 bits of SHA-256, from which no key can be found.
+fn account(base: &str, key: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update("retentiond account\0")
+        .chain_update(base)
+        .chain_update("\0")
+        .chain_update(key);
+    hex::encode(&digest.finalize()[..8])
 }
 
 impl fmt::Debug for ExtractaClient {
@@ -80,6 +92,7 @@ impl ExtractaClient {
             deletes: Pace::new(config.request_interval),
             results: Pace::new(config.results_interval),
             batch_results: Pace::new(config.results_interval),
+            account: account(&config.base_url, key),
         })
     }
 
@@ -151,6 +164,10 @@ impl Remote for ExtractaClient {
             }
             Err(refused) => unsent(refused),
         }
+    }
+
+    fn account(&self) -> String {
+        self.account.clone()
     }
 
     async fn list(&self, batch: &BatchAddress) -> Listing {

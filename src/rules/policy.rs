@@ -171,7 +171,12 @@ impl RuleSet {
         let mut text = format!("zone {}\n", self.zone_name);
         for p in &self.policies {
             let by = p.delete_by.map_or_else(String::new, |by| format!(", by {by}"));
-            text.push_str(&format!("policy {}: {} + {}{by}\n", p.name, p.clock.start.name(), p.delete_after));
+            text.push_str(&format!(
+                "policy {}: {} + {}{by}\n",
+                p.name,
+                p.clock.start.name(),
+                p.delete_after
+            ));
         }
         for f in &self.floors {
             let keep = match f.keep_for {

@@ -8,8 +8,8 @@ use retentiond::engine::{Clock, Engine, ManualClock, Settings, SweepReport, Swee
 use retentiond::extracta::{ClientConfig, ExtractaClient};
 use retentiond::ledger::{DeleterLock, Hinted, Ledger, OpenMode, SqliteLedger};
 use retentiond::model::{
-    BatchAddress, BatchId, ClassificationId, FileAddress, FileId, FileState, Labels, NewFile, Parent, PolicyName,
-    Timestamp, Trigger,
+    BatchAddress, BatchId, ClassificationId, FileAddress, FileId, FileState, Labels, NewFile, Parent,
+    PolicyName, Timestamp, Trigger,
 };
 use retentiond::rules::decide::hint;
 use retentiond::sandbox::{DocumentType, Sandbox, SandboxConfig, SandboxHandle};
@@ -79,10 +79,26 @@ impl World {
         let text = Self::policy_text(&dir, &sandbox.base_url(), &policies(&classification));
         let checked = config::parse("policies.toml", &text).unwrap_or_else(|p| panic!("{}", p.render(false)));
         let lock = DeleterLock::acquire(&checked.ledger.path).unwrap();
-        let ledger: Arc<dyn Ledger> =
-            Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await.unwrap());
-        let settings = Settings { backoff: Duration::from_millis(1), ..Settings::default() };
-        Self { dir, sandbox, server, clock, checked, ledger, settings, lock, classification }
+        let ledger: Arc<dyn Ledger> = Arc::new(
+            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite)
+                .await
+                .unwrap(),
+        );
+        let settings = Settings {
+            backoff: Duration::from_millis(1),
+            ..Settings::default()
+        };
+        Self {
+            dir,
+            sandbox,
+            server,
+            clock,
+            checked,
+            ledger,
+            settings,
+            lock,
+            classification,
+        }
     }
 
     fn policy_text(dir: &TempDir, base_url: &str, policies: &str) -> String {
@@ -96,7 +112,8 @@ impl World {
     /// Other rules over the same ledger and server.
     pub fn change_rules(&mut self, policies: &str) {
         let text = Self::policy_text(&self.dir, &self.sandbox.base_url(), policies);
-        self.checked = config::parse("policies.toml", &text).unwrap_or_else(|p| panic!("{}", p.render(false)));
+        self.checked =
+            config::parse("policies.toml", &text).unwrap_or_else(|p| panic!("{}", p.render(false)));
     }
 
     pub fn client(&self, timeout: Duration) -> ExtractaClient {
@@ -116,7 +133,13 @@ impl World {
     pub fn engine_with(&self, timeout: Duration) -> Engine {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
         let remote = Arc::new(self.client(timeout));
-        Engine::new(Arc::clone(&self.ledger), remote, clock, self.settings.clone(), &self.lock)
+        Engine::new(
+            Arc::clone(&self.ledger),
+            remote,
+            clock,
+            self.settings.clone(),
+            &self.lock,
+        )
     }
 
     /// `count` files in a new batch at the sandbox, recorded in the ledger as uploaded now.
@@ -128,7 +151,10 @@ impl World {
         let module = retentiond::sandbox::Module::Classification;
         let id = self.server.seed_batch(module, &self.classification).unwrap();
         let files = self.server.seed_files(&self.classification, &id, count).unwrap();
-        let batch = Batch { id, files: files.iter().map(|id| FileId::new(id.as_str()).unwrap()).collect() };
+        let batch = Batch {
+            id,
+            files: files.iter().map(|id| FileId::new(id.as_str()).unwrap()).collect(),
+        };
         self.record(&batch, labels).await;
         batch
     }
@@ -148,10 +174,16 @@ impl World {
                     copy_of: None,
                 };
                 let record = retentiond::intake::provisional(&file);
-                Hinted { hint: hint(&record, &self.checked.rules), file }
+                Hinted {
+                    hint: hint(&record, &self.checked.rules),
+                    file,
+                }
             })
             .collect();
-        self.ledger.record(&rows, &self.checked.rules.digest, self.clock.now()).await.unwrap();
+        self.ledger
+            .record(&rows, &self.checked.rules.digest, self.clock.now())
+            .await
+            .unwrap();
     }
 
     pub fn address(&self, batch: &Batch, file: &FileId) -> FileAddress {
@@ -181,8 +213,15 @@ impl World {
     }
 
     pub async fn sweep_policy(&self, engine: &Engine, policy: &str) -> SweepReport {
-        let request = SweepRequest { policy: name(policy), occurrence: None, trigger: Trigger::Manual };
-        engine.sweep(&self.checked.rules, &request, &CancellationToken::new()).await.unwrap()
+        let request = SweepRequest {
+            policy: name(policy),
+            occurrence: None,
+            trigger: Trigger::Manual,
+        };
+        engine
+            .sweep(&self.checked.rules, &request, &CancellationToken::new())
+            .await
+            .unwrap()
     }
 
     pub async fn state(&self, file: &FileId) -> FileState {
@@ -201,7 +240,11 @@ impl World {
 
     /// The files of a batch that are still at the sandbox.
     pub fn left(&self, batch: &Batch) -> usize {
-        batch.files.iter().filter(|file| self.server.exists(file.as_str())).count()
+        batch
+            .files
+            .iter()
+            .filter(|file| self.server.exists(file.as_str()))
+            .count()
     }
 
     /// Every row of the ledger against the sandbox, and the ledger against itself.
@@ -210,8 +253,12 @@ impl World {
             let state = self.state(file).await;
             let there = self.server.exists(file.as_str());
             match state {
-                FileState::Live | FileState::Quarantined => assert!(there, "{file} is {state:?} and not there"),
-                FileState::Deleted | FileState::Gone => assert!(!there, "{file} is {state:?} and still there"),
+                FileState::Live | FileState::Quarantined => {
+                    assert!(there, "{file} is {state:?} and not there")
+                }
+                FileState::Deleted | FileState::Gone => {
+                    assert!(!there, "{file} is {state:?} and still there")
+                }
                 FileState::Deleting | FileState::Unknown => {}
             }
         }
@@ -222,7 +269,11 @@ impl World {
     pub fn assert_nothing_wider(&self) {
         for gone in self.server.deleted() {
             let cause = format!("{:?}", gone.cause);
-            assert!(matches!(cause.as_str(), "Listed" | "LinkedCopy"), "{} went by {cause}", gone.file_id);
+            assert!(
+                matches!(cause.as_str(), "Listed" | "LinkedCopy"),
+                "{} went by {cause}",
+                gone.file_id
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ fn with_limits(classification: &str, limits: &str) -> String {
 
 fn plan_of(ending: &Ending) -> String {
     match ending {
-        Ending::Stopped { by: Stop::Limit { plan, .. } | Stop::Approval { plan } } => plan.clone(),
+        Ending::Stopped {
+            by: Stop::Limit { plan, .. } | Stop::Approval { plan },
+        } => plan.clone(),
         other => panic!("a stop by a limit was expected: {other:?}"),
     }
 }
@@ -36,18 +38,29 @@ async fn three_days_typed_for_thirty_stop_at_the_limit_with_nothing_deleted() {
     assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
     assert_eq!(world.left(&batch), 100);
     let note = report.summary.note.unwrap();
-    assert!(note.contains(&format!("retentiond approve {}", &plan[..12])), "{note}");
+    assert!(
+        note.contains(&format!("retentiond approve {}", &plan[..12])),
+        "{note}"
+    );
 }
 
 #[tokio::test]
 async fn an_approval_lets_exactly_that_plan_run_and_nothing_that_came_later() {
-    let world = World::with(|c| with_limits(c, "files_per_sweep = 5"), &[DocumentType::named("letter")]).await;
+    let world = World::with(
+        |c| with_limits(c, "files_per_sweep = 5"),
+        &[DocumentType::named("letter")],
+    )
+    .await;
     let first = world.upload(8).await;
     world.days_pass(11);
     let plan = plan_of(&world.sweep().await.ending);
     let later = world.upload(3).await;
     let until = world.now().checked_add_millis(20 * 86_400_000).unwrap();
-    world.ledger.approve(&plan[..12], world.now(), until).await.unwrap();
+    world
+        .ledger
+        .approve(&plan[..12], world.now(), until)
+        .await
+        .unwrap();
     world.days_pass(11);
     let report = world.sweep().await;
     assert_eq!((report.ending.clone(), report.summary.deleted), (Ending::Done, 8));
@@ -58,7 +71,11 @@ async fn an_approval_lets_exactly_that_plan_run_and_nothing_that_came_later() {
 
 #[tokio::test]
 async fn an_approval_that_has_lapsed_lets_nothing_through() {
-    let world = World::with(|c| with_limits(c, "files_per_sweep = 5"), &[DocumentType::named("letter")]).await;
+    let world = World::with(
+        |c| with_limits(c, "files_per_sweep = 5"),
+        &[DocumentType::named("letter")],
+    )
+    .await;
     let batch = world.upload(8).await;
     world.days_pass(11);
     let plan = plan_of(&world.sweep().await.ending);
@@ -98,7 +115,11 @@ async fn approval_always_waits_each_time() {
 
 #[tokio::test]
 async fn a_stopped_sweep_counts_against_no_limit_of_the_next() {
-    let world = World::with(|c| with_limits(c, "files_per_sweep = 5"), &[DocumentType::named("letter")]).await;
+    let world = World::with(
+        |c| with_limits(c, "files_per_sweep = 5"),
+        &[DocumentType::named("letter")],
+    )
+    .await;
     let batch = world.upload(6).await;
     world.days_pass(11);
     plan_of(&world.sweep().await.ending);
@@ -106,6 +127,10 @@ async fn a_stopped_sweep_counts_against_no_limit_of_the_next() {
     let gone = std::slice::from_ref(&batch.files[0]);
     let key = world.ledger.find(&batch.files[0]).await.unwrap()[0].key.batch;
     let event = retentiond::outcome::FileEvent::FoundGone;
-    world.ledger.note(key, gone, event, "test", world.now()).await.unwrap();
+    world
+        .ledger
+        .note(key, gone, event, "test", world.now())
+        .await
+        .unwrap();
     assert_eq!(world.sweep().await.summary.deleted, 5);
 }

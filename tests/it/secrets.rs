@@ -12,7 +12,9 @@ const NAME: &str = "canary-name-c3d9";
 
 fn holds_canary(what: &str, bytes: &[u8]) {
     for canary in [KEY, LINK, NAME] {
-        let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+        let found = bytes
+            .windows(canary.len())
+            .any(|window| window == canary.as_bytes());
         assert!(!found, "{canary} appears in {what}");
     }
 }
@@ -32,10 +34,22 @@ async fn no_secret_reaches_a_log_an_error_the_ledger_or_a_face() {
     let sandbox = Sandbox::start(config).await.unwrap();
     let server = sandbox.handle();
     let classification = server.seed_classification("secrets", &[DocumentType::named("letter")]);
-    let batch = server.seed_batch(Module::Classification, &classification).unwrap();
+    let batch = server
+        .seed_batch(Module::Classification, &classification)
+        .unwrap();
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
     let ids: Vec<String> = (0..6)
-        .map(|n| server.seed_file(Module::Classification, &classification, &batch, &format!("{NAME}-{n}.pdf"), now - 60_000).unwrap())
+        .map(|n| {
+            server
+                .seed_file(
+                    Module::Classification,
+                    &classification,
+                    &batch,
+                    &format!("{NAME}-{n}.pdf"),
+                    now - 60_000,
+                )
+                .unwrap()
+        })
         .collect();
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
@@ -52,7 +66,8 @@ async fn no_secret_reaches_a_log_an_error_the_ledger_or_a_face() {
         .iter()
         .map(|id| json!({"fileId": id, "fileName": format!("{NAME}.pdf"), "url": format!("https://storage.invalid/{LINK}")}))
         .collect();
-    let answer = json!({"status": "uploaded", "classificationId": classification, "batchId": batch, "files": files});
+    let answer =
+        json!({"status": "uploaded", "classificationId": classification, "batchId": batch, "files": files});
     std::fs::write(path("answer.json"), answer.to_string()).unwrap();
     let uploaded_at = retentiond::model::Timestamp::from_millis(now - 60_000).unwrap();
     let rows: String = ids
@@ -103,10 +118,19 @@ async fn no_secret_reaches_a_log_an_error_the_ledger_or_a_face() {
         let output = tokio::task::block_in_place(|| run(&config, args, KEY));
         clean(&verb.join(" "), &output);
     }
-    let refused = tokio::task::block_in_place(|| run(&path("policies.toml"), vec!["sweep".to_owned()], "canary-key-5a1f\nx"));
+    let refused = tokio::task::block_in_place(|| {
+        run(
+            &path("policies.toml"),
+            vec!["sweep".to_owned()],
+            "canary-key-5a1f\nx",
+        )
+    });
     assert_eq!(refused.status.code(), Some(5));
     clean("sweep with a broken key", &refused);
-    assert!(!server.deleted().is_empty(), "the canaries ran through real deletions");
+    assert!(
+        !server.deleted().is_empty(),
+        "the canaries ran through real deletions"
+    );
     for name in ["ledger.db", "ledger.db-wal"] {
         if let Ok(bytes) = std::fs::read(path(name)) {
             holds_canary(name, &bytes);

@@ -17,17 +17,36 @@ async fn a_clock_that_jumps_ahead_deletes_nothing_and_the_api_does_not_vouch_for
         world.clock.jump(years * 365 * DAY_MS);
         world.server.set_clock_skew(-years * 365 * DAY_MS);
         let report = world.sweep().await;
-        assert!(matches!(report.ending, Ending::Stopped { by: Stop::Breaker { kind: BreakerKind::Clock, .. } }));
+        assert!(matches!(
+            report.ending,
+            Ending::Stopped {
+                by: Stop::Breaker {
+                    kind: BreakerKind::Clock,
+                    ..
+                }
+            }
+        ));
         let again = world.sweep().await;
-        assert!(matches!(again.ending, Ending::Stopped { .. }), "it does not wear off");
+        assert!(
+            matches!(again.ending, Ending::Stopped { .. }),
+            "it does not wear off"
+        );
         world.clock.jump(-years * 365 * DAY_MS);
         world.server.set_clock_skew(0);
     }
     assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
     assert_eq!(world.left(&batch), 5);
-    assert_eq!(world.ledger.anomalies().await.unwrap().0, 2, "each jump is counted once");
+    assert_eq!(
+        world.ledger.anomalies().await.unwrap().0,
+        2,
+        "each jump is counted once"
+    );
     world.days_pass(11);
-    assert_eq!(world.sweep().await.summary.deleted, 5, "healthy again, it goes on by itself");
+    assert_eq!(
+        world.sweep().await.summary.deleted,
+        5,
+        "healthy again, it goes on by itself"
+    );
 }
 
 #[tokio::test]
@@ -36,7 +55,13 @@ async fn an_anomaly_is_noticed_although_nothing_is_due() {
     let engine = world.engine();
     engine.guard(false).await.unwrap();
     world.clock.jump(3_600_000);
-    assert!(matches!(engine.guard(false).await.unwrap(), Some(Stop::Breaker { kind: BreakerKind::Clock, .. })));
+    assert!(matches!(
+        engine.guard(false).await.unwrap(),
+        Some(Stop::Breaker {
+            kind: BreakerKind::Clock,
+            ..
+        })
+    ));
     assert_eq!(world.ledger.anomalies().await.unwrap().0, 1);
 }
 
@@ -46,10 +71,19 @@ async fn a_pause_sends_nothing_until_it_ends() {
     world.upload(3).await;
     world.days_pass(11);
     let until = world.now().checked_add_millis(DAY_MS).unwrap();
-    let pause = Pause { until, reason: "migration".to_owned(), since: world.now() };
+    let pause = Pause {
+        until,
+        reason: "migration".to_owned(),
+        since: world.now(),
+    };
     world.ledger.set_pause(Some(&pause), world.now()).await.unwrap();
     let report = world.sweep().await;
-    assert!(matches!(report.ending, Ending::Stopped { by: Stop::Paused { .. } }));
+    assert!(matches!(
+        report.ending,
+        Ending::Stopped {
+            by: Stop::Paused { .. }
+        }
+    ));
     assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
     world.days_pass(1);
     assert_eq!(world.sweep().await.summary.deleted, 3);
@@ -105,7 +139,10 @@ async fn a_ledger_replaced_under_us_ends_all_deletion() {
         occurrence: None,
         trigger: retentiond::model::Trigger::Manual,
     };
-    let outcome = world.engine().sweep(&world.checked.rules, &request, &Default::default()).await;
+    let outcome = world
+        .engine()
+        .sweep(&world.checked.rules, &request, &Default::default())
+        .await;
     assert!(matches!(outcome, Err(SweepError::Replaced)), "{outcome:?}");
     assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
 }

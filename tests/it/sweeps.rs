@@ -18,7 +18,10 @@ async fn due_files_go_verified_and_all_others_stay() {
     let report = world.sweep().await;
     assert_eq!(report.ending, Ending::Done);
     let s = &report.summary;
-    assert_eq!((s.live, s.due, s.sent, s.deleted, s.verified, s.late), (12, 7, 7, 7, 7, 0));
+    assert_eq!(
+        (s.live, s.due, s.sent, s.deleted, s.verified, s.late),
+        (12, 7, 7, 7, 7, 0)
+    );
     assert_eq!(world.count(&old, FileState::Deleted).await, 7);
     assert_eq!(world.left(&young), 5);
     world.assert_truth(&[&old, &young]).await;
@@ -30,7 +33,12 @@ async fn nothing_goes_before_its_last_day_is_over() {
     let world = World::new().await;
     let batch = world.upload(3).await;
     // Uploaded on 4 May: the tenth day is 14 May, in Berlin until 22:00 UTC.
-    world.clock.advance("2026-05-14T21:59:59Z".parse::<retentiond::model::Timestamp>().unwrap().millis_since(world.now()));
+    world.clock.advance(
+        "2026-05-14T21:59:59Z"
+            .parse::<retentiond::model::Timestamp>()
+            .unwrap()
+            .millis_since(world.now()),
+    );
     assert_eq!(world.sweep().await.summary.due, 0);
     assert_eq!(world.left(&batch), 3);
     world.clock.advance(1000);
@@ -72,8 +80,16 @@ async fn a_held_file_is_never_sent_and_goes_after_release_and_cool_down() {
     assert_eq!((report.summary.deleted, report.summary.held), (3, 1));
     assert!(world.server.exists(batch.files[2].as_str()));
     let until = world.now().checked_add_millis(DAY_MS).unwrap();
-    world.ledger.release_hold(placed.hold, "settled", world.now(), until).await.unwrap();
-    assert_eq!(world.sweep().await.summary.deleted, 0, "the cool-down still covers it");
+    world
+        .ledger
+        .release_hold(placed.hold, "settled", world.now(), until)
+        .await
+        .unwrap();
+    assert_eq!(
+        world.sweep().await.summary.deleted,
+        0,
+        "the cool-down still covers it"
+    );
     world.days_pass(2);
     assert_eq!(world.sweep().await.summary.deleted, 1);
     world.assert_truth(&[&batch]).await;
@@ -85,7 +101,9 @@ async fn hold_placed_between_plan_and_claim_wins() {
     let batch = world.upload(6).await;
     world.days_pass(11);
     // The plan is made before the first look at the batch; that look takes a while here.
-    let fault = retentiond::sandbox::Fault::at(Endpoint::GetResults).delay_ms(300).times(1);
+    let fault = retentiond::sandbox::Fault::at(Endpoint::GetResults)
+        .delay_ms(300)
+        .times(1);
     world.server.add_fault(fault).unwrap();
     let engine = world.engine();
     let place = async {
@@ -98,7 +116,10 @@ async fn hold_placed_between_plan_and_claim_wins() {
             review_by: None,
         };
         // The plan counts six due files before the hold exists: see the summary below.
-        world.server.await_until(|s| s.request_count(Endpoint::GetResults) >= 1).await;
+        world
+            .server
+            .await_until(|s| s.request_count(Endpoint::GetResults) >= 1)
+            .await;
         world.ledger.add_hold(&hold, world.now()).await.unwrap();
     };
     let (report, ()) = tokio::join!(world.sweep_with(&engine), place);
@@ -111,7 +132,11 @@ async fn hold_placed_between_plan_and_claim_wins() {
 
 #[tokio::test]
 async fn an_observing_policy_sends_nothing() {
-    let world = World::with(|c| ten_days(c).replace("enforce", "observe"), &[DocumentType::named("letter")]).await;
+    let world = World::with(
+        |c| ten_days(c).replace("enforce", "observe"),
+        &[DocumentType::named("letter")],
+    )
+    .await;
     let batch = world.upload(4).await;
     world.days_pass(20);
     let report = world.sweep().await;
@@ -156,12 +181,16 @@ async fn a_file_still_being_processed_waits_until_its_deadline() {
     let batch = world.upload(3).await;
     world.days_pass(10);
     world.clock.advance(14 * 3_600_000);
-    world.server.set_file_status(batch.files[1].as_str(), FileStatus::Processing);
+    world
+        .server
+        .set_file_status(batch.files[1].as_str(), FileStatus::Processing);
     let report = world.sweep().await;
     assert_eq!((report.summary.deleted, report.summary.kept), (2, 1));
     assert!(world.server.exists(batch.files[1].as_str()));
     world.days_pass(2);
-    world.server.set_file_status(batch.files[1].as_str(), FileStatus::Processing);
+    world
+        .server
+        .set_file_status(batch.files[1].as_str(), FileStatus::Processing);
     let report = world.sweep().await;
     assert_eq!((report.summary.deleted, report.summary.late), (1, 1));
     world.assert_truth(&[&batch]).await;
@@ -174,15 +203,25 @@ async fn each_deletion_has_its_attempt_answer_and_verification() {
     world.days_pass(11);
     let report = world.sweep().await;
     for file in &batch.files {
-        let filter = HistoryFilter { file: Some(file.clone()), limit: 10, ..HistoryFilter::default() };
+        let filter = HistoryFilter {
+            file: Some(file.clone()),
+            limit: 10,
+            ..HistoryFilter::default()
+        };
         let attempts = world.ledger.history(&filter).await.unwrap();
         assert_eq!(attempts.len(), 1);
         let attempt = &attempts[0];
         assert_eq!(attempt.sweep, report.sweep);
-        assert_eq!((attempt.outcome.as_deref(), attempt.http_status), (Some("confirmed"), Some(200)));
+        assert_eq!(
+            (attempt.outcome.as_deref(), attempt.http_status),
+            (Some("confirmed"), Some(200))
+        );
         assert!(attempt.settled_at.is_some());
         let row = attempt.files.iter().find(|row| row.file_id == *file).unwrap();
-        assert_eq!((row.result, row.finding), (Some(FileState::Deleted), Some(Finding::Absent)));
+        assert_eq!(
+            (row.result, row.finding),
+            (Some(FileState::Deleted), Some(Finding::Absent))
+        );
     }
 }
 
@@ -204,7 +243,11 @@ async fn the_same_occurrence_runs_once() {
     world.upload(2).await;
     world.days_pass(11);
     let engine = world.engine();
-    let request = SweepRequest { policy: name("documents"), occurrence: Some(world.now()), trigger: Trigger::Schedule };
+    let request = SweepRequest {
+        policy: name("documents"),
+        occurrence: Some(world.now()),
+        trigger: Trigger::Schedule,
+    };
     let none = CancellationToken::new();
     let first = engine.sweep(&world.checked.rules, &request, &none).await.unwrap();
     let second = engine.sweep(&world.checked.rules, &request, &none).await.unwrap();
@@ -223,5 +266,21 @@ async fn a_changed_policy_decides_the_files_at_hand_anew() {
     assert_eq!(world.left(&batch), 4);
     world.days_pass(20);
     assert_eq!(world.sweep().await.summary.deleted, 4);
+    world.assert_truth(&[&batch]).await;
+}
+
+#[tokio::test]
+async fn a_first_file_that_must_wait_does_not_hold_up_the_others() {
+    let world = World::new().await;
+    let batch = world.upload(8).await;
+    world.days_pass(10);
+    world.clock.advance(14 * 3_600_000);
+    for file in &batch.files[..5] {
+        world
+            .server
+            .set_file_status(file.as_str(), FileStatus::Processing);
+    }
+    let report = world.sweep().await;
+    assert_eq!((report.summary.deleted, report.summary.kept), (3, 5));
     world.assert_truth(&[&batch]).await;
 }

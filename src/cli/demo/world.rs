@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Stage;
 use crate::cli::exit::{Exit, Failure};
 use crate::extracta::{ClientConfig, ExtractaClient, UploadError};
-use crate::intake::{InForce, Input, RecordOptions, Format, record};
+use crate::intake::{Format, InForce, Input, RecordOptions, record};
 use crate::model::{BatchId, ClassificationId, FileId, Labels, Parent};
 use crate::rules::decide::hint;
 
@@ -35,20 +35,30 @@ fn failed(error: &UploadError) -> Failure {
 /// A client for setting up, before there is a policy file.
 pub(super) fn client(base_url: &str, spacing: Duration) -> Result<ExtractaClient, Failure> {
     let key = secrecy::SecretString::from(crate::sandbox::DEFAULT_KEY);
-    let config = ClientConfig { results_interval: spacing, ..ClientConfig::new(base_url, key) };
+    let config = ClientConfig {
+        results_interval: spacing,
+        ..ClientConfig::new(base_url, key)
+    };
     ExtractaClient::new(config).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }
 
 /// Three classifications; passports are linked to an extraction template, so each has a second copy.
 pub(super) async fn create(client: &ExtractaClient) -> Result<Names, Failure> {
     let fields = json!([{ "key": "number", "description": "passport number", "type": "string" }]);
-    let template = client.create_extraction("passport data", "English", fields).await.map_err(|e| failed(&e))?;
+    let template = client
+        .create_extraction("passport data", "English", fields)
+        .await
+        .map_err(|e| failed(&e))?;
     let kind = |name: &str| json!({ "name": name, "description": name, "uniqueWords": [name] });
     let passport = json!({
         "name": "passport", "description": "passport", "uniqueWords": ["passport"], "extractionId": template.as_str()
     });
-    let recruiting = client.create_classification("recruiting", json!([kind("resume")])).await;
-    let accounting = client.create_classification("accounting", json!([kind("invoice"), kind("contract")])).await;
+    let recruiting = client
+        .create_classification("recruiting", json!([kind("resume")]))
+        .await;
+    let accounting = client
+        .create_classification("accounting", json!([kind("invoice"), kind("contract")]))
+        .await;
     let identity = client.create_classification("identity", json!([passport])).await;
     Ok(Names {
         recruiting: recruiting.map_err(|e| failed(&e))?,
@@ -119,10 +129,34 @@ basis    = "§ 147 AO"
 pub(super) async fn upload_all(stage: &Stage<'_>, names: &Names) -> Result<Vec<Upload>, Failure> {
     let finance = Labels::from([("department".to_owned(), "finance".to_owned())]);
     Ok(vec![
-        upload(stage, "applications", &names.recruiting, "resume", 8, Labels::new()).await?,
-        upload(stage, "applications", &names.recruiting, "resume", 5, Labels::new()).await?,
+        upload(
+            stage,
+            "applications",
+            &names.recruiting,
+            "resume",
+            8,
+            Labels::new(),
+        )
+        .await?,
+        upload(
+            stage,
+            "applications",
+            &names.recruiting,
+            "resume",
+            5,
+            Labels::new(),
+        )
+        .await?,
         upload(stage, "passports", &names.identity, "passport", 4, Labels::new()).await?,
-        upload(stage, "contracts", &names.accounting, "contract", 6, Labels::new()).await?,
+        upload(
+            stage,
+            "contracts",
+            &names.accounting,
+            "contract",
+            6,
+            Labels::new(),
+        )
+        .await?,
         upload(stage, "tax originals", &names.accounting, "invoice", 7, finance).await?,
     ])
 }
@@ -136,10 +170,19 @@ async fn upload(
     labels: Labels,
 ) -> Result<Upload, Failure> {
     let documents = (1..=count)
-        .map(|n| (format!("{kind}-{n}.txt"), Bytes::from(format!("This is {kind} number {n} of the demo.\n"))))
+        .map(|n| {
+            (
+                format!("{kind}-{n}.txt"),
+                Bytes::from(format!("This is {kind} number {n} of the demo.\n")),
+            )
+        })
         .collect();
     let parent = Parent::Classification(classification.clone());
-    let answer = stage.client.upload_files(&parent, None, documents).await.map_err(|e| failed(&e))?;
+    let answer = stage
+        .client
+        .upload_files(&parent, None, documents)
+        .await
+        .map_err(|e| failed(&e))?;
     let rules = &stage.checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
@@ -147,11 +190,20 @@ async fn upload(
         hint: &|file| hint(file, rules),
         subjects: None,
     };
-    let options = RecordOptions { format: Some(Format::Response), labels, ..RecordOptions::default() };
+    let options = RecordOptions {
+        format: Some(Format::Response),
+        labels,
+        ..RecordOptions::default()
+    };
     let now = crate::engine::Clock::now(stage.clock.as_ref());
     let input = Input::from_bytes(&answer.raw);
     let summary = record(input, &options, in_force, stage.ledger.as_ref(), now, &|_| ())
         .await
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    Ok(Upload { title, batch: answer.batch.batch, count: summary.added, files: answer.files })
+    Ok(Upload {
+        title,
+        batch: answer.batch.batch,
+        count: summary.added,
+        files: answer.files,
+    })
 }

@@ -149,7 +149,11 @@ pub(super) async fn check(tx: &mut SqliteConnection, deep: bool) -> Result<Vec<S
 
 /// `quick` leaves out whether each index agrees with its table.
 async fn structure(tx: &mut SqliteConnection, deep: bool) -> Result<Vec<String>, LedgerError> {
-    let pragma = if deep { "PRAGMA integrity_check" } else { "PRAGMA quick_check" };
+    let pragma = if deep {
+        "PRAGMA integrity_check"
+    } else {
+        "PRAGMA quick_check"
+    };
     let found: Vec<String> = sqlx::query_scalar(pragma)
         .fetch_all(tx)
         .await

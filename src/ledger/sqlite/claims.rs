@@ -33,6 +33,11 @@ impl Claims for SqliteLedger {
             .await
     }
 
+    async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        self.read(move |tx| Box::pin(super::unverified::unverified(tx, since, page)))
+            .await
+    }
+
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
         self.read(move |tx| Box::pin(due::unknown(tx, page))).await
     }
@@ -80,12 +85,15 @@ impl Claims for SqliteLedger {
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
         let (files, reason) = (files.to_vec(), reason.to_owned());
-        self.write(move |tx| Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await }))
-            .await
+        self.write(move |tx| {
+            Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await })
+        })
+        .await
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
-        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at))).await
+        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at)))
+            .await
     }
 
     async fn verified(
@@ -218,7 +226,10 @@ async fn spend(
     }
     Err(conflict(
         format!("sweep {}", intent.sweep.0),
-        format!("{cost} more files exceed its limit of {}, or it is not open", intent.budget),
+        format!(
+            "{cost} more files exceed its limit of {}, or it is not open",
+            intent.budget
+        ),
     ))
 }
 

@@ -128,7 +128,9 @@ async fn count_by_state(
         .fetch_all(tx)
         .await
         .map_err(during("counting the files of a hold"))?;
-    rows.into_iter().map(|(code, files)| Ok((state(code)?, count(files)?))).collect()
+    rows.into_iter()
+        .map(|(code, files)| Ok((state(code)?, count(files)?)))
+        .collect()
 }
 
 /// Attempts that a hold comes too late for.
@@ -176,7 +178,10 @@ pub(super) async fn release(
     if done.rows_affected() == 1 {
         return Ok(());
     }
-    Err(conflict(format!("hold {}", id.0), "there is none, or it is released"))
+    Err(conflict(
+        format!("hold {}", id.0),
+        "there is none, or it is released",
+    ))
 }
 
 type HoldRow = (

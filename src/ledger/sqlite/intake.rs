@@ -115,7 +115,12 @@ async fn insert_side_facts(
     }));
     let copies = side_list(page.iter().filter_map(|row| {
         let (batch, file) = row.facts.original.as_ref()?;
-        Some(serde_json::json!([numbers.batches[row.batch], row.file, numbers.batches[*batch], file]))
+        Some(serde_json::json!([
+            numbers.batches[row.batch],
+            row.file,
+            numbers.batches[*batch],
+            file
+        ]))
     }));
     if let Some(list) = subjects {
         sqlx::query(
@@ -175,7 +180,12 @@ fn push_row(list: &mut String, row: &Row, numbers: &Numbers) {
     let never = "writing to a String does not fail";
     let file = serde_json::to_string(row.file.as_str()).expect("an id is plain text");
     let policy = row.hint.policy.map_or(0, |at| numbers.policies[at]);
-    write!(list, "[{},{file},{policy},{}", numbers.batches[row.batch], row.facts.uploaded).expect(never);
+    write!(
+        list,
+        "[{},{file},{policy},{}",
+        numbers.batches[row.batch], row.facts.uploaded
+    )
+    .expect(never);
     let attributes = row.facts.attributes.map(|at| numbers.attributes[at]);
     for value in [row.facts.processed, row.hint.due, row.hint.deadline, attributes] {
         match value {
@@ -183,6 +193,10 @@ fn push_row(list: &mut String, row: &Row, numbers: &Numbers) {
             None => list.push_str(",null"),
         }
     }
-    let rule_set = if row.hint.exact { numbers.rule_set } else { UNDECIDED };
+    let rule_set = if row.hint.exact {
+        numbers.rule_set
+    } else {
+        UNDECIDED
+    };
     write!(list, ",{rule_set}]").expect(never);
 }

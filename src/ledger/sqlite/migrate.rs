@@ -111,7 +111,10 @@ pub(super) async fn migrate(
     }
     let mut connection = connect(&plain(path).create_if_missing(true)).await?;
     let done = upgrade(&mut connection, path, migrations).await;
-    let closed = connection.close().await.map_err(during("closing after the migration"));
+    let closed = connection
+        .close()
+        .await
+        .map_err(during("closing after the migration"));
     done.and(closed)
 }
 
@@ -214,7 +217,9 @@ mod tests {
     async fn an_older_ledger_is_copied_before_it_is_migrated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
-        migrate(&path, &Found::at(&path).await.unwrap(), MIGRATIONS).await.unwrap();
+        migrate(&path, &Found::at(&path).await.unwrap(), MIGRATIONS)
+            .await
+            .unwrap();
         let found = Found::at(&path).await.unwrap();
         assert_eq!(found, Found::Ledger { version: 1 });
 

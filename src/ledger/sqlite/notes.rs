@@ -142,7 +142,9 @@ pub(super) async fn strike(
     .fetch_all(tx)
     .await
     .map_err(during("counting refusals"))?;
-    rows.into_iter().map(|(file, strikes)| Ok((file_id(file)?, strikes))).collect()
+    rows.into_iter()
+        .map(|(file, strikes)| Ok((file_id(file)?, strikes)))
+        .collect()
 }
 
 pub(super) async fn verified(
@@ -194,7 +196,15 @@ pub(super) async fn verified(
         .filter(|(_, state)| matches!(state, FileState::Deleted | FileState::Gone))
         .map(|(file, _)| file)
         .collect();
-    note(tx, batch, &done, FileEvent::StillThere, "a second look still found it", at).await?;
+    note(
+        tx,
+        batch,
+        &done,
+        FileEvent::StillThere,
+        "a second look still found it",
+        at,
+    )
+    .await?;
     Ok(marked)
 }
 

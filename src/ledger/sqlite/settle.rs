@@ -22,9 +22,15 @@ pub(super) async fn settle(
     let mut released = Vec::new();
     for (file, event) in &settlement.files {
         let Some(from) = states.get(file) else {
-            return Err(damaged(format!("attempt {}: one of its files is not in the ledger", attempt.0)));
+            return Err(damaged(format!(
+                "attempt {}: one of its files is not in the ledger",
+                attempt.0
+            )));
         };
-        moves.entry(next_state(*from, *event)?).or_default().push(file.clone());
+        moves
+            .entry(next_state(*from, *event)?)
+            .or_default()
+            .push(file.clone());
         if *event == FileEvent::Released {
             released.push(file.clone());
         }

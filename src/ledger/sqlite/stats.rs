@@ -50,7 +50,14 @@ pub(super) async fn stats(tx: &mut SqliteConnection, path: &Path) -> Result<Vec<
     .fetch_all(tx)
     .await
     .map_err(during(context))?;
-    const NAMES: [&str; 6] = ["batches", "attributes", "linked copies", "sweeps", "attempts", "holds"];
+    const NAMES: [&str; 6] = [
+        "batches",
+        "attributes",
+        "linked copies",
+        "sweeps",
+        "attempts",
+        "holds",
+    ];
     for (name, (_, rows)) in NAMES.into_iter().zip(rows) {
         stats.push(stat(name, count(rows)?, "rows"));
     }

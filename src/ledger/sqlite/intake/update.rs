@@ -14,7 +14,15 @@ use crate::ledger::sqlite::intern::{self, Attributes};
 use crate::ledger::sqlite::rows::attributes_by_id;
 
 /// Place in the page, then uploaded, processed, attributes, subject, original's batch and file.
-type KnownRow = (i64, i64, Option<i64>, Option<i64>, Option<String>, Option<i64>, Option<String>);
+type KnownRow = (
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+);
 
 /// A known file whose facts change. All indexes in it are numbers of the ledger.
 struct Change<'a> {
@@ -54,7 +62,9 @@ async fn differing(
     page: &[Row],
     list: &str,
 ) -> Result<Vec<KnownRow>, LedgerError> {
-    let side_facts = page.iter().any(|row| row.facts.subject.is_some() || row.facts.original.is_some());
+    let side_facts = page
+        .iter()
+        .any(|row| row.facts.subject.is_some() || row.facts.original.is_some());
     sqlx::query_as(
         "SELECT j.key, f.uploaded_at, f.processed_at, f.attributes, s.subject, c.original_batch, c.original_file
          FROM json_each(?1) j
@@ -112,7 +122,10 @@ fn change<'a>(
 
 fn numbered(facts: &Facts, numbers: &Numbers) -> Result<Facts, LedgerError> {
     Ok(Facts {
-        attributes: facts.attributes.map(|at| index(numbers.attributes[at])).transpose()?,
+        attributes: facts
+            .attributes
+            .map(|at| index(numbers.attributes[at]))
+            .transpose()?,
         original: match &facts.original {
             Some((batch, file)) => Some((index(numbers.batches[*batch])?, file.clone())),
             None => None,
@@ -248,11 +261,7 @@ impl Values {
     }
 
     /// Gives the made ones their numbers.
-    async fn settle(
-        self,
-        tx: &mut SqliteConnection,
-        changes: &mut [Change<'_>],
-    ) -> Result<(), LedgerError> {
+    async fn settle(self, tx: &mut SqliteConnection, changes: &mut [Change<'_>]) -> Result<(), LedgerError> {
         let made = intern::attributes(tx, &self.made).await?;
         for change in changes {
             let Some(attributes) = &mut change.facts.attributes else {
