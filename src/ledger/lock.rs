@@ -82,5 +82,9 @@ fn holder(file: &mut File) -> String {
     let read = file.take(32).read_to_string(&mut text);
     let pid = text.trim();
     let plausible = read.is_ok() && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit());
-    if plausible { pid.to_owned() } else { "unknown".to_owned() }
+    if plausible {
+        pid.to_owned()
+    } else {
+        "unknown".to_owned()
+    }
 }

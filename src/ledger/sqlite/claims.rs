@@ -80,12 +80,15 @@ impl Claims for SqliteLedger {
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
         let (files, reason) = (files.to_vec(), reason.to_owned());
-        self.write(move |tx| Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await }))
-            .await
+        self.write(move |tx| {
+            Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await })
+        })
+        .await
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
-        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at))).await
+        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at)))
+            .await
     }
 
     async fn verified(
@@ -218,7 +221,10 @@ async fn spend(
     }
     Err(conflict(
         format!("sweep {}", intent.sweep.0),
-        format!("{cost} more files exceed its limit of {}, or it is not open", intent.budget),
+        format!(
+            "{cost} more files exceed its limit of {}, or it is not open",
+            intent.budget
+        ),
     ))
 }
 

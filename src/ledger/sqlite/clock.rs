@@ -7,9 +7,7 @@ use super::rows::{count, optional, timestamp};
 use crate::ledger::LedgerError;
 use crate::model::{ClockAnomaly, ClockMark, Timestamp};
 
-pub(super) async fn mark(
-    tx: &mut SqliteConnection,
-) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
+pub(super) async fn mark(tx: &mut SqliteConnection) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
     let row: Option<(i64, i64, String, i64)> = sqlx::query_as(
         "SELECT wall, boottime_ms, boot_id, high_water
          FROM clock",
@@ -47,10 +45,7 @@ pub(super) async fn set_mark(tx: &mut SqliteConnection, mark: &ClockMark) -> Res
     Ok(())
 }
 
-pub(super) async fn reset_high_water(
-    tx: &mut SqliteConnection,
-    mark: &ClockMark,
-) -> Result<(), LedgerError> {
+pub(super) async fn reset_high_water(tx: &mut SqliteConnection, mark: &ClockMark) -> Result<(), LedgerError> {
     set_mark(tx, mark).await?;
     sqlx::query(
         "UPDATE clock
@@ -94,9 +89,7 @@ pub(super) async fn resolve_anomalies(tx: &mut SqliteConnection, at: Timestamp) 
     Ok(())
 }
 
-pub(super) async fn anomalies(
-    tx: &mut SqliteConnection,
-) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
+pub(super) async fn anomalies(tx: &mut SqliteConnection) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
     let context = "reading clock anomalies";
     let ever: i64 = sqlx::query_scalar("SELECT count(*) FROM anomalies")
         .fetch_one(&mut *tx)

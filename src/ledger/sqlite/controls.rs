@@ -7,9 +7,7 @@ use super::fault::{damaged, during};
 use super::rows::timestamp;
 use super::{SqliteLedger, clock, holds};
 use crate::ledger::{Controls, LedgerError, Placed};
-use crate::model::{
-    Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp,
-};
+use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
 
 #[async_trait]
 impl Controls for SqliteLedger {
@@ -92,7 +90,8 @@ impl Controls for SqliteLedger {
     }
 
     async fn resolve_anomalies(&self, at: Timestamp) -> Result<(), LedgerError> {
-        self.write(move |tx| Box::pin(clock::resolve_anomalies(tx, at))).await
+        self.write(move |tx| Box::pin(clock::resolve_anomalies(tx, at)))
+            .await
     }
 
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
@@ -234,11 +233,7 @@ async fn setting(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>
     .map_err(during("reading a setting"))
 }
 
-async fn set_setting(
-    tx: &mut SqliteConnection,
-    name: &str,
-    value: Option<&str>,
-) -> Result<(), LedgerError> {
+async fn set_setting(tx: &mut SqliteConnection, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
     let statement = match value {
         Some(value) => sqlx::query(
             "INSERT INTO settings (name, value)

@@ -21,7 +21,11 @@ pub(super) async fn due(
     let (due_at, batch, file) = match after {
         // Before every key: a page starts after what it is given.
         None => (i64::MIN, i64::MIN, ""),
-        Some(after) => (after.due_at.as_millis(), after.key.batch.0, after.key.file.as_str()),
+        Some(after) => (
+            after.due_at.as_millis(),
+            after.key.batch.0,
+            after.key.file.as_str(),
+        ),
     };
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "files f INDEXED BY files_due",
@@ -112,7 +116,7 @@ pub(super) async fn by_key(
 
 pub(super) async fn by_id(tx: &mut SqliteConnection, file: &FileId) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
-        "files f INDEXED BY files_by_id",
+        "files f",
         "WHERE f.file_id = ?1
          ORDER BY f.batch"
     ))

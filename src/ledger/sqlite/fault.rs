@@ -46,7 +46,10 @@ pub(super) fn ensure_rows(what: &'static str, changed: u64, expected: usize) -> 
     if usize::try_from(changed).is_ok_and(|changed| changed == expected) {
         return Ok(());
     }
-    Err(conflict(what, format!("{changed} of {expected} rows were as expected")))
+    Err(conflict(
+        what,
+        format!("{changed} of {expected} rows were as expected"),
+    ))
 }
 
 fn result_code(error: &sqlx::Error) -> Option<i32> {

@@ -128,7 +128,9 @@ async fn count_by_state(
         .fetch_all(tx)
         .await
         .map_err(during("counting the files of a hold"))?;
-    rows.into_iter().map(|(code, files)| Ok((state(code)?, count(files)?))).collect()
+    rows.into_iter()
+        .map(|(code, files)| Ok((state(code)?, count(files)?)))
+        .collect()
 }
 
 /// Attempts that a hold comes too late for.
@@ -141,7 +143,7 @@ async fn under_way(tx: &mut SqliteConnection, hold: &Hold) -> Result<Vec<Attempt
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT a.id
              FROM attempt_files l
-             JOIN attempts a ON a.id = l.attempt
+             CROSS JOIN attempts a ON a.id = l.attempt
              WHERE l.file_id = ?2 AND a.batch = ?1 AND a.settled_at IS NULL",
         )
         .bind(file.key.batch.0)
@@ -176,7 +178,10 @@ pub(super) async fn release(
     if done.rows_affected() == 1 {
         return Ok(());
     }
-    Err(conflict(format!("hold {}", id.0), "there is none, or it is released"))
+    Err(conflict(
+        format!("hold {}", id.0),
+        "there is none, or it is released",
+    ))
 }
 
 type HoldRow = (

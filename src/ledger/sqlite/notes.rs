@@ -142,7 +142,9 @@ pub(super) async fn strike(
     .fetch_all(tx)
     .await
     .map_err(during("counting refusals"))?;
-    rows.into_iter().map(|(file, strikes)| Ok((file_id(file)?, strikes))).collect()
+    rows.into_iter()
+        .map(|(file, strikes)| Ok((file_id(file)?, strikes)))
+        .collect()
 }
 
 pub(super) async fn verified(
@@ -169,7 +171,7 @@ pub(super) async fn verified(
            AND attempt_files.attempt = (
                SELECT max(l.attempt)
                FROM attempt_files l
-               JOIN attempts a ON a.id = l.attempt
+               CROSS JOIN attempts a ON a.id = l.attempt
                WHERE l.file_id = j.value ->> 0
                  AND l.result IN (2, 3)
                  AND a.batch = ?1
@@ -194,7 +196,15 @@ pub(super) async fn verified(
         .filter(|(_, state)| matches!(state, FileState::Deleted | FileState::Gone))
         .map(|(file, _)| file)
         .collect();
-    note(tx, batch, &done, FileEvent::StillThere, "a second look still found it", at).await?;
+    note(
+        tx,
+        batch,
+        &done,
+        FileEvent::StillThere,
+        "a second look still found it",
+        at,
+    )
+    .await?;
     Ok(marked)
 }
 

@@ -148,7 +148,10 @@ async fn rehint_page(
         return Err(conflict("the rule set", "another one is in force"));
     }
     if is_current(tx, rule_set).await? {
-        return Ok(Rehinted { seen: 0, finished: true });
+        return Ok(Rehinted {
+            seen: 0,
+            finished: true,
+        });
     }
     let files = next_page(tx, rule_set, page.max(1)).await?;
     let Some(last) = files.last().map(|file| file.key.clone()) else {
@@ -196,10 +199,10 @@ async fn page_after(
 ) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "files f",
-        "WHERE (f.batch, f.file_id) > (?1, ?2)
+        "WHERE (f.file_id, f.batch) > (?2, ?1)
            AND f.state IN (0, 4)
            AND f.rule_set <> ?3
-         ORDER BY f.batch, f.file_id
+         ORDER BY f.file_id, f.batch
          LIMIT ?4"
     ))
     .bind(batch)
@@ -224,7 +227,10 @@ async fn apply(
     let rows: Vec<Value> = hints
         .iter()
         .map(|(key, hint)| {
-            let owner = hint.owner.as_ref().and_then(|name| names.binary_search(name).ok());
+            let owner = hint
+                .owner
+                .as_ref()
+                .and_then(|name| names.binary_search(name).ok());
             json!([
                 key.batch,
                 key.file,

@@ -155,7 +155,9 @@ async fn policies_by_id(
     .fetch_all(tx)
     .await
     .map_err(during("reading policies"))?;
-    rows.into_iter().map(|(id, name)| Ok((id, policy_name(name)?))).collect()
+    rows.into_iter()
+        .map(|(id, name)| Ok((id, policy_name(name)?)))
+        .collect()
 }
 
 fn record(row: FileRow, names: &Names) -> Result<FileRecord, LedgerError> {
@@ -163,15 +165,29 @@ fn record(row: FileRow, names: &Names) -> Result<FileRecord, LedgerError> {
     let batch = names.batches.get(&row.batch).ok_or_else(|| missing("batch"))?;
     let (document_type, labels) = match row.attributes {
         None => (None, Arc::clone(&names.no_labels)),
-        Some(id) => names.attributes.get(&id).cloned().ok_or_else(|| missing("attributes"))?,
+        Some(id) => names
+            .attributes
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| missing("attributes"))?,
     };
     let owner = match row.policy {
         0 => None,
-        id => Some(names.policies.get(&id).cloned().ok_or_else(|| missing("policy"))?),
+        id => Some(
+            names
+                .policies
+                .get(&id)
+                .cloned()
+                .ok_or_else(|| missing("policy"))?,
+        ),
     };
     let copy_of = match (row.original_batch, &row.original_file) {
         (Some(id), Some(file)) => Some(FileAddress {
-            batch: (**names.batches.get(&id).ok_or_else(|| missing("original's batch"))?).clone(),
+            batch: (**names
+                .batches
+                .get(&id)
+                .ok_or_else(|| missing("original's batch"))?)
+            .clone(),
             file: file_id(file.clone())?,
         }),
         (None, _) | (_, None) => None,

@@ -22,9 +22,15 @@ pub(super) async fn settle(
     let mut released = Vec::new();
     for (file, event) in &settlement.files {
         let Some(from) = states.get(file) else {
-            return Err(damaged(format!("attempt {}: one of its files is not in the ledger", attempt.0)));
+            return Err(damaged(format!(
+                "attempt {}: one of its files is not in the ledger",
+                attempt.0
+            )));
         };
-        moves.entry(next_state(*from, *event)?).or_default().push(file.clone());
+        moves
+            .entry(next_state(*from, *event)?)
+            .or_default()
+            .push(file.clone());
         if *event == FileEvent::Released {
             released.push(file.clone());
         }
@@ -169,8 +175,8 @@ pub(super) async fn sent_before(
          FROM json_each(?3) j
          WHERE EXISTS (
              SELECT 1
-             FROM attempt_files l
-             JOIN attempts a ON a.id = l.attempt
+             FROM attempt_files l -- CROSS keeps the order: by file, not by sweep
+             CROSS JOIN attempts a ON a.id = l.attempt
              WHERE l.file_id = j.value
                AND a.sweep = ?1
                AND a.batch = ?2

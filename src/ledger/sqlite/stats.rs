@@ -50,7 +50,14 @@ pub(super) async fn stats(tx: &mut SqliteConnection, path: &Path) -> Result<Vec<
     .fetch_all(tx)
     .await
     .map_err(during(context))?;
-    const NAMES: [&str; 6] = ["batches", "attributes", "linked copies", "sweeps", "attempts", "holds"];
+    const NAMES: [&str; 6] = [
+        "batches",
+        "attributes",
+        "linked copies",
+        "sweeps",
+        "attempts",
+        "holds",
+    ];
     for (name, (_, rows)) in NAMES.into_iter().zip(rows) {
         stats.push(stat(name, count(rows)?, "rows"));
     }
@@ -61,7 +68,7 @@ fn stat(name: &'static str, value: u64, unit: &'static str) -> Stat {
     Stat { name, value, unit }
 }
 
-fn wal_path(path: &Path) -> PathBuf {
+pub(super) fn wal_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

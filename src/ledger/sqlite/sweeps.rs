@@ -180,16 +180,7 @@ async fn close_sweep(
     ensure_rows("the sweep to be closed", done.rows_affected(), 1)
 }
 
-type SweepRow = (
-    i64,
-    String,
-    Option<i64>,
-    String,
-    i64,
-    Option<i64>,
-    String,
-    String,
-);
+type SweepRow = (i64, String, Option<i64>, String, i64, Option<i64>, String, String);
 
 async fn sweeps(
     tx: &mut SqliteConnection,

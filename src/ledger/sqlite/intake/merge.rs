@@ -47,7 +47,10 @@ mod tests {
     fn attributes(document_type: Option<&str>, labels: &[(&str, &str)]) -> Attributes {
         Attributes {
             document_type: document_type.map(str::to_owned),
-            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            labels: labels
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
         }
     }
 

@@ -7,14 +7,22 @@ use sqlx::SqliteConnection;
 
 use super::merge::{Facts, merge_attributes};
 use super::prepare::{Row, RowHint};
-use super::{Numbers, UNDECIDED};
+use super::{Numbers, UNDECIDED, json_list};
 use crate::ledger::LedgerError;
 use crate::ledger::sqlite::fault::{damaged, during, ensure_rows};
 use crate::ledger::sqlite::intern::{self, Attributes};
 use crate::ledger::sqlite::rows::attributes_by_id;
 
 /// Place in the page, then uploaded, processed, attributes, subject, original's batch and file.
-type KnownRow = (i64, i64, Option<i64>, Option<i64>, Option<String>, Option<i64>, Option<String>);
+type KnownRow = (
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+);
 
 /// A known file whose facts change. All indexes in it are numbers of the ledger.
 struct Change<'a> {
@@ -24,15 +32,17 @@ struct Change<'a> {
     hint: Option<RowHint>,
 }
 
-/// Merges the page into what was known of its files; how many changed.
+/// Merges what the rows say into what was known of their files; how many changed.
 pub(super) async fn merge_known(
     tx: &mut SqliteConnection,
-    page: &[Row],
-    list: &str,
+    page: &[&Row],
     numbers: &Numbers,
     attributes: &[Attributes],
 ) -> Result<u64, LedgerError> {
-    let known = differing(tx, page, list).await?;
+    if page.is_empty() {
+        return Ok(0);
+    }
+    let known = differing(tx, page, &json_list(page, numbers)).await?;
     if known.is_empty() {
         return Ok(0);
     }
@@ -51,10 +61,12 @@ pub(super) async fn merge_known(
 /// Live files of the page that may have something to learn from it.
 async fn differing(
     tx: &mut SqliteConnection,
-    page: &[Row],
+    page: &[&Row],
     list: &str,
 ) -> Result<Vec<KnownRow>, LedgerError> {
-    let side_facts = page.iter().any(|row| row.facts.subject.is_some() || row.facts.original.is_some());
+    let side_facts = page
+        .iter()
+        .any(|row| row.facts.subject.is_some() || row.facts.original.is_some());
     sqlx::query_as(
         "SELECT j.key, f.uploaded_at, f.processed_at, f.attributes, s.subject, c.original_batch, c.original_file
          FROM json_each(?1) j
@@ -78,14 +90,14 @@ async fn differing(
 
 fn change<'a>(
     known: KnownRow,
-    page: &'a [Row],
+    page: &[&'a Row],
     numbers: &Numbers,
     values: &mut Values,
 ) -> Result<Option<Change<'a>>, LedgerError> {
     let (at, uploaded, processed, attributes, subject, original_batch, original_file) = known;
     let row = usize::try_from(at)
         .ok()
-        .and_then(|at| page.get(at))
+        .and_then(|at| page.get(at).copied())
         .ok_or_else(|| damaged("json_each counted beyond its list"))?;
     let known = Facts {
         uploaded,
@@ -112,7 +124,10 @@ fn change<'a>(
 
 fn numbered(facts: &Facts, numbers: &Numbers) -> Result<Facts, LedgerError> {
     Ok(Facts {
-        attributes: facts.attributes.map(|at| index(numbers.attributes[at])).transpose()?,
+        attributes: facts
+            .attributes
+            .map(|at| index(numbers.attributes[at]))
+            .transpose()?,
         original: match &facts.original {
             Some((batch, file)) => Some((index(numbers.batches[*batch])?, file.clone())),
             None => None,
@@ -248,11 +263,7 @@ impl Values {
     }
 
     /// Gives the made ones their numbers.
-    async fn settle(
-        self,
-        tx: &mut SqliteConnection,
-        changes: &mut [Change<'_>],
-    ) -> Result<(), LedgerError> {
+    async fn settle(self, tx: &mut SqliteConnection, changes: &mut [Change<'_>]) -> Result<(), LedgerError> {
         let made = intern::attributes(tx, &self.made).await?;
         for change in changes {
             let Some(attributes) = &mut change.facts.attributes else {
