@@ -3,6 +3,13 @@
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, locks, crashes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail as tests do"
+)]
+#![expect(clippy::print_stdout, reason = "`measure` prints its figures")]
+
 #[path = "ledger/world.rs"]
 mod world;
 
