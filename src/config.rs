@@ -1,1 +1,42 @@
-//! (room under construction)
+//! The policy file: text → spanned tree → drafts → [`Checked`].
+//!
+//! Edge storey, and the only reader of files and environment. Everything that is wrong comes back at
+//! once, each with a stable [`Code`], its place, and what to type instead. A file with one error takes
+//! no effect at all. Knows nothing of the ledger, the network or the engine.
+
+pub mod credentials;
+
+mod clocks;
+mod code;
+mod diagnostics;
+mod keys;
+mod load;
+mod matching;
+mod policies;
+mod reader;
+mod relations;
+mod settings;
+mod source;
+mod suggest;
+mod syntax;
+mod urls;
+mod values;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{Code, Severity};
+pub use credentials::{CredentialError, api_key};
+pub use diagnostics::{Problem, ProblemRecord, Problems};
+pub use load::{Checked, Loaded, load, parse};
+pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
+
+/// Where the policy file is, unless the command line says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/retentiond/policies.toml";
+
+/// The smallest useful policy file, for `retentiond init`.
+#[must_use]
+pub const fn starter() -> &'static str {
+    include_str!("config/starter.toml")
+}

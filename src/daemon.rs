@@ -1,1 +1,14 @@
-//! (room under construction)
+//! The service: schedules, signals, reload, watchdog.
+//!
+//! Composes everything below and decides nothing about files. One loop turns: a beat of the
+//! scheduler, a tick every few seconds, a signal, or the end of a sweep. Which occurrence is due is
+//! arithmetic over the ledger ([`occurrence`]), so a missed beat, a restart or a frozen scheduler
+//! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
+
+mod occurrence;
+mod reload;
+mod service;
+pub mod trigger;
+
+pub use reload::Impact;
+pub use service::{Daemon, DaemonError, Parts};

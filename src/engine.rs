@@ -1,1 +1,21 @@
-//! (room under construction)
+//! One pass: recover → candidates → plan → execute → verify.
+//!
+//! Work storey. `planning` makes plans from a ledger alone and cannot delete: it never sees a remote.
+//! [`Engine`] can, and wants the deleter's lock to exist. `executor` (claim → call → settle) is the
+//! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy.
+
+mod batch;
+mod chunk;
+pub mod clock;
+mod executor;
+mod gate;
+pub mod observe;
+pub mod planning;
+mod probe;
+mod run;
+pub mod sweep;
+mod tally;
+
+pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
+pub use gate::Stop;
+pub use sweep::{Ending, Engine, Settings, SweepError, SweepReport, SweepRequest};

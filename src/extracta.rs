@@ -4,8 +4,14 @@
 //! the files it lists: one type per scope, no `Option`, no empty id, no redirect, no library retry.
 
 pub mod client;
+mod exchange;
+pub mod listing;
 pub mod pace;
 pub mod remote;
+pub mod setup;
+pub mod upload;
 pub mod wire;
 
-pub use remote::{Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Remote};
+pub use client::{ClientConfig, ClientError, ExtractaClient};
+pub use remote::{Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote};
+pub use upload::{UploadAnswer, UploadError};

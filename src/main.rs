@@ -1,2 +1,11 @@
 //! The thin binary: argv in, exit code out.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use retentiond::cli;
+
+fn main() -> ExitCode {
+    let parsed = cli::args::Cli::parse();
+    ExitCode::from(cli::run(&parsed))
+}

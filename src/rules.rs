@@ -6,6 +6,8 @@
 
 pub mod check;
 pub mod decide;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod limits;
 pub mod matching;
 pub mod period;

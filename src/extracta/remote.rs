@@ -136,6 +136,10 @@ pub trait Remote: Send + Sync {
     /// Looks at a batch. Waits for the endpoint's spacing first.
     async fn list(&self, batch: &BatchAddress) -> Listing;
 
+    /// Which account this is: a short digest of address and key. It tells nothing of the key, and
+    /// changes when either changes.
+    fn account(&self) -> String;
+
     /// `GET /credits`: the harmless call that tests key, TLS and `Date`.
     async fn probe(&self) -> Probe;
 }

@@ -30,6 +30,7 @@ mod sweeps;
 mod tallies;
 #[cfg(test)]
 mod tests;
+mod unverified;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};

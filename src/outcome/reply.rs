@@ -1,5 +1,7 @@
 //! What came back for one request, before anyone says what it means.
 
+use std::fmt;
+
 use crate::model::Timestamp;
 
 /// The fate of one request.
@@ -10,6 +12,12 @@ pub enum Reply {
         /// Why, in words: no ids, no key.
         reason: String,
     },
+    /// No byte of the request left, because its body is longer than one request may be: a shorter
+    /// list is the remedy, as with 413.
+    TooLong {
+        /// Length of the body that was not sent, in bytes.
+        bytes: usize,
+    },
     /// The request may have arrived; no whole answer came (time-out, reset, cut body).
     Lost {
         /// Why, in words.
@@ -19,8 +27,19 @@ pub enum Reply {
     Answered(Answer),
 }
 
+impl Reply {
+    /// The HTTP status, if an answer came.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answered(answer) => Some(answer.status),
+            Self::NotSent { .. } | Self::TooLong { .. } | Self::Lost { .. } => None,
+        }
+    }
+}
+
 /// An HTTP answer as data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Status code.
     pub status: u16,
@@ -36,4 +55,19 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The body was longer than the limit and was cut.
     pub cut: bool,
+}
+
+impl fmt::Debug for Answer {
+    /// Shows the body's length only: a body may hold signed links and file names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("content_type", &self.content_type)
+            .field("retry_after", &self.retry_after)
+            .field("date", &self.date)
+            .field("redirect_host", &self.redirect_host)
+            .field("body_bytes", &self.body.len())
+            .field("cut", &self.cut)
+            .finish()
+    }
 }

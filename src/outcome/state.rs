@@ -68,3 +68,111 @@ pub const fn next_state(from: FileState, event: FileEvent) -> Result<FileState, 
         ) => Err(IllegalTransition { from, event }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENTS: [FileEvent; 9] = [
+        FileEvent::Claimed,
+        FileEvent::Released,
+        FileEvent::Confirmed,
+        FileEvent::FoundGone,
+        FileEvent::Lost,
+        FileEvent::GivenUp,
+        FileEvent::StillThere,
+        FileEvent::Retried,
+        FileEvent::Resolved,
+    ];
+
+    /// Column of an event: written as a match so that a new event does not compile without one.
+    const fn column(event: FileEvent) -> usize {
+        match event {
+            FileEvent::Claimed => 0,
+            FileEvent::Released => 1,
+            FileEvent::Confirmed => 2,
+            FileEvent::FoundGone => 3,
+            FileEvent::Lost => 4,
+            FileEvent::GivenUp => 5,
+            FileEvent::StillThere => 6,
+            FileEvent::Retried => 7,
+            FileEvent::Resolved => 8,
+        }
+    }
+
+    /// Each state's row: what each event of [`EVENTS`] leads to, `None` for an illegal pair.
+    const fn row(from: FileState) -> [Option<FileState>; 9] {
+        use FileState::{Deleted, Deleting, Gone, Live, Quarantined, Unknown};
+        const NO: Option<FileState> = None;
+        match from {
+            Live => [
+                Some(Deleting),
+                NO,
+                NO,
+                Some(Gone),
+                NO,
+                Some(Quarantined),
+                NO,
+                NO,
+                NO,
+            ],
+            Deleting => [
+                NO,
+                Some(Live),
+                Some(Deleted),
+                Some(Gone),
+                Some(Unknown),
+                Some(Quarantined),
+                NO,
+                NO,
+                NO,
+            ],
+            Deleted => [NO, NO, NO, NO, NO, NO, Some(Unknown), NO, NO],
+            Gone => [NO, NO, NO, NO, NO, NO, Some(Unknown), NO, NO],
+            Unknown => [
+                Some(Deleting),
+                NO,
+                NO,
+                Some(Gone),
+                NO,
+                Some(Quarantined),
+                Some(Live),
+                NO,
+                NO,
+            ],
+            Quarantined => [NO, NO, NO, NO, NO, NO, NO, Some(Live), Some(Gone)],
+        }
+    }
+
+    #[test]
+    fn every_pair_of_state_and_event_leads_where_the_table_says() {
+        let mut pairs = 0;
+        for from in FileState::ALL {
+            for (place, event) in EVENTS.into_iter().enumerate() {
+                assert_eq!(column(event), place, "EVENTS is out of order");
+                let expected = row(from)[place].ok_or(IllegalTransition { from, event });
+                assert_eq!(next_state(from, event), expected, "{from:?} {event:?}");
+                pairs += 1;
+            }
+        }
+        assert_eq!(pairs, 54);
+    }
+
+    #[test]
+    fn deleted_is_reached_only_from_a_confirmed_delete_under_way() {
+        for from in FileState::ALL {
+            for event in EVENTS {
+                let reaches = next_state(from, event) == Ok(FileState::Deleted);
+                let confirmed = (from, event) == (FileState::Deleting, FileEvent::Confirmed);
+                assert_eq!(reaches, confirmed, "{from:?} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_illegal_transition_says_what_could_not_happen() {
+        let error =
+            next_state(FileState::Deleted, FileEvent::Claimed).expect_err("a deleted file stays deleted");
+        assert_eq!(error.to_string(), "a file that is deleted cannot be Claimed");
+    }
+}

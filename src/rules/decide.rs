@@ -1,8 +1,26 @@
 //! The decision over one file, with every step a reason.
+//!
+//! [`decide`] is asked when a plan is made and again when a file is claimed, [`hint`] when the ledger
+//! stores what a query may narrow by, [`explain`] when a person asks: all three run the same code.
+//! Precedence, first that decides: hold → floor for ever → no owner → doubt → latest of owner and
+//! floors. Knows nothing of the ledger, of limits or of what was sent before.
+
+mod dates;
+mod tell;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
-use crate::model::{HoldId, PolicyName, Timestamp};
+use super::policy::{Hint, Mode, Policy, RuleSet};
+use crate::model::{FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
+use dates::{Timing, timing};
+pub(super) use tell::event;
+use tell::{Silent, Tell, Told};
+
+/// A start may lie this much before the time inside the file's own id, and the end of processing before
+/// the upload, for clocks that differ; what lies earlier is doubted.
+pub const CLOCK_TOLERANCE_MILLIS: i64 = 24 * 3_600_000;
 
 /// What the rules say of one file at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,13 +29,15 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The policy that owns the file.
     pub owner: Option<PolicyName>,
+    /// The floor whose end is the due time; `None` where the owner's own period ends last.
+    pub floor: Option<PolicyName>,
     /// Where the owner's period starts, after no rounding.
     pub starts_at: Option<Timestamp>,
     /// When the file becomes due (the latest of owner and floors).
     pub due_at: Option<Timestamp>,
-    /// When the file becomes overdue.
+    /// When the file becomes overdue; never before it is due.
     pub deadline_at: Option<Timestamp>,
-    /// The arithmetic, in the order it was done: what `explain` prints.
+    /// The arithmetic, in the order it was done: what [`explain`] fills in and [`decide`] leaves empty.
     pub steps: Vec<Step>,
 }
 
@@ -57,6 +77,22 @@ pub enum Verdict {
     NotEligible(Doubt),
 }
 
+impl Verdict {
+    /// The name in print and in JSON.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::DueObserved => "due-observed",
+            Self::NotYet => "not-yet",
+            Self::Held { .. } => "held",
+            Self::KeptForever { .. } => "kept-forever",
+            Self::Unowned => "unowned",
+            Self::NotEligible(_) => "not-eligible",
+        }
+    }
+}
+
 /// Why a file's dates cannot be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -67,6 +103,114 @@ pub enum Doubt {
     FutureStart,
     /// The start lies more than a day before the time inside the file's own id.
     BeforeId,
+    /// The end of processing lies more than a day before the upload.
+    BeforeUpload,
     /// The arithmetic leaves the calendar.
     OutOfCalendar,
+}
+
+impl Doubt {
+    /// The doubt in words, with what would dispel it.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NoStart => "the event that starts its period is not known yet",
+            Self::FutureStart => "its period starts in the future",
+            Self::BeforeId => "its recorded start lies more than a day before the time inside its own id",
+            Self::BeforeUpload => "its processing is recorded more than a day before its upload",
+            Self::OutOfCalendar => "its dates leave the calendar",
+        }
+    }
+}
+
+/// Decides over one file; [`Decision::steps`] stays empty.
+#[must_use]
+pub fn decide(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp) -> Decision {
+    judge(file, rules, holds, now, &mut Silent)
+}
+
+/// Decides as [`decide`] does, by the same code, and tells how.
+#[must_use]
+pub fn explain(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp) -> Decision {
+    let mut told = Told::default();
+    let mut decision = judge(file, rules, holds, now, &mut told);
+    decision.steps = told.steps;
+    decision
+}
+
+/// What the rules say apart from holds and the time. A start in the future shows only in [`decide`].
+#[must_use]
+pub fn hint(file: &FileRecord, rules: &RuleSet) -> Hint {
+    let owner = owner_of(file, rules);
+    let (due_at, deadline_at) = match timing(file, rules, owner, None, &mut Silent).timing {
+        Timing::Until(when) => (Some(when.due_at), Some(when.deadline_at)),
+        Timing::Forever(_) | Timing::Unowned | Timing::Doubtful(_) => (None, None),
+    };
+    Hint {
+        owner: owner.map(|policy| policy.name.clone()),
+        due_at,
+        deadline_at,
+    }
+}
+
+/// The policy that owns `file`: the first in file order that matches.
+#[must_use]
+pub fn owner_of<'r>(file: &FileRecord, rules: &'r RuleSet) -> Option<&'r Policy> {
+    rules.policies.iter().find(|policy| policy.matcher.matches(file))
+}
+
+fn judge(
+    file: &FileRecord,
+    rules: &RuleSet,
+    holds: &Holds,
+    now: Timestamp,
+    tell: &mut impl Tell,
+) -> Decision {
+    let owner = owner_of(file, rules);
+    let hold = holds.covering(file, owner.map(|policy| &policy.name), now);
+    tell.hold(hold);
+    tell.owner(owner, rules);
+    let found = timing(file, rules, owner, Some(now), tell);
+    let mut decision = Decision {
+        verdict: verdict(hold, owner, &found.timing, now),
+        owner: owner.map(|policy| policy.name.clone()),
+        floor: None,
+        starts_at: found.starts_at,
+        due_at: None,
+        deadline_at: None,
+        steps: Vec::new(),
+    };
+    match found.timing {
+        Timing::Until(when) => {
+            decision.floor = when.floor.map(|floor| floor.name.clone());
+            decision.due_at = Some(when.due_at);
+            decision.deadline_at = Some(when.deadline_at);
+            tell.mode(owner, when.due_at, now);
+        }
+        Timing::Forever(_) | Timing::Unowned | Timing::Doubtful(_) => {}
+    }
+    decision
+}
+
+fn verdict(hold: Option<&Hold>, owner: Option<&Policy>, timing: &Timing<'_>, now: Timestamp) -> Verdict {
+    let open = match timing {
+        Timing::Forever(floor) => Verdict::KeptForever {
+            floor: floor.name.clone(),
+        },
+        Timing::Unowned => Verdict::Unowned,
+        Timing::Doubtful(doubt) => Verdict::NotEligible(*doubt),
+        Timing::Until(when) if now < when.due_at => Verdict::NotYet,
+        Timing::Until(_) => match owner.map(|policy| policy.mode) {
+            Some(Mode::Enforce) => Verdict::Due,
+            Some(Mode::Observe) => Verdict::DueObserved,
+            None => Verdict::Unowned,
+        },
+    };
+    match hold {
+        None => open,
+        Some(hold) => Verdict::Held {
+            hold: hold.id,
+            due: matches!(open, Verdict::Due | Verdict::DueObserved),
+        },
+    }
 }

@@ -1,9 +1,22 @@
 //! Which files a rule means.
+//!
+//! `decide` asks whether a file matches; `config` asks whether one match provably covers another, or
+//! may overlap it. A linked copy is matched by the address of its original. Knows nothing of time.
+
+mod prove;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::{FileRecord, Parent};
+
 /// A rule's `match`. Keys are ANDed, the items of a list are ORed, `except` wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per rule, and `config` builds it in place"
+)]
 pub enum Matcher {
     /// `match = "everything"`: written out, last policy only.
     Everything,
@@ -19,9 +32,9 @@ pub enum Matcher {
 /// Keys of a match; a key that is absent does not restrict. An empty list is refused by `config`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Criteria {
-    /// Classification ids, exact.
+    /// Classification ids, exact. Never matches an extraction file, unless it is a linked copy.
     pub classification: Option<BTreeSet<String>>,
-    /// Extraction ids, exact.
+    /// Extraction ids, exact. Never matches a classification file, nor a linked copy of one.
     pub extraction: Option<BTreeSet<String>>,
     /// Batch ids: globs (`*`, `?`, `[…]`), case-sensitive.
     pub batch: Option<Vec<BatchGlob>>,
@@ -29,6 +42,80 @@ pub struct Criteria {
     pub document_type: Option<BTreeSet<String>>,
     /// Label key → accepted values, exact; all keys must match.
     pub labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Matcher {
+    /// Whether `file` is meant. A linked copy is matched by its original's classification and batch,
+    /// and by its own document type and labels, which the ledger takes from the original.
+    #[must_use]
+    pub fn matches(&self, file: &FileRecord) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Where { all_of, except } => {
+                all_of.matches(file) && !except.as_ref().is_some_and(|except| except.matches(file))
+            }
+        }
+    }
+
+    /// Whether every file that `other` matches is provably matched here too, so that a policy with
+    /// `other` below one with this would own nothing. `false` proves nothing.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        prove::covers(self, other)
+    }
+
+    /// Whether some file may match both. `false` is a proof that none can.
+    #[must_use]
+    pub fn may_overlap(&self, other: &Self) -> bool {
+        prove::may_overlap(self, other)
+    }
+
+    /// Whether it provably matches no file at all: `classification` and `extraction` together, or an
+    /// `except` as wide as the match itself.
+    #[must_use]
+    pub fn is_impossible(&self) -> bool {
+        prove::is_impossible(self)
+    }
+}
+
+impl Criteria {
+    /// Whether no key is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.classification.is_none()
+            && self.extraction.is_none()
+            && self.batch.is_none()
+            && self.document_type.is_none()
+            && self.labels.is_empty()
+    }
+
+    fn matches(&self, file: &FileRecord) -> bool {
+        let batch = file
+            .copy_of
+            .as_ref()
+            .map_or(&*file.batch, |original| &original.batch);
+        self.matches_parent(&batch.parent)
+            && self
+                .batch
+                .as_ref()
+                .is_none_or(|globs| globs.iter().any(|glob| glob.matches(batch.batch.as_str())))
+            && self
+                .document_type
+                .as_ref()
+                .is_none_or(|types| file.document_type.as_ref().is_some_and(|t| types.contains(&**t)))
+            && self
+                .labels
+                .iter()
+                .all(|(key, values)| file.labels.get(key).is_some_and(|value| values.contains(value)))
+    }
+
+    fn matches_parent(&self, parent: &Parent) -> bool {
+        let (wanted, other) = match parent {
+            Parent::Classification(_) => (&self.classification, &self.extraction),
+            Parent::Extraction(_) => (&self.extraction, &self.classification),
+        };
+        other.is_none() && wanted.as_ref().is_none_or(|ids| ids.contains(parent.as_str()))
+    }
 }
 
 /// A compiled glob over batch ids; its `Debug` and equality are those of its text.
@@ -39,16 +126,42 @@ pub struct BatchGlob {
 }
 
 impl BatchGlob {
-    /// Compiles a glob.
+    /// Compiles a glob: `*`, `?`, `[a-z]`, `{a,b}`, case-sensitive, over the whole id.
     ///
     /// # Errors
     /// The glob library's complaint, without the pattern.
     pub fn new(text: &str) -> Result<Self, String> {
-        let glob = globset::Glob::new(text).map_err(|e| e.kind().to_string())?;
+        if text.is_empty() {
+            return Err("the pattern is empty: write `*` for every batch".to_owned());
+        }
+        let glob = globset::GlobBuilder::new(text)
+            .case_insensitive(false)
+            .literal_separator(false)
+            .backslash_escape(true)
+            .build()
+            .map_err(|e| e.kind().to_string())?;
         Ok(Self {
             text: text.to_owned(),
             matcher: glob.compile_matcher(),
         })
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the whole of `batch` fits.
+    #[must_use]
+    pub fn matches(&self, batch: &str) -> bool {
+        self.matcher.is_match(batch)
+    }
+
+    /// The one id that it matches, if it has no wildcard.
+    fn literal(&self) -> Option<&str> {
+        let wild = |c: char| matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!' | ',');
+        (!self.text.contains(wild)).then_some(&self.text)
     }
 }
 

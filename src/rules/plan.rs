@@ -1,32 +1,61 @@
-//! The plan of one sweep.
+//! The plan of one sweep: what would be deleted, in which order, and its hash.
+//!
+//! Made from the files that the ledger offers, one at a time; `limits` judges it, the engine sends it
+//! chunk by chunk. Knows nothing of what was sent before or of how a request looks.
 
-use crate::model::{BatchAddress, BatchKey, FileId, PolicyName, Timestamp};
+mod build;
+mod chunk;
+mod short_id;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-/// One file that a plan would delete.
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+pub use build::PlanBuilder;
+pub use chunk::Chunk;
+
+use super::policy::{Mode, RuleDigest};
+use crate::model::{BatchAddress, BatchKey, FileId, PolicyName, Timestamp};
+use short_id::ShortId;
+
+/// What files of one batch share that are due for one reason.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    key: BatchKey,
+    batch: Arc<BatchAddress>,
+    reason: Arc<str>,
+}
+
+/// One file that a plan would delete: 56 bytes, so that a million due files fit in 56 MB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFile {
-    /// The ledger's batch key.
-    pub key: BatchKey,
-    /// The batch at Extracta (shared).
-    pub batch: Arc<BatchAddress>,
-    /// The file.
-    pub file: FileId,
+    id: ShortId,
+    place: Arc<Place>,
     /// Where its period starts.
     pub starts_at: Timestamp,
     /// Since when it is due.
     pub due_at: Timestamp,
     /// When it becomes overdue.
     pub deadline_at: Timestamp,
-    /// Why it is due, in one sentence.
-    pub reason: Arc<str>,
 }
 
-/// What one sweep of one policy would do.
+const _: () = assert!(
+    size_of::<PlannedFile>() == 56,
+    "a plan of a million files has to stay lean"
+);
+
+/// What one sweep of one policy would do. An observing policy has a plan too; nobody sends it.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The policy swept.
     pub policy: PolicyName,
+    /// Its mode when the plan was made.
+    pub mode: Mode,
+    /// The rules that it was made by.
+    pub rules: RuleDigest,
     /// When it was made.
     pub at: Timestamp,
     /// Every due file, oldest due time first, then batch, then file id.
@@ -35,6 +64,160 @@ pub struct Plan {
     pub live: u64,
     /// Due but on hold.
     pub held: u64,
+    /// What became of the other files that were looked at.
+    pub others: Others,
     /// SHA-256 over policy, rule digest and files (not over `at`): equal plans have equal hashes. Hex.
     pub hash: String,
+}
+
+/// Counts of files that were looked at and are neither due nor due on hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Others {
+    /// Their time has not come (on hold or not).
+    pub not_yet: u64,
+    /// A floor keeps them for ever.
+    pub kept_forever: u64,
+    /// Their start is missing or in doubt.
+    pub not_eligible: u64,
+    /// No policy matches.
+    pub unowned: u64,
+    /// Another policy owns them.
+    pub owned_by_others: u64,
+}
+
+/// One planned file as `plan --json` shows it.
+#[derive(Debug, Serialize)]
+pub struct PlannedFileView<'a> {
+    /// The file.
+    pub file_id: &'a str,
+    /// `batch_id`, and `classification_id` or `extraction_id`.
+    #[serde(flatten)]
+    pub batch: &'a BatchAddress,
+    /// The policy.
+    pub policy: &'a PolicyName,
+    /// Where its period starts.
+    pub starts_at: Timestamp,
+    /// Since when it is due.
+    pub due_at: Timestamp,
+    /// When it becomes overdue.
+    pub deadline_at: Timestamp,
+    /// Why it is due, in one sentence.
+    pub reason: &'a str,
+}
+
+impl PlannedFile {
+    /// The file's id.
+    #[must_use]
+    pub fn file(&self) -> FileId {
+        FileId::new(self.id()).expect("it was a file id when it was planned")
+    }
+
+    /// The file's id as text.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// The ledger's batch key.
+    #[must_use]
+    pub fn key(&self) -> BatchKey {
+        self.place.key
+    }
+
+    /// The batch at Extracta (shared).
+    #[must_use]
+    pub fn batch(&self) -> &Arc<BatchAddress> {
+        &self.place.batch
+    }
+
+    /// Why it is due, in one sentence.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.place.reason
+    }
+
+    /// The order of a plan.
+    pub(super) fn order(&self) -> (Timestamp, &BatchAddress, &str) {
+        (self.due_at, &self.place.batch, self.id())
+    }
+}
+
+impl Plan {
+    /// Due files, those on hold not among them.
+    #[must_use]
+    pub fn due(&self) -> u64 {
+        self.files.len() as u64
+    }
+
+    /// The plan reduced to what `approved` says yes to: it may shrink, never grow. The hash is that of
+    /// the files which are left.
+    #[must_use]
+    pub fn only(&self, approved: &dyn Fn(BatchKey, &FileId) -> bool) -> Self {
+        let keep = |file: &&PlannedFile| approved(file.key(), &file.file());
+        self.with_files(self.files.iter().filter(keep).cloned().collect())
+    }
+
+    /// The plan reduced to its `count` oldest files.
+    #[must_use]
+    pub fn oldest(&self, count: u64) -> Self {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.with_files(self.files.iter().take(count).cloned().collect())
+    }
+
+    /// One file as `plan --json` shows it.
+    #[must_use]
+    pub fn view<'a>(&'a self, file: &'a PlannedFile) -> PlannedFileView<'a> {
+        PlannedFileView {
+            file_id: file.id(),
+            batch: file.batch(),
+            policy: &self.policy,
+            starts_at: file.starts_at,
+            due_at: file.due_at,
+            deadline_at: file.deadline_at,
+            reason: file.reason(),
+        }
+    }
+
+    fn with_files(&self, files: Vec<PlannedFile>) -> Self {
+        Self {
+            policy: self.policy.clone(),
+            rules: self.rules.clone(),
+            hash: hash(&self.policy, &self.rules, &files),
+            files,
+            ..*self
+        }
+    }
+}
+
+/// Every part is preceded by its length, so that no two plans spell the same bytes.
+fn hash(policy: &PolicyName, rules: &RuleDigest, files: &[PlannedFile]) -> String {
+    let mut hash = Sha256::new();
+    let text = |hash: &mut Sha256, text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    text(&mut hash, "retentiond plan v1");
+    text(&mut hash, policy.as_str());
+    text(&mut hash, &rules.0);
+    hash.update((files.len() as u64).to_be_bytes());
+    for file in files {
+        let batch = file.batch();
+        hash.update([batch.parent.module() as u8]);
+        text(&mut hash, batch.parent.as_str());
+        text(&mut hash, batch.batch.as_str());
+        text(&mut hash, file.id());
+        hash.update(file.due_at.as_millis().to_be_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+/// One hash over the hashes of several policies' plans, in the order given. Hex.
+pub fn hash_of_hashes<'a>(hashes: impl Iterator<Item = &'a str>) -> String {
+    use sha2::{Digest, Sha256};
+    let mut all = Sha256::new();
+    for hash in hashes {
+        all.update(hash);
+        all.update([0x1e]);
+    }
+    hex::encode(all.finalize())
 }

@@ -64,6 +64,17 @@ pub enum StartEvent {
     Processed,
 }
 
+impl StartEvent {
+    /// The word for it in the policy file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uploaded => "uploaded",
+            Self::Processed => "processed",
+        }
+    }
+}
+
 /// The start of a period, with its rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StartClock {
@@ -152,6 +163,29 @@ impl RuleSet {
     #[must_use]
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.name == *name)
+    }
+
+    /// The rules in words, a line each: what the ledger keeps beside the digest.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = format!("zone {}\n", self.zone_name);
+        for p in &self.policies {
+            let by = p.delete_by.map_or_else(String::new, |by| format!(", by {by}"));
+            text.push_str(&format!(
+                "policy {}: {} + {}{by}\n",
+                p.name,
+                p.clock.start.name(),
+                p.delete_after
+            ));
+        }
+        for f in &self.floors {
+            let keep = match f.keep_for {
+                KeepFor::Period(period) => period.to_string(),
+                KeepFor::Forever => "for ever".to_owned(),
+            };
+            text.push_str(&format!("keep {}: {} + {keep}\n", f.name, f.clock.start.name()));
+        }
+        text
     }
 
     /// Digest of the parts that decide when a file is due: zone, policies' matchers, clocks and

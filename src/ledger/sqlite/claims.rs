@@ -33,6 +33,11 @@ impl Claims for SqliteLedger {
             .await
     }
 
+    async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        self.read(move |tx| Box::pin(super::unverified::unverified(tx, since, page)))
+            .await
+    }
+
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
         self.read(move |tx| Box::pin(due::unknown(tx, page))).await
     }

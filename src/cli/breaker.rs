@@ -1,0 +1,68 @@
+//! `breaker list|reset`: what stopped deletion, and letting it go on.
+
+use super::args::BreakerCommand;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::model::BreakerKind;
+
+pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<Exit, Failure> {
+    let checked = context.load()?.checked;
+    match command {
+        BreakerCommand::List => {
+            let open = context.reader(&checked).await?.breakers().await?;
+            context.output.data(&serde_json::json!({ "breakers": open }), || {
+                if open.is_empty() {
+                    return "no breaker is open\n".to_owned();
+                }
+                open.iter()
+                    .map(|breaker| {
+                        let name = breaker.kind.name();
+                        let heals = if breaker.kind.heals() { "; closes by itself" } else { "" };
+                        format!(
+                            "{name}: {}\n  open since {}{heals}; after a look: retentiond breaker reset {name}\n",
+                            breaker.reason, breaker.opened_at
+                        )
+                    })
+                    .collect()
+            })?;
+            Ok(if open.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Stopped
+            })
+        }
+        BreakerCommand::Reset { name } => reset(context, &checked, name).await,
+    }
+}
+
+async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) -> Result<Exit, Failure> {
+    let kind = BreakerKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = BreakerKind::ALL.iter().map(|kind| kind.name()).collect();
+            Failure::usage(format!(
+                "there is no breaker `{name}`; there are {}",
+                names.join(", ")
+            ))
+        })?;
+    let now = context.clock.now();
+    let ledger = context.writer(checked).await?;
+    let was_open = ledger.close_breaker(kind, "operator", now).await?;
+    if kind == BreakerKind::Clock {
+        // The operator vouches for the clock: this reading is the new base.
+        ledger.reset_high_water(&context.clock.mark()).await?;
+        ledger.resolve_anomalies(now).await?;
+    }
+    context.output.data(
+        &serde_json::json!({ "breaker": kind, "was_open": was_open }),
+        || {
+            if was_open {
+                format!("breaker {name} is closed; deletion goes on\n")
+            } else {
+                format!("breaker {name} was not open\n")
+            }
+        },
+    )?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,180 @@
+//! `check`: every problem of the policy file at once; `--online` tests key, TLS and clock.
+
+use serde::Serialize;
+
+use super::args::CheckArgs;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::output::files;
+use crate::config::{self, Checked, ProblemRecord};
+use crate::extracta::Remote;
+use crate::extracta::remote::Probe;
+use crate::ledger::LedgerError;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    verdict: &'static str,
+    policies: usize,
+    floors: usize,
+    fingerprint: Option<String>,
+    problems: Vec<ProblemRecord>,
+    unowned: Option<u64>,
+    online: Option<Online>,
+}
+
+#[derive(Debug, Serialize)]
+struct Online {
+    verdict: &'static str,
+    api_clock_skew_seconds: Option<i64>,
+    detail: String,
+}
+
+pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
+    let loaded = match config::load(context.config_path()) {
+        Ok(loaded) => loaded,
+        Err(problems) if context.output.json => {
+            let report = Report {
+                verdict: "refused",
+                policies: 0,
+                floors: 0,
+                fingerprint: None,
+                problems: problems.records(),
+                unowned: None,
+                online: None,
+            };
+            context.output.data(&report, String::new)?;
+            return Ok(Exit::Config);
+        }
+        Err(_) => return context.load().map(|_| Exit::Done),
+    };
+    let checked = loaded.checked;
+    if !context.output.json && !checked.warnings.is_empty() {
+        context
+            .output
+            .say(checked.warnings.render(context.output.colour_err).trim_end());
+    }
+    let unowned = unowned(context, &checked).await?;
+    let online = if args.online {
+        Some(online(context, &checked).await?)
+    } else {
+        None
+    };
+    let report = Report {
+        verdict: "ok",
+        policies: checked.rules.policies.len(),
+        floors: checked.rules.floors.len(),
+        fingerprint: Some(checked.fingerprint.clone()),
+        problems: checked.warnings.records(),
+        unowned,
+        online: online.as_ref().map(|(online, _)| Online {
+            detail: online.detail.clone(),
+            ..*online
+        }),
+    };
+    context
+        .output
+        .data(&report, || text(context, &checked, &report))?;
+    Ok(online.map_or(Exit::Done, |(_, exit)| exit))
+}
+
+/// Live files that no policy owns, where there is a ledger whose hints are of these rules.
+async fn unowned(context: &Context, checked: &Checked) -> Result<Option<u64>, Failure> {
+    let ledger =
+        match crate::ledger::SqliteLedger::open(&checked.ledger.url, crate::ledger::OpenMode::ReadOnly).await
+        {
+            Ok(ledger) => ledger,
+            Err(LedgerError::Missing { .. }) => return Ok(None),
+            Err(error) => {
+                context.output.say(&format!(
+                    "note: the ledger cannot be read ({error}); its files are not counted"
+                ));
+                return Ok(None);
+            }
+        };
+    let ledger: &dyn crate::ledger::Ledger = &ledger;
+    if !ledger.hints_are_current(&checked.rules.digest).await? {
+        return Ok(None);
+    }
+    let tallies = ledger.tallies(context.clock.now()).await?;
+    Ok(Some(
+        tallies
+            .get(&None)
+            .and_then(|tally| tally.by_state.get("live"))
+            .copied()
+            .unwrap_or(0),
+    ))
+}
+
+async fn online(context: &Context, checked: &Checked) -> Result<(Online, Exit), Failure> {
+    let remote = context.remote(&checked.extracta)?;
+    let skew =
+        |date: Option<crate::model::Timestamp>| date.map(|d| context.clock.now().millis_since(d) / 1000);
+    Ok(match remote.probe().await {
+        Probe::Works { date } => {
+            let seconds = skew(date);
+            let trusted = seconds.is_none_or(|s| s.abs() <= 300);
+            let verdict = if trusted { "ok" } else { "clock" };
+            let detail = match seconds {
+                None => "the key works; the API sent no clock".to_owned(),
+                Some(s) => format!("the key works; this clock is {s} s ahead of the API's"),
+            };
+            let exit = if trusted { Exit::Done } else { Exit::Clock };
+            (
+                Online {
+                    verdict,
+                    api_clock_skew_seconds: seconds,
+                    detail,
+                },
+                exit,
+            )
+        }
+        Probe::Refused { status, date } => {
+            let detail = format!("the API refuses the key (HTTP {status})");
+            (
+                Online {
+                    verdict: "refused",
+                    api_clock_skew_seconds: skew(date),
+                    detail,
+                },
+                Exit::Credentials,
+            )
+        }
+        Probe::Unavailable { reason } => {
+            let detail = format!("the API cannot be used: {reason}");
+            (
+                Online {
+                    verdict: "unavailable",
+                    api_clock_skew_seconds: None,
+                    detail,
+                },
+                Exit::Unavailable,
+            )
+        }
+    })
+}
+
+fn text(context: &Context, checked: &Checked, report: &Report) -> String {
+    let enforcing = checked
+        .rules
+        .policies
+        .iter()
+        .filter(|p| p.mode == crate::rules::policy::Mode::Enforce)
+        .count();
+    let mut text = format!(
+        "{}: ok, {} policies ({enforcing} enforced), {} floors, {} warnings\n",
+        context.config_path().display(),
+        report.policies,
+        report.floors,
+        report.problems.len()
+    );
+    if let Some(unowned) = report.unowned.filter(|n| *n > 0) {
+        text.push_str(&format!(
+            "{} in the ledger belong to no policy and are kept\n",
+            files(unowned)
+        ));
+    }
+    if let Some(online) = &report.online {
+        text.push_str(&format!("online: {}\n", online.detail));
+    }
+    text
+}

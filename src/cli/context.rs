@@ -1,0 +1,222 @@
+//! What the verbs open: the policy file, the ledger, the remote, the engine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::args::Cli;
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::config::{self, Checked, ExtractaSettings, Loaded};
+use crate::engine::planning::refresh_hints;
+use crate::engine::{Clock, Engine, Settings, SystemClock};
+use crate::extracta::{ClientConfig, ExtractaClient};
+use crate::ledger::{DeleterLock, Ledger, OpenMode, SqliteLedger};
+use crate::model::{PolicyName, Timestamp};
+use crate::rules::policy::{Policy, RuleSet};
+
+/// What every verb is given.
+pub struct Context {
+    /// How to print.
+    pub output: Output,
+    /// The machine's clock.
+    pub clock: Arc<dyn Clock>,
+    config: PathBuf,
+}
+
+impl Context {
+    /// From the command line.
+    #[must_use]
+    pub fn new(cli: &Cli) -> Self {
+        Self {
+            output: Output::new(cli),
+            clock: Arc::new(SystemClock),
+            config: cli
+                .config
+                .clone()
+                .unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH)),
+        }
+    }
+
+    /// Where the policy file is.
+    #[must_use]
+    pub fn config_path(&self) -> &std::path::Path {
+        &self.config
+    }
+
+    /// The policy file, checked.
+    ///
+    /// # Errors
+    /// Every problem of it, rendered.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        config::load(&self.config).map_err(|problems| Failure {
+            exit: Exit::Config,
+            text: problems.render(self.output.colour_err),
+            rendered: true,
+        })
+    }
+
+    /// The ledger to read from. Nothing is made or changed.
+    ///
+    /// # Errors
+    /// When there is none, or it is not ours.
+    pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
+        Ok(Arc::new(
+            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await?,
+        ))
+    }
+
+    /// The ledger to write to; made and migrated where needed.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not ours.
+    pub async fn writer(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
+        Ok(Arc::new(
+            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?,
+        ))
+    }
+
+    /// The ledger with hints of the rules in force: for faces that show due times.
+    ///
+    /// Renewing hints is an ordinary write: it deletes nothing and needs no lock.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn current(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
+        let reader = self.reader(checked).await?;
+        if reader.hints_are_current(&checked.rules.digest).await? {
+            return Ok(reader);
+        }
+        let writer = self.writer(checked).await?;
+        let bar = self.spinner("deciding files under the changed rules");
+        refresh_hints(writer.as_ref(), &checked.rules, self.clock.now(), &|seen| {
+            bar.set_position(seen)
+        })
+        .await?;
+        bar.finish_and_clear();
+        Ok(writer)
+    }
+
+    /// A counter on a terminal; nothing elsewhere.
+    #[must_use]
+    pub fn spinner(&self, text: &'static str) -> indicatif::ProgressBar {
+        if !self.output.progress {
+            return indicatif::ProgressBar::hidden();
+        }
+        let style = indicatif::ProgressStyle::with_template("{spinner} {msg}: {human_pos} ({per_sec})")
+            .expect("the template is a constant that a test renders");
+        indicatif::ProgressBar::new_spinner()
+            .with_style(style)
+            .with_message(text)
+    }
+
+    /// The right to delete, and the engine over it.
+    ///
+    /// # Errors
+    /// Exit 7 when another process holds it; credentials, ledger.
+    pub async fn engine(
+        &self,
+        checked: &Checked,
+    ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
+        let lock = DeleterLock::acquire(&checked.ledger.path)?;
+        let remote = Arc::new(self.remote(&checked.extracta)?);
+        let ledger = self.writer(checked).await?;
+        let settings = engine_settings(&checked.extracta);
+        let engine = Engine::new(
+            Arc::clone(&ledger),
+            remote,
+            Arc::clone(&self.clock),
+            settings,
+            &lock,
+        );
+        Ok((Arc::new(engine), ledger, lock))
+    }
+
+    /// The API client, with its key.
+    ///
+    /// # Errors
+    /// Exit 5 without a usable key.
+    pub fn remote(&self, extracta: &ExtractaSettings) -> Result<ExtractaClient, Failure> {
+        let api_key = config::api_key(extracta, &|name| std::env::var_os(name))?;
+        ExtractaClient::new(client_config(extracta, api_key))
+            .map_err(|error| Failure::new(Exit::Config, error.to_string()))
+    }
+
+    /// An instant that was typed, or now.
+    ///
+    /// # Errors
+    /// Exit 2 with the accepted form.
+    pub fn instant(&self, typed: Option<&str>) -> Result<Timestamp, Failure> {
+        match typed {
+            None => Ok(self.clock.now()),
+            Some(text) => text.parse().map_err(|error| Failure::usage(format!("{error}"))),
+        }
+    }
+}
+
+/// The engine's settings from the policy file.
+#[must_use]
+pub fn engine_settings(extracta: &ExtractaSettings) -> Settings {
+    Settings {
+        files_per_request: extracta.files_per_request,
+        concurrency: extracta.concurrency,
+        verify: extracta.verify,
+        linked_copies: extracta.linked_copies,
+        ..Settings::default()
+    }
+}
+
+/// The client's settings from the policy file.
+#[must_use]
+pub fn client_config(extracta: &ExtractaSettings, api_key: secrecy::SecretString) -> ClientConfig {
+    ClientConfig {
+        request_interval: extracta.request_interval,
+        results_interval: extracta.results_interval,
+        timeout: extracta.timeout,
+        ..ClientConfig::new(extracta.base_url.clone(), api_key)
+    }
+}
+
+/// The policies that were named, in file order; all of them, when none was.
+///
+/// # Errors
+/// Exit 2 for a name that the file does not have, with the nearest one.
+pub fn chosen<'r>(rules: &'r RuleSet, names: &[String]) -> Result<Vec<&'r Policy>, Failure> {
+    for name in names {
+        if !rules.policies.iter().any(|policy| policy.name.as_str() == name) {
+            let near = rules
+                .policies
+                .iter()
+                .map(|policy| policy.name.as_str())
+                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(Failure::usage(format!(
+                "the policy file has no policy called `{name}`{hint}"
+            )));
+        }
+    }
+    Ok(rules
+        .policies
+        .iter()
+        .filter(|policy| names.is_empty() || names.iter().any(|name| name == policy.name.as_str()))
+        .collect())
+}
+
+/// An id that was typed.
+///
+/// # Errors
+/// Exit 2 with what is wrong.
+pub fn typed<T: std::str::FromStr<Err = crate::model::InvalidId>>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error| Failure::usage(format!("{error}")))
+}
+
+/// A policy's name that was typed and exists.
+///
+/// # Errors
+/// Exit 2.
+pub fn policy_name(rules: &RuleSet, text: &str) -> Result<PolicyName, Failure> {
+    let found = chosen(rules, &[text.to_owned()])?;
+    found
+        .first()
+        .map(|policy| policy.name.clone())
+        .ok_or_else(|| Failure::usage("no such policy"))
+}

@@ -1,0 +1,32 @@
+//! `daemon`: the service in the foreground.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::config;
+use crate::daemon::{Daemon, DaemonError, Parts};
+
+pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+    let loaded = context.load()?;
+    let checked = loaded.checked;
+    let (engine, ledger, lock) = context.engine(&checked).await?;
+    let path = context.config_path().to_owned();
+    let parts = Parts {
+        engine,
+        ledger,
+        clock: Arc::clone(&context.clock),
+        checked,
+        read_again: Box::new(move || config::load(&path).map(|loaded| loaded.checked)),
+    };
+    let ended = Daemon::new(parts).run().await;
+    drop(lock);
+    match ended {
+        Ok(()) => Ok(Exit::Done),
+        Err(DaemonError::Fatal(error)) => Err(error.into()),
+        Err(DaemonError::Ledger(error)) => Err(error.into()),
+        Err(error @ (DaemonError::Trigger(_) | DaemonError::Signals(_))) => {
+            Err(Failure::new(Exit::Failed, error.to_string()))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `record`: tell the ledger what was uploaded.
+
+use std::fs::File;
+
+use super::args::{RecordArgs, RecordFormat};
+use super::context::{Context, typed};
+use super::exit::{Exit, Failure};
+use super::output::files;
+use crate::intake::{
+    Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, record,
+};
+use crate::model::Labels;
+use crate::rules::decide::hint;
+
+/// Refused rows shown as text.
+const SHOWN: usize = 20;
+
+pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Failure> {
+    let checked = context.load()?.checked;
+    let options = options(args)?;
+    let rules = &checked.rules;
+    let in_force = InForce {
+        label_keys: &rules.label_keys,
+        digest: &rules.digest,
+        hint: &|file| hint(file, rules),
+        subjects: None,
+    };
+    let ledger = context.writer(&checked).await?;
+    let now = context.clock.now();
+    let bar = context.spinner("rows");
+    let progress = |progress: Progress| bar.set_position(progress.rows);
+    let outcome = record(input(args)?, &options, in_force, ledger.as_ref(), now, &progress).await;
+    bar.finish_and_clear();
+    let summary = outcome.map_err(failed)?;
+    context.output.data(&summary, || text(&summary))?;
+    Ok(match summary.result {
+        RecordResult::Recorded => Exit::Done,
+        RecordResult::KeptGood | RecordResult::Refused => Exit::Failed,
+    })
+}
+
+fn input(args: &RecordArgs) -> Result<Input<'static>, Failure> {
+    if args.input == "-" {
+        return Ok(Input::new(None, std::io::stdin()));
+    }
+    let file =
+        File::open(&args.input).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", args.input)))?;
+    Ok(Input::new(Some(&args.input), file))
+}
+
+fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
+    let mut labels = Labels::new();
+    for label in &args.labels {
+        let (key, value) = label.split_once('=').ok_or_else(|| {
+            Failure::usage(format!(
+                "`{label}` is no label; write KEY=VALUE, such as tenant=acme"
+            ))
+        })?;
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(RecordOptions {
+        format: args.format.map(|format| match format {
+            RecordFormat::Jsonl => Format::Jsonl,
+            RecordFormat::Csv => Format::Csv,
+            RecordFormat::Response => Format::Response,
+        }),
+        keep_good: args.keep_good,
+        labels,
+        document_type: args.document_type.clone(),
+        classification: args.classification.as_deref().map(typed).transpose()?,
+        ..RecordOptions::default()
+    })
+}
+
+fn failed(error: RecordError) -> Failure {
+    match error {
+        RecordError::Format | RecordError::Default { .. } => Failure::usage(error.to_string()),
+        RecordError::Ledger { .. } | RecordError::Input { .. } | RecordError::Spool { .. } => {
+            Failure::new(Exit::Failed, super::exit::chain(&error))
+        }
+    }
+}
+
+fn text(summary: &RecordSummary) -> String {
+    let counts = format!(
+        "{} new, {} known, {} updated, {} repeated",
+        files(summary.added),
+        summary.known,
+        summary.updated,
+        summary.duplicates
+    );
+    let mut text = match summary.result {
+        RecordResult::Recorded => format!("recorded: {counts}\n"),
+        RecordResult::KeptGood => format!(
+            "{} rows refused, the good ones recorded: {counts}\n",
+            summary.refused_total
+        ),
+        RecordResult::Refused => {
+            format!(
+                "{} of {} rows refused; nothing was kept (--keep-good keeps the others)\n",
+                summary.refused_total, summary.rows
+            )
+        }
+    };
+    for refused in summary.refused.iter().take(SHOWN) {
+        text.push_str(&format!(
+            "  line {}: {} [{}]\n",
+            refused.line, refused.message, refused.code
+        ));
+    }
+    let more = usize::try_from(summary.refused_total)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(SHOWN);
+    if more > 0 {
+        text.push_str(&format!("  … and {more} more\n"));
+    }
+    text
+}

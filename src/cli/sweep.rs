@@ -1,0 +1,113 @@
+//! `sweep`: one pass now, by hand.
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{PlanArgs, SweepArgs};
+use super::context::{Context, chosen};
+use super::exit::{Exit, Failure};
+use super::output::{lines, table};
+use crate::engine::{Ending, SweepReport, SweepRequest};
+use crate::model::Trigger;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    sweeps: Vec<SweepReport>,
+}
+
+pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> {
+    if args.dry_run {
+        let args = PlanArgs {
+            policies: args.policies.clone(),
+            at: None,
+            out: None,
+            show: 20,
+        };
+        return super::plan::run(context, &args).await;
+    }
+    let checked = context.load()?.checked;
+    let policies = chosen(&checked.rules, &args.policies)?;
+    let (engine, _ledger, _lock) = context.engine(&checked).await?;
+    let cancel = CancellationToken::new();
+    let on_signal = cancel.clone();
+    let watcher = tokio::spawn(async move {
+        // Ctrl-C lets the request under way finish and its outcome be written.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            on_signal.cancel();
+        }
+    });
+    let mut sweeps = Vec::new();
+    for policy in policies {
+        let request = SweepRequest {
+            policy: policy.name.clone(),
+            occurrence: None,
+            trigger: Trigger::Manual,
+        };
+        let report = engine.sweep(&checked.rules, &request, &cancel).await?;
+        sweeps.push(report);
+        if cancel.is_cancelled() {
+            break;
+        }
+    }
+    watcher.abort();
+    let exit = worst(&sweeps);
+    let report = Report { sweeps };
+    context.output.data(&report, || text(&report.sweeps))?;
+    Ok(exit)
+}
+
+/// The gravest ending counts: a stop before unsettled files, both before "done".
+fn worst(sweeps: &[SweepReport]) -> Exit {
+    let stopped = sweeps.iter().find_map(|sweep| match &sweep.ending {
+        Ending::Stopped { by } => Some(Exit::from(by)),
+        Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
+    });
+    let unsettled = sweeps
+        .iter()
+        .any(|s| s.summary.unknown > 0 || s.summary.quarantined > 0);
+    stopped.unwrap_or(if unsettled { Exit::Unsettled } else { Exit::Done })
+}
+
+/// The sweeps as people read them.
+pub(super) fn text(sweeps: &[SweepReport]) -> String {
+    let mut rows = table(&[
+        "policy",
+        "due",
+        "held",
+        "deleted",
+        "verified",
+        "gone",
+        "kept",
+        "unknown",
+        "quarantined",
+        "ended",
+    ]);
+    let mut notes = String::new();
+    for sweep in sweeps {
+        let s = &sweep.summary;
+        let ended = match &sweep.ending {
+            Ending::Done => "done",
+            Ending::Observed => "observed: nothing was sent",
+            Ending::AlreadyDone => "done before",
+            Ending::Stopped { .. } => "STOPPED",
+        };
+        let counts = [
+            s.due,
+            s.held,
+            s.deleted,
+            s.verified,
+            s.gone,
+            s.kept,
+            s.unknown,
+            s.quarantined,
+        ];
+        let mut row = vec![sweep.policy.to_string()];
+        row.extend(counts.iter().map(u64::to_string));
+        row.push(ended.to_owned());
+        rows.add_row(row);
+        if let Some(note) = &s.note {
+            notes.push_str(&format!("{}: {note}\n", sweep.policy));
+        }
+    }
+    lines(&rows) + &notes
+}

@@ -1,0 +1,137 @@
+//! The API key: from a file of its own, systemd's credentials, or the environment.
+//!
+//! Errors name the place that was looked at, never what was found there.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::settings::ExtractaSettings;
+
+/// A key longer than this, in bytes, is taken for another file.
+const MAX_KEY_BYTES: u64 = 4096;
+
+/// Why there is no usable API key.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// None of the three places holds one.
+    #[error(
+        "no API key: name its file as `api_key_file` in [extracta], or give the service the systemd credential `api-key`, or set EXTRACTA_API_KEY"
+    )]
+    Missing,
+    /// The file cannot be read.
+    #[error("cannot read the API key from {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Everybody on the machine may use the file.
+    #[error("everybody on this machine may read or change the API key in {path}: run `chmod 600 {path}`")]
+    OpenToAll {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing in it.
+    #[error("the API key in {place} is empty")]
+    Empty {
+        /// File or variable.
+        place: String,
+    },
+    /// It holds what no key holds.
+    #[error(
+        "the API key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
+    )]
+    Malformed {
+        /// File or variable.
+        place: String,
+    },
+    /// It is far too long.
+    #[error("the API key in {place} is longer than 4096 bytes: is this the right file?")]
+    TooLong {
+        /// File or variable.
+        place: String,
+    },
+}
+
+/// Finds the API key: `api_key_file`, else `$CREDENTIALS_DIRECTORY/api-key`, else `$EXTRACTA_API_KEY`.
+///
+/// A place that is named and cannot be used is an error; the next one is not tried in its stead. Line
+/// ends after the key are cut off.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content.
+pub fn api_key(
+    settings: &ExtractaSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SecretString, CredentialError> {
+    if let Some(path) = &settings.api_key_file {
+        let file = File::open(path).map_err(|source| unreadable(path, source))?;
+        return from_file(path, file);
+    }
+    if let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) {
+        let path = Path::new(&directory).join("api-key");
+        match File::open(&path) {
+            Ok(file) => return from_file(&path, file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(unreadable(&path, source)),
+        }
+    }
+    let value = env("EXTRACTA_API_KEY").ok_or(CredentialError::Missing)?;
+    let place = "$EXTRACTA_API_KEY".to_owned();
+    match value.into_string() {
+        Ok(text) => checked(text, place),
+        Err(_) => Err(CredentialError::Malformed { place }),
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> CredentialError {
+    CredentialError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The rights are those of the opened file, so it cannot be exchanged in between.
+fn from_file(path: &Path, file: File) -> Result<SecretString, CredentialError> {
+    let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
+    if metadata.is_dir() {
+        return Err(unreadable(path, std::io::ErrorKind::IsADirectory.into()));
+    }
+    if metadata.permissions().mode() & 0o007 != 0 {
+        return Err(CredentialError::OpenToAll {
+            path: path.to_owned(),
+        });
+    }
+    let place = path.display().to_string();
+    let mut bytes = Vec::new();
+    file.take(MAX_KEY_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| unreadable(path, source))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => checked(text, place),
+        Err(_) => Err(CredentialError::Malformed { place }),
+    }
+}
+
+fn checked(mut text: String, place: String) -> Result<SecretString, CredentialError> {
+    text.truncate(text.trim_end_matches(['\n', '\r']).len());
+    if text.trim().is_empty() {
+        return Err(CredentialError::Empty { place });
+    }
+    if text.len() as u64 > MAX_KEY_BYTES {
+        return Err(CredentialError::TooLong { place });
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(CredentialError::Malformed { place });
+    }
+    Ok(SecretString::from(text))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! File → text → tree → drafts → [`Checked`]. All problems of all steps come back together.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::code::{Code, Severity};
+use super::diagnostics::{Problem, Problems};
+use super::keys;
+use super::policies::{FloorDraft, PolicyDraft};
+use super::reader::{Findings, Section};
+use super::relations;
+use super::settings::{self, ExtractaSettings, HoldSettings, LedgerSettings, LogSettings};
+use super::source::Source;
+use super::suggest::listed;
+use super::syntax;
+use super::values::filled;
+use super::zone::{self, Zone};
+use crate::model::PolicyName;
+use crate::rules::policy::RuleSet;
+
+/// Largest policy file, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A policy file that was found good.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Policies, floors, limits.
+    pub rules: RuleSet,
+    /// How to reach the API.
+    pub extracta: ExtractaSettings,
+    /// Where the ledger is.
+    pub ledger: LedgerSettings,
+    /// Holds.
+    pub holds: HoldSettings,
+    /// The log.
+    pub log: LogSettings,
+    /// What is accepted, but worth a look.
+    pub warnings: Problems,
+    /// SHA-256 of the file's bytes, lower-case hex.
+    pub fingerprint: String,
+    /// Line of the file, from 1, on which each policy and floor has its name.
+    pub lines: BTreeMap<PolicyName, usize>,
+}
+
+/// A policy file that was read and found good.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// What it says.
+    pub checked: Checked,
+}
+
+/// Reads and checks a policy file.
+///
+/// # Errors
+/// Everything that is wrong with it. Warnings wait until nothing is.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    let name = path.display().to_string();
+    let refuse = |problem| Problems::new(Source::new(&name, ""), vec![problem]);
+    let bytes = read(path).map_err(&refuse)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|b| **b == b'\n').count() + 1;
+        refuse(
+            Problem::anywhere(Code::NotUtf8, format!("line {line} is not UTF-8"))
+                .help("save the file as UTF-8; TOML knows no other encoding"),
+        )
+    })?;
+    Ok(Loaded {
+        checked: parse(&name, &text)?,
+        path: path.to_owned(),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            Problem::anywhere(Code::Unreadable, format!("cannot read the policy file: {error}")).help(
+                "name the file with `-c FILE`, or write one to start from with `retentiond init`; the service has to be able to read it",
+            )
+        })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(
+            Problem::anywhere(Code::TooLarge, "the policy file is larger than 1 MiB")
+                .help("is this the right file?"),
+        );
+    }
+    Ok(bytes)
+}
+
+/// Checks the text of a policy file; `source_name` is what messages call it.
+///
+/// # Errors
+/// Everything that is wrong with it. Warnings wait until nothing is.
+pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
+    let source = Source::new(source_name, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut findings = Findings::new();
+    let top = Section::open(&keys::TOP, 0..0, document.get_ref(), &mut findings);
+    let draft = Draft::read(&top, &mut findings);
+    if !errors.is_empty() {
+        return Err(Problems::new(
+            source.clone(),
+            syntax::explained(&source, &errors, findings),
+        ));
+    }
+    let (errors, warnings): (Findings, Findings) = findings
+        .into_iter()
+        .partition(|problem| problem.code.severity() == Severity::Error);
+    if !errors.is_empty() {
+        return Err(Problems::new(source, errors));
+    }
+    let lines = draft.lines(&source);
+    let fingerprint = hex::encode(Sha256::digest(text));
+    Ok(draft.finish(lines, fingerprint, Problems::new(source, warnings)))
+}
+
+/// The whole file, each part with its places.
+struct Draft {
+    zone: Zone,
+    labels: Vec<String>,
+    extracta: ExtractaSettings,
+    ledger: LedgerSettings,
+    limits: crate::rules::policy::Limits,
+    cool_down: Option<Spanned<crate::rules::period::Period>>,
+    log: LogSettings,
+    policies: Vec<PolicyDraft>,
+    floors: Vec<FloorDraft>,
+}
+
+impl Draft {
+    fn read(top: &Section<'_>, findings: &mut Findings) -> Self {
+        let zone = Zone::read(top, findings);
+        let labels = labels(top, findings);
+        let extracta = top.section("extracta", &keys::EXTRACTA, findings);
+        let ledger = top.section("ledger", &keys::LEDGER, findings);
+        let limits = top.section("limits", &keys::LIMITS, findings);
+        let holds = top.section("holds", &keys::HOLDS, findings);
+        let log = top.section("log", &keys::LOG, findings);
+        let policies: Vec<_> = top
+            .sections("policy", &keys::POLICY, findings)
+            .iter()
+            .map(|section| PolicyDraft::read(section, &labels, findings))
+            .collect();
+        let floors: Vec<_> = top
+            .sections("keep", &keys::KEEP, findings)
+            .iter()
+            .map(|section| FloorDraft::read(section, &labels, findings))
+            .collect();
+        let cool_down = settings::cool_down(holds.as_ref(), findings);
+        if !policies.is_empty() || top.value("policy").is_none() {
+            relations::judge(&policies, &floors, findings);
+        }
+        zone::required(&zone, &policies, &floors, cool_down.as_ref(), findings);
+        Self {
+            zone,
+            extracta: extracta
+                .map(|section| ExtractaSettings::read(&section, findings))
+                .unwrap_or_default(),
+            ledger: LedgerSettings::read(ledger.as_ref(), findings),
+            limits: settings::limits(limits.as_ref(), findings),
+            log: LogSettings::read(log.as_ref(), findings),
+            labels,
+            cool_down,
+            policies,
+            floors,
+        }
+    }
+
+    fn lines(&self, source: &Source) -> BTreeMap<PolicyName, usize> {
+        let floors = self.floors.iter().map(|floor| &floor.common);
+        self.policies
+            .iter()
+            .map(|policy| &policy.common)
+            .chain(floors)
+            .filter_map(|common| common.name.as_ref())
+            .map(|name| (name.get_ref().clone(), source.place(name.span().start).line))
+            .collect()
+    }
+
+    /// Only after a walk without errors: then no draft lacks anything.
+    fn finish(self, lines: BTreeMap<PolicyName, usize>, fingerprint: String, warnings: Problems) -> Checked {
+        let complete = "a draft that lacks something has left an error behind";
+        let (zone, zone_name) = self.zone.or_utc();
+        let policies: Vec<_> = self
+            .policies
+            .into_iter()
+            .map(|draft| draft.finish().expect(complete))
+            .collect();
+        let floors: Vec<_> = self
+            .floors
+            .into_iter()
+            .map(|draft| draft.finish().expect(complete))
+            .collect();
+        Checked {
+            rules: RuleSet {
+                digest: RuleSet::digest_of(&zone_name, &policies, &floors),
+                zone,
+                zone_name,
+                label_keys: self.labels,
+                policies,
+                floors,
+                limits: self.limits,
+            },
+            extracta: self.extracta,
+            ledger: self.ledger,
+            holds: self
+                .cool_down
+                .map_or(HoldSettings::DEFAULT, |period| HoldSettings {
+                    cool_down: period.into_inner(),
+                }),
+            log: self.log,
+            warnings,
+            fingerprint,
+            lines,
+        }
+    }
+}
+
+/// The declared label keys.
+fn labels(top: &Section<'_>, findings: &mut Findings) -> Vec<String> {
+    let mut declared: Vec<String> = Vec::new();
+    for text in top.strings("labels", findings).unwrap_or_default() {
+        let Some(label) = filled("a label key", &text, "\"tenant\"", findings) else {
+            continue;
+        };
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if !label.chars().all(plain) || label.len() > 64 {
+            findings.push(
+                Problem::at(
+                    Code::BadName,
+                    text.span(),
+                    format!("`{label}` cannot be a label key"),
+                )
+                .help("use letters, digits, `_`, `-` and `.`, at most 64 of them"),
+            );
+        }
+        if declared.contains(&label) {
+            let known: Vec<&str> = declared.iter().map(String::as_str).collect();
+            findings.push(
+                Problem::at(
+                    Code::DuplicateName,
+                    text.span(),
+                    format!("the label `{label}` is declared twice"),
+                )
+                .help(format!("remove one; `labels` already holds {}", listed(&known))),
+            );
+            continue;
+        }
+        declared.push(label);
+    }
+    declared
+}

@@ -1,0 +1,114 @@
+//! The two addresses of the policy file: the API's and the ledger's.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+use toml::Spanned;
+
+use super::code::Code;
+use super::diagnostics::Problem;
+use super::reader::Findings;
+
+/// A base URL that may be called: https, or http on loopback; no user, query or fragment; no
+/// link-local host, where cloud machines keep their own credentials.
+pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    let refuse = |why: &str, help: &str| {
+        Problem::at(Code::BadUrl, text.span(), format!("`base_url` {why}"))
+            .label("must not be called")
+            .help(help)
+    };
+    let usual = "write `base_url = \"https://api.extracta.ai/api/v1\"`";
+    let problem = match Url::parse(text.get_ref()) {
+        Err(_) => refuse("is no URL", usual),
+        Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
+            refuse("is no https URL", usual)
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
+            "holds a user or password",
+            "remove everything up to the `@`; the key belongs into a file: `api_key_file`",
+        ),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => refuse(
+            "holds a query or fragment",
+            "remove everything from the `?` or `#` on",
+        ),
+        Ok(url) if is_link_local(&url) => refuse("points to a link-local address", usual),
+        Ok(url) if url.scheme() == "http" && !loopback(&url) => refuse(
+            "is not encrypted",
+            "write `https://`; plain http is accepted only for this machine (127.0.0.1, [::1], localhost)",
+        ),
+        Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
+    };
+    findings.push(problem);
+    None
+}
+
+/// Whether a base URL points to this machine.
+pub(super) fn is_loopback(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| loopback(&url))
+}
+
+fn loopback(url: &Url) -> bool {
+    address(url).is_some_and(|ip| ip.is_loopback()) || url.host_str() == Some("localhost")
+}
+
+fn is_link_local(url: &Url) -> bool {
+    match address(url) {
+        Some(IpAddr::V4(ip)) => ip.is_link_local() || ip.is_unspecified(),
+        Some(IpAddr::V6(ip)) => {
+            ip.is_unicast_link_local()
+                || ip.is_unspecified()
+                || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_link_local())
+        }
+        None => false,
+    }
+}
+
+fn address(url: &Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// The file behind `sqlite:/path`.
+pub(super) fn ledger_path(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    let given = text.get_ref();
+    let scheme = given.split(':').next().unwrap_or_default();
+    let usual = "write `url = \"sqlite:/var/lib/retentiond/ledger.db\"`";
+    if matches!(scheme, "postgres" | "postgresql") {
+        findings.push(
+            Problem::at(
+                Code::LedgerNotAvailable,
+                text.span(),
+                "a PostgreSQL ledger is not available in this version",
+            )
+            .label("not available yet")
+            .help(usual),
+        );
+        return None;
+    }
+    let path = given
+        .strip_prefix("sqlite:")
+        .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    match path {
+        Some(path) if is_file_path(path) => Some(path.to_owned()),
+        Some(_) | None => {
+            findings.push(
+                Problem::at(
+                    Code::BadLedgerUrl,
+                    text.span(),
+                    "the ledger's `url` names no SQLite file",
+                )
+                .label("not `sqlite:` and an absolute path")
+                .help(format!("{usual}, with a path from `/` on and no parameters")),
+            );
+            None
+        }
+    }
+}
+
+fn is_file_path(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() > 1
+        && !path.ends_with('/')
+        && !path.contains(['?', '#', '%'])
+        && !path.chars().any(char::is_control)
+}

@@ -1,0 +1,359 @@
+//! Clocks, and whether to trust them.
+//!
+//! Nothing is deleted on the word of one clock. The witnesses: the wall clock against
+//! CLOCK_BOOTTIME since the last tick (which counts through suspend), the wall clock against the
+//! highest one ever stored, and the API's own `Date`. One witness alone can only veto.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+
+/// Where the house asks for the time.
+pub trait Clock: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+
+    /// Wall clock, CLOCK_BOOTTIME and boot id, read together.
+    fn mark(&self) -> ClockMark;
+}
+
+/// The machine's clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the wall clock is read"
+    )]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(millis)
+            .unwrap_or_else(|_| Timestamp::from_millis(0).expect("1970 is in every calendar"))
+    }
+
+    fn mark(&self) -> ClockMark {
+        let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        ClockMark {
+            wall: self.now(),
+            boottime_ms: boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000,
+            boot_id: boot_id.trim().to_owned(),
+        }
+    }
+}
+
+/// The machine's clocks, moved by a fixed distance: the demo's way to let months pass.
+#[derive(Debug)]
+pub struct ShiftedClock {
+    shift_ms: AtomicI64,
+}
+
+impl ShiftedClock {
+    /// A clock that is `shift_ms` ahead of the machine's (behind, when negative).
+    #[must_use]
+    pub const fn new(shift_ms: i64) -> Self {
+        Self {
+            shift_ms: AtomicI64::new(shift_ms),
+        }
+    }
+
+    /// Moves on by `millis`, in both the wall clock and CLOCK_BOOTTIME: time passes, nothing jumps.
+    pub fn advance(&self, millis: i64) {
+        self.shift_ms.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let real = SystemClock.now();
+        real.checked_add_millis(self.shift_ms.load(Ordering::SeqCst))
+            .unwrap_or(real)
+    }
+
+    fn mark(&self) -> ClockMark {
+        let real = SystemClock.mark();
+        let shift = self.shift_ms.load(Ordering::SeqCst);
+        ClockMark {
+            wall: self.now(),
+            boottime_ms: real.boottime_ms + shift,
+            boot_id: real.boot_id,
+        }
+    }
+}
+
+/// A clock that stands until it is moved: for tests and simulations.
+#[derive(Debug)]
+pub struct ManualClock {
+    mark: Mutex<ClockMark>,
+}
+
+impl ManualClock {
+    /// Stands at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self {
+            mark: Mutex::new(ClockMark {
+                wall: at,
+                boottime_ms: 1_000_000,
+                boot_id: "boot-1".to_owned(),
+            }),
+        }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut ClockMark) -> T) -> T {
+        change(&mut self.mark.lock().expect("no holder of this lock panics"))
+    }
+
+    /// Time passes: both clocks move on by `millis`.
+    pub fn advance(&self, millis: i64) {
+        self.with(|mark| {
+            mark.wall = mark.wall.checked_add_millis(millis).unwrap_or(mark.wall);
+            mark.boottime_ms += millis;
+        });
+    }
+
+    /// The wall clock jumps by `millis`; CLOCK_BOOTTIME stays.
+    pub fn jump(&self, millis: i64) {
+        self.with(|mark| mark.wall = mark.wall.checked_add_millis(millis).unwrap_or(mark.wall));
+    }
+
+    /// The machine restarts: a new boot id, CLOCK_BOOTTIME from zero, `off_ms` later.
+    pub fn reboot(&self, off_ms: i64) {
+        self.with(|mark| {
+            mark.wall = mark.wall.checked_add_millis(off_ms).unwrap_or(mark.wall);
+            mark.boottime_ms = 0;
+            mark.boot_id.push('+');
+        });
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.with(|mark| mark.wall)
+    }
+
+    fn mark(&self) -> ClockMark {
+        self.with(|mark| mark.clone())
+    }
+}
+
+/// Wall clock and CLOCK_BOOTTIME may drift apart by so much between two ticks (NTP slewing).
+pub const STEP_TOLERANCE_MS: i64 = 60_000;
+
+/// The API's `Date` may differ by so much.
+pub const DATE_TOLERANCE_MS: i64 = 300_000;
+
+/// No ledger of this program is older: a wall clock before this is a dead battery.
+const FIRST_RELEASE_MS: i64 = 1_767_225_600_000;
+
+/// What the witnesses say at one tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Testimony {
+    /// Two witnesses agree with the wall clock, none objects. `settled`: an anomaly that stood is
+    /// settled by the API, and this reading is the new base.
+    Agreed {
+        /// The reading starts anew, the high-water mark included.
+        settled: bool,
+    },
+    /// Nobody objects, but nothing except the wall clock itself has been heard yet.
+    Alone,
+    /// A disagreement: nothing may be deleted.
+    Disagreed(ClockAnomaly),
+}
+
+/// Hears the witnesses. `last` is the last good reading with the high-water mark, `standing` the
+/// anomalies not resolved yet, `date` the API's clock if it was asked.
+///
+/// An anomaly stands until the wall clock agrees with the old reading again, or until the API takes
+/// the wall clock's side at a later tick than the one that saw it.
+#[must_use]
+pub fn hear(
+    mark: &ClockMark,
+    last: Option<&(ClockMark, Timestamp)>,
+    standing: &[ClockAnomaly],
+    date: Option<Timestamp>,
+) -> Testimony {
+    let found = step(mark, last)
+        .or_else(|| behind(mark, last))
+        .or_else(|| floor(mark))
+        .or_else(|| against_api(mark, date));
+    let same_boot = last.is_some_and(|(m, _)| m.boot_id == mark.boot_id);
+    let Some(mut seen) = found else {
+        // Across boots nothing ties the wall clock to the last reading: the API has to be the second.
+        return if date.is_some() || same_boot {
+            Testimony::Agreed { settled: false }
+        } else {
+            Testimony::Alone
+        };
+    };
+    let known = standing.iter().find(|old| is_same(old, &seen));
+    let api_agrees = date.is_some_and(|d| mark.wall.millis_since(d).abs() <= DATE_TOLERANCE_MS);
+    match known {
+        Some(_) if api_agrees => Testimony::Agreed { settled: true },
+        Some(old) => {
+            seen.identity.clone_from(&old.identity);
+            Testimony::Disagreed(seen)
+        }
+        None => Testimony::Disagreed(seen),
+    }
+}
+
+/// The same disagreement seen again: same kind and base, same distance within the tolerance.
+fn is_same(old: &ClockAnomaly, new: &ClockAnomaly) -> bool {
+    let base = |identity: &str| identity.rsplit_once(' ').map(|(base, _)| base.to_owned());
+    base(&old.identity) == base(&new.identity) && (old.skew_ms - new.skew_ms).abs() <= DATE_TOLERANCE_MS
+}
+
+fn anomaly(base: &str, mark: &ClockMark, skew_ms: i64) -> Option<ClockAnomaly> {
+    let identity = format!("{base} {}", skew_ms / 1000);
+    Some(ClockAnomaly {
+        identity,
+        seen_at: mark.wall,
+        skew_ms,
+        resolved_at: None,
+    })
+}
+
+fn step(mark: &ClockMark, last: Option<&(ClockMark, Timestamp)>) -> Option<ClockAnomaly> {
+    let (before, _) = last?;
+    if before.boot_id != mark.boot_id {
+        return None;
+    }
+    let skew = mark.wall.millis_since(before.wall) - (mark.boottime_ms - before.boottime_ms);
+    if skew.abs() <= STEP_TOLERANCE_MS {
+        return None;
+    }
+    anomaly(&format!("step {} {}", mark.boot_id, before.wall), mark, skew)
+}
+
+fn behind(mark: &ClockMark, last: Option<&(ClockMark, Timestamp)>) -> Option<ClockAnomaly> {
+    let (_, high) = last?;
+    let skew = mark.wall.millis_since(*high);
+    if skew >= -STEP_TOLERANCE_MS {
+        return None;
+    }
+    // The distance shrinks as time passes: the base alone names it.
+    let seen = anomaly(&format!("behind {high}"), mark, 0)?;
+    Some(ClockAnomaly {
+        skew_ms: skew,
+        ..seen
+    })
+}
+
+fn floor(mark: &ClockMark) -> Option<ClockAnomaly> {
+    let skew = mark.wall.as_millis() - FIRST_RELEASE_MS;
+    if skew >= 0 {
+        None
+    } else {
+        anomaly(&format!("before-release {}", mark.boot_id), mark, skew)
+    }
+}
+
+fn against_api(mark: &ClockMark, date: Option<Timestamp>) -> Option<ClockAnomaly> {
+    let skew = mark.wall.millis_since(date?);
+    if skew.abs() <= DATE_TOLERANCE_MS {
+        return None;
+    }
+    anomaly(&format!("api-date {}", mark.boot_id), mark, skew)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: &str = "2026-11-23T12:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn disagreed(heard: Testimony) -> ClockAnomaly {
+        match heard {
+            Testimony::Disagreed(anomaly) => anomaly,
+            Testimony::Agreed { .. } | Testimony::Alone => panic!("a disagreement was expected"),
+        }
+    }
+
+    #[test]
+    fn a_jump_in_either_direction_is_an_anomaly_and_passing_time_is_none() {
+        let clock = ManualClock::new(at(NOON));
+        let last = (clock.mark(), clock.now());
+        clock.advance(90 * 86_400_000);
+        assert_eq!(
+            hear(&clock.mark(), Some(&last), &[], None),
+            Testimony::Agreed { settled: false }
+        );
+        for jump in [-3_600_000, -61_000, 61_000, 3_600_000, 50 * 365 * 86_400_000] {
+            let jumped = ManualClock::new(at(NOON));
+            jumped.jump(jump);
+            assert_eq!(
+                disagreed(hear(&jumped.mark(), Some(&last), &[], None)).skew_ms,
+                jump
+            );
+        }
+    }
+
+    #[test]
+    fn after_a_reboot_only_the_api_can_vouch() {
+        let clock = ManualClock::new(at(NOON));
+        let last = (clock.mark(), clock.now());
+        clock.reboot(3_600_000);
+        assert_eq!(hear(&clock.mark(), Some(&last), &[], None), Testimony::Alone);
+        let right = Some(clock.now());
+        assert_eq!(
+            hear(&clock.mark(), Some(&last), &[], right),
+            Testimony::Agreed { settled: false }
+        );
+        let wrong = clock.now().checked_add_millis(-400_000);
+        assert_eq!(
+            disagreed(hear(&clock.mark(), Some(&last), &[], wrong)).skew_ms,
+            400_000
+        );
+    }
+
+    #[test]
+    fn a_jump_is_settled_by_the_api_at_a_later_tick_and_a_second_jump_is_a_second_anomaly() {
+        let clock = ManualClock::new(at(NOON));
+        let last = (clock.mark(), clock.now());
+        clock.jump(7_200_000);
+        let first = disagreed(hear(&clock.mark(), Some(&last), &[], Some(clock.now())));
+        clock.advance(30_000);
+        let again = disagreed(hear(
+            &clock.mark(),
+            Some(&last),
+            std::slice::from_ref(&first),
+            None,
+        ));
+        assert_eq!(again.identity, first.identity);
+        let standing = [first.clone()];
+        let settled = hear(&clock.mark(), Some(&last), &standing, Some(clock.now()));
+        assert_eq!(settled, Testimony::Agreed { settled: true });
+        clock.jump(7_200_000);
+        let second = disagreed(hear(&clock.mark(), Some(&last), &standing, Some(clock.now())));
+        assert_ne!(second.identity, first.identity);
+    }
+
+    #[test]
+    fn a_clock_that_comes_back_agrees_again_by_itself() {
+        let clock = ManualClock::new(at(NOON));
+        let last = (clock.mark(), clock.now());
+        clock.jump(86_400_000);
+        let seen = disagreed(hear(&clock.mark(), Some(&last), &[], None));
+        clock.jump(-86_400_000);
+        assert_eq!(
+            hear(&clock.mark(), Some(&last), &[seen], None),
+            Testimony::Agreed { settled: false }
+        );
+    }
+
+    #[test]
+    fn a_dead_clock_is_an_anomaly() {
+        let clock = ManualClock::new(at("1970-01-01T00:01:00Z"));
+        assert!(disagreed(hear(&clock.mark(), None, &[], None)).skew_ms < 0);
+    }
+}

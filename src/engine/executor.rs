@@ -1,0 +1,268 @@
+//! Claim → call → settle: the only place that drives ledger and remote together.
+//!
+//! The intent is durable before the first byte leaves, the outcome is written after it, and no
+//! transaction lasts across HTTP. One call of [`Run::attempt`] makes at most one delete request.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::run::{Batch, Run};
+use super::sweep::SweepError;
+use crate::extracta::remote::{DeleteExtractionFile, DeleteFiles};
+use crate::ledger::{Claim, ClaimRequest, LedgerError, Settlement};
+use crate::model::{AttemptId, AttemptKind, FileId, FileRecord, Holds, Module, Parent, Timestamp};
+use crate::outcome::{FileEvent, Outcome, Refusal, Reply, interpret_delete, interpret_extraction_delete};
+use crate::rules::check::{self, Purpose};
+use crate::rules::decide::{Verdict, decide};
+
+/// An outcome that cannot be written is tried again so often before the file is left as it is (and
+/// found as an orphan later).
+const SETTLE_TRIES: u32 = 6;
+
+impl Run<'_> {
+    /// One request for `files` of `batch`, and what its answer means; `None` when the claim left nothing to ask for.
+    ///
+    /// An extraction batch takes one file at a time: its call has no list.
+    pub(super) async fn attempt(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+    ) -> Result<Option<Outcome>, SweepError> {
+        let late = Mutex::new(Vec::new());
+        let claim = self.claim(batch, files, &late).await?;
+        self.note_kept(batch, &claim);
+        let Some(attempt) = claim.attempt else {
+            return Ok(None);
+        };
+        let span_len = claim.files.len();
+        tracing::debug!(
+            sweep.id = self.sweep.0,
+            attempt = attempt.0,
+            chunk.len = span_len,
+            "intent committed"
+        );
+        let (reply, outcome) = self.send(batch, &claim.files).await;
+        let outcome = self.doubt_absence(outcome).await?;
+        self.settle(attempt, &claim.files, &reply, &outcome).await?;
+        self.count(
+            batch,
+            &claim.files,
+            &outcome,
+            &late.into_inner().unwrap_or_default(),
+        );
+        Ok(Some(outcome))
+    }
+
+    async fn claim(
+        &self,
+        batch: &Batch,
+        files: &[FileId],
+        late: &Mutex<Vec<FileId>>,
+    ) -> Result<Claim, SweepError> {
+        let mark = self.engine.clock.mark();
+        let now = mark.wall;
+        let request = ClaimRequest {
+            sweep: self.sweep,
+            kind: batch.kind(),
+            batch: batch.key,
+            files,
+            at: now,
+            boottime_ms: mark.boottime_ms,
+            budget: self.budget,
+        };
+        let permit = |file: &FileRecord, holds: &Holds| self.permit(file, holds, now, late);
+        Ok(self.engine.ledger.claim(&request, &permit).await?)
+    }
+
+    /// Decides again, inside the claiming transaction, by both roads.
+    fn permit(
+        &self,
+        file: &FileRecord,
+        holds: &Holds,
+        now: Timestamp,
+        late: &Mutex<Vec<FileId>>,
+    ) -> Result<(), String> {
+        let decision = decide(file, self.rules, holds, now);
+        if decision.verdict != Verdict::Due {
+            return Err(format!("not due any more: {:?}", decision.verdict));
+        }
+        if decision.owner.as_ref() != Some(self.policy) {
+            return Err("another policy owns it now".to_owned());
+        }
+        check::permits(file, self.rules, holds, now, Purpose::Send)
+            .map_err(|violation| violation.to_string())?;
+        if decision.deadline_at.is_some_and(|deadline| deadline < now) {
+            late.lock()
+                .expect("no holder of this lock panics")
+                .push(file.key.file.clone());
+        }
+        Ok(())
+    }
+
+    async fn send(&self, batch: &Batch, files: &[FileId]) -> (Reply, Outcome) {
+        let reply = match &batch.address.parent {
+            Parent::Classification(id) => {
+                match DeleteFiles::new(id.clone(), batch.address.batch.clone(), files.to_vec()) {
+                    Ok(request) => self.engine.remote.delete_files(&request).await,
+                    Err(invalid) => Reply::NotSent {
+                        reason: invalid.to_string(),
+                    },
+                }
+            }
+            Parent::Extraction(id) => match files {
+                [file] => {
+                    let request = DeleteExtractionFile {
+                        extraction: id.clone(),
+                        batch: batch.address.batch.clone(),
+                        file: file.clone(),
+                    };
+                    self.engine.remote.delete_extraction_file(&request).await
+                }
+                _ => Reply::NotSent {
+                    reason: "deleteExtraction takes exactly one file".to_owned(),
+                },
+            },
+        };
+        let outcome = match batch.address.parent.module() {
+            Module::Classification => interpret_delete(&reply, files.len()),
+            Module::Extraction => interpret_extraction_delete(&reply),
+        };
+        (reply, outcome)
+    }
+
+    /// A confirmation proves the account; "does not exist" from an unproven one is only a refusal.
+    async fn doubt_absence(&self, outcome: Outcome) -> Result<Outcome, SweepError> {
+        match outcome {
+            Outcome::Confirmed { .. } => {
+                self.account_is_proven().await?;
+                Ok(outcome)
+            }
+            Outcome::Gone if !self.believes_absence() => Ok(Outcome::Refused(Refusal::List {
+                reason: "does not exist, says an account that has not shown any batch of this ledger"
+                    .to_owned(),
+            })),
+            Outcome::Gone
+            | Outcome::NotSent { .. }
+            | Outcome::Refused(_)
+            | Outcome::Wait { .. }
+            | Outcome::ServerError
+            | Outcome::Unknown { .. } => Ok(outcome),
+        }
+    }
+
+    /// Writes the outcome, patiently: the deletion may have happened, so giving up loses knowledge.
+    async fn settle(
+        &self,
+        attempt: AttemptId,
+        files: &[FileId],
+        reply: &Reply,
+        outcome: &Outcome,
+    ) -> Result<(), SweepError> {
+        let event = event_of(outcome);
+        let settlement = Settlement {
+            at: self.engine.clock.now(),
+            outcome: outcome.label(),
+            http_status: reply.status(),
+            detail: outcome.reason().map(str::to_owned),
+            files: files.iter().map(|file| (file.clone(), event)).collect(),
+        };
+        let mut wait = self.engine.settings.backoff;
+        for attempt_no in 1.. {
+            match self.engine.ledger.settle(attempt, &settlement).await {
+                Ok(()) => return Ok(()),
+                Err(LedgerError::Busy | LedgerError::NotWritable { .. }) if attempt_no < SETTLE_TRIES => {
+                    tracing::warn!(
+                        attempt = attempt.0,
+                        "the outcome cannot be written yet; trying again"
+                    );
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(10));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn note_kept(&self, batch: &Batch, claim: &Claim) {
+        if claim.kept.is_empty() {
+            return;
+        }
+        for (file, reason) in &claim.kept {
+            tracing::debug!(sweep.id = self.sweep.0, file.id = %file, reason, "kept at the claim");
+        }
+        let kept = claim.kept.len();
+        tracing::info!(sweep.id = self.sweep.0, batch.id = %batch.address.batch, kept, "files kept at the claim");
+        self.tally.add(|sum| sum.kept += kept as u64);
+    }
+
+    fn count(&self, batch: &Batch, files: &[FileId], outcome: &Outcome, late: &[FileId]) {
+        let n = files.len() as u64;
+        let was_late = files.iter().filter(|file| late.contains(file)).count() as u64;
+        self.tally.add(|sum| {
+            sum.requests += 1;
+            if batch.is_copy {
+                sum.copies += u64::from(matches!(outcome, Outcome::Confirmed { .. } | Outcome::Gone)) * n;
+                return;
+            }
+            sum.sent += n;
+            match outcome {
+                Outcome::Confirmed { .. } => {
+                    sum.deleted += n;
+                    sum.late += was_late;
+                }
+                Outcome::Gone => sum.gone += n,
+                Outcome::NotSent { .. }
+                | Outcome::Refused(_)
+                | Outcome::Wait { .. }
+                | Outcome::ServerError
+                | Outcome::Unknown { .. } => {}
+            }
+        });
+        tracing::info!(
+            sweep.id = self.sweep.0,
+            policy = %self.policy,
+            batch.id = %batch.address.batch,
+            chunk.len = n,
+            outcome = outcome.label(),
+            "delete request settled"
+        );
+    }
+}
+
+/// What an outcome does to each file asked for.
+const fn event_of(outcome: &Outcome) -> FileEvent {
+    match outcome {
+        Outcome::Confirmed { .. } => FileEvent::Confirmed,
+        Outcome::Gone => FileEvent::FoundGone,
+        Outcome::NotSent { .. } | Outcome::Wait { .. } | Outcome::Refused(_) => FileEvent::Released,
+        Outcome::ServerError | Outcome::Unknown { .. } => FileEvent::Lost,
+    }
+}
+
+impl Batch {
+    /// The call that deletes from this batch.
+    pub(super) fn kind(&self) -> AttemptKind {
+        match self.address.parent.module() {
+            Module::Classification => AttemptKind::DeleteFiles,
+            Module::Extraction => AttemptKind::DeleteExtraction,
+        }
+    }
+
+    /// A batch as a file record names it.
+    pub(super) fn of(file: &FileRecord) -> Self {
+        Self {
+            key: file.key.batch,
+            address: Arc::clone(&file.batch),
+            is_copy: file.copy_of.is_some(),
+        }
+    }
+}
+
+/// Whether a refusal is about the list itself, so that a smaller list may pass.
+pub(super) const fn concerns_list(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::List { .. } | Refusal::TooLarge => true,
+        Refusal::Auth { .. } | Refusal::WrongAddress { .. } => false,
+    }
+}

@@ -1,0 +1,256 @@
+//! What has to be true before anything is deleted: the clock, the pause, the breakers, the ledger.
+
+use serde::Serialize;
+
+use super::clock::{Testimony, hear};
+use super::sweep::{Engine, SweepError};
+use crate::extracta::remote::Probe;
+use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};
+
+/// Name of the setting that holds the instant before which the API asked not to be called.
+pub(super) const NOT_BEFORE: &str = "api.not_before";
+
+/// Why nothing (more) is deleted now. Each says what resolves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "stop")]
+pub enum Stop {
+    /// An operator paused it.
+    Paused {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// A breaker is open.
+    Breaker {
+        /// Which.
+        kind: BreakerKind,
+        /// Why it opened.
+        reason: String,
+    },
+    /// The plan is above a limit and waits.
+    Limit {
+        /// Hash of the plan.
+        plan: String,
+        /// The numbers.
+        reason: String,
+    },
+    /// The policy asks for an approval each time.
+    Approval {
+        /// Hash of the plan.
+        plan: String,
+    },
+    /// The API asked to come back later, or cannot be reached.
+    NotBefore {
+        /// When to come back.
+        until: Timestamp,
+    },
+    /// Nothing but the wall clock itself vouches for the time yet.
+    ClockAlone,
+    /// The first deletion of the sweep was confirmed, but the file is still listed.
+    Canary {
+        /// What was seen.
+        reason: String,
+    },
+    /// The process is asked to end.
+    Shutdown,
+}
+
+impl Stop {
+    /// One sentence for the operator, with the command that resolves it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Paused { until, reason } => {
+                format!("paused until {until} ({reason}); `retentiond resume` ends the pause")
+            }
+            Self::Breaker { kind, reason } if kind.heals() => format!(
+                "breaker {} is open: {reason}; it closes by itself once the cause is gone, or by `retentiond breaker reset {}`",
+                kind.name(),
+                kind.name()
+            ),
+            Self::Breaker { kind, reason } => format!(
+                "breaker {} is open: {reason}; look into it, then `retentiond breaker reset {}`",
+                kind.name(),
+                kind.name()
+            ),
+            Self::Limit { plan, reason } => format!(
+                "{reason}; nothing was deleted. Look at it with `retentiond plan`; `retentiond approve {}` lets exactly this plan run",
+                short(plan)
+            ),
+            Self::Approval { plan } => format!(
+                "the policy asks for an approval; `retentiond approve {}` lets exactly this plan run",
+                short(plan)
+            ),
+            Self::NotBefore { until } => format!("the API is not to be called before {until}"),
+            Self::ClockAlone => {
+                "nothing vouches for the wall clock since the restart (the API sent no `Date`)".to_owned()
+            }
+            Self::Canary { reason } => format!("the first deletion was not borne out: {reason}"),
+            Self::Shutdown => "asked to end; the rest goes on with the next start".to_owned(),
+        }
+    }
+}
+
+/// The part of a plan's hash that is shown and typed.
+#[must_use]
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+impl Engine {
+    /// Hears the clock witnesses and looks at pause, breakers and ledger. Runs at every tick, also
+    /// when nothing is due. With `about_to_delete` the API is asked for its clock and the key is tested.
+    ///
+    /// # Errors
+    /// The ledger's; a ledger that was replaced under us is [`SweepError::Replaced`].
+    pub async fn guard(&self, about_to_delete: bool) -> Result<Option<Stop>, SweepError> {
+        if !self.ledger.intact().await? {
+            return Err(SweepError::Replaced);
+        }
+        let open = self.ledger.breakers().await?;
+        let (_, standing) = self.ledger.anomalies().await?;
+        let asks_api = open
+            .iter()
+            .any(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
+            || !standing.is_empty();
+        if let Some(until) = self.not_before().await? {
+            self.hear_clock(None).await?;
+            return Ok(Some(Stop::NotBefore { until }));
+        }
+        let date = if about_to_delete || asks_api {
+            self.ask_api(&open, about_to_delete).await?
+        } else {
+            None
+        };
+        let alone = self.hear_clock(date).await?;
+        if let Some(stop) = self.standing_stop().await? {
+            return Ok(Some(stop));
+        }
+        Ok((about_to_delete && alone).then_some(Stop::ClockAlone))
+    }
+
+    async fn not_before(&self) -> Result<Option<Timestamp>, SweepError> {
+        let until = self
+            .ledger
+            .setting(NOT_BEFORE)
+            .await?
+            .and_then(|text| text.parse::<Timestamp>().ok());
+        Ok(until.filter(|until| self.clock.now() < *until))
+    }
+
+    /// The harmless call: heals or opens the breakers `auth` and `api`, and gives the API's clock.
+    async fn ask_api(
+        &self,
+        open: &[Breaker],
+        about_to_delete: bool,
+    ) -> Result<Option<Timestamp>, SweepError> {
+        let now = self.clock.now();
+        let date = match self.remote.probe().await {
+            Probe::Works { date } => {
+                for breaker in open
+                    .iter()
+                    .filter(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
+                {
+                    self.ledger
+                        .close_breaker(breaker.kind, "the probe succeeded", now)
+                        .await?;
+                    tracing::info!(
+                        breaker = breaker.kind.name(),
+                        "breaker closed: the probe succeeded"
+                    );
+                }
+                date
+            }
+            Probe::Refused { status, date } => {
+                let reason = format!("the API refuses the key (HTTP {status})");
+                self.open_breaker(BreakerKind::Auth, &reason).await?;
+                date
+            }
+            Probe::Unavailable { reason } => {
+                if about_to_delete {
+                    self.open_breaker(BreakerKind::Api, &format!("the API cannot be used: {reason}"))
+                        .await?;
+                }
+                None
+            }
+        };
+        Ok(date)
+    }
+
+    /// Whether the wall clock stands alone; a disagreement opens the breaker `clock`.
+    async fn hear_clock(&self, date: Option<Timestamp>) -> Result<bool, SweepError> {
+        let mark = self.clock.mark();
+        let last = self.ledger.clock_mark().await?;
+        let (_, standing) = self.ledger.anomalies().await?;
+        match hear(&mark, last.as_ref(), &standing, date) {
+            Testimony::Agreed { settled } => {
+                self.clock_agrees(&mark, settled, !standing.is_empty()).await?;
+                Ok(false)
+            }
+            Testimony::Alone => {
+                // No new base before somebody vouches: across boots the old high-water mark stays.
+                if last.is_none() {
+                    self.ledger.set_clock_mark(&mark).await?;
+                }
+                Ok(true)
+            }
+            Testimony::Disagreed(anomaly) => {
+                let reason = format!("the clock witnesses disagree by {} s", anomaly.skew_ms / 1000);
+                if self.ledger.add_anomaly(&anomaly).await? {
+                    tracing::error!(
+                        skew_ms = anomaly.skew_ms,
+                        "clock anomaly: nothing is deleted until it is settled"
+                    );
+                }
+                self.ledger
+                    .open_breaker(BreakerKind::Clock, &reason, mark.wall)
+                    .await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn clock_agrees(&self, mark: &ClockMark, settled: bool, stood: bool) -> Result<(), SweepError> {
+        if settled {
+            self.ledger.reset_high_water(mark).await?;
+        } else {
+            self.ledger.set_clock_mark(mark).await?;
+        }
+        if stood {
+            self.ledger.resolve_anomalies(mark.wall).await?;
+        }
+        if self
+            .ledger
+            .close_breaker(BreakerKind::Clock, "the witnesses agree", mark.wall)
+            .await?
+        {
+            tracing::info!("breaker closed: the clock witnesses agree again");
+        }
+        Ok(())
+    }
+
+    /// Pause and breakers, as they stand in the ledger.
+    pub(super) async fn standing_stop(&self) -> Result<Option<Stop>, SweepError> {
+        let now = self.clock.now();
+        if let Some(pause) = self.ledger.pause().await?.filter(|pause| now < pause.until) {
+            return Ok(Some(Stop::Paused {
+                until: pause.until,
+                reason: pause.reason,
+            }));
+        }
+        // The first in the order of `BreakerKind::ALL`: healing ones first.
+        let mut open = self.ledger.breakers().await?;
+        open.sort_by_key(|breaker| breaker.kind);
+        Ok(open.into_iter().next().map(|b| Stop::Breaker {
+            kind: b.kind,
+            reason: b.reason,
+        }))
+    }
+
+    pub(super) async fn open_breaker(&self, kind: BreakerKind, reason: &str) -> Result<(), SweepError> {
+        tracing::error!(breaker = kind.name(), reason, "breaker opened: deletion stops");
+        self.ledger.open_breaker(kind, reason, self.clock.now()).await?;
+        Ok(())
+    }
+}

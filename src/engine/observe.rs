@@ -1,0 +1,212 @@
+//! Fills in the snapshot from ledger and rules: reads only.
+
+use std::collections::BTreeMap;
+
+use super::gate::short;
+use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
+use crate::model::{Breaker, Pause, PolicyName, Sweep, SweepState, Timestamp};
+use crate::rules::policy::{Mode, Policy, RuleSet};
+use crate::snapshot::{PolicyView, Snapshot, Verdict, WaitingPlan};
+
+/// Setting: how the last reload of the policy file went.
+pub const LAST_RELOAD: &str = "config.last_reload";
+
+/// Setting: when a daemon's loop last turned, so that other processes can say whether one is at work.
+pub const LAST_TURN: &str = "daemon.last_turn";
+
+/// A daemon that has not turned for so long is not at work.
+const TURN_MS: i64 = 120_000;
+
+/// Waiting plans older than this are history.
+const WAITING_MS: i64 = 31 * 24 * 3_600_000;
+
+/// The picture at `now`.
+///
+/// # Errors
+/// The ledger's.
+pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Result<Snapshot, LedgerError> {
+    let tallies = ledger.tallies(now).await?;
+    let mut policies = Vec::new();
+    for policy in &rules.policies {
+        let last = ledger.sweeps(Some(&policy.name), 1).await?.into_iter().next();
+        policies.push(view(
+            policy,
+            rules,
+            tallies.get(&Some(policy.name.clone())),
+            last,
+            now,
+        ));
+    }
+    let holds = ledger.holds(Some(now)).await?;
+    let pause = ledger.pause().await?.filter(|pause| now < pause.until);
+    let (clock_anomalies, _) = ledger.anomalies().await?;
+    let turn = ledger
+        .setting(LAST_TURN)
+        .await?
+        .and_then(|text| text.parse().ok());
+    let mut snapshot = Snapshot {
+        verdict: Verdict::Ok,
+        sentence: String::new(),
+        at: now,
+        version: env!("CARGO_PKG_VERSION"),
+        unowned: tallies
+            .get(&None)
+            .and_then(|t| t.by_state.get("live"))
+            .copied()
+            .unwrap_or(0),
+        files: totals(&tallies),
+        breakers: ledger.breakers().await?,
+        pause,
+        holds: holds.len() as u64,
+        holds_review_overdue: holds
+            .iter()
+            .filter(|h| h.review_by.is_some_and(|by| by <= now))
+            .count() as u64,
+        waiting: waiting(ledger, &policies, now).await?,
+        policies,
+        clock_anomalies,
+        daemon_last_turn: turn,
+        last_reload: ledger.setting(LAST_RELOAD).await?,
+    };
+    (snapshot.verdict, snapshot.sentence) = judge(&snapshot, now);
+    Ok(snapshot)
+}
+
+fn view(
+    policy: &Policy,
+    rules: &RuleSet,
+    tally: Option<&Tally>,
+    last_sweep: Option<Sweep>,
+    now: Timestamp,
+) -> PolicyView {
+    let none = Tally::default();
+    let tally = tally.unwrap_or(&none);
+    PolicyView {
+        policy: policy.name.to_string(),
+        mode: match policy.mode {
+            Mode::Observe => "observe",
+            Mode::Enforce => "enforce",
+        },
+        delete_after: policy.delete_after.to_string(),
+        live: tally.by_state.get("live").copied().unwrap_or(0),
+        due: tally.due,
+        overdue: tally.overdue,
+        oldest_overdue: tally.oldest_overdue,
+        next_due: tally.next_due,
+        without_due: tally.without_due,
+        next_run: policy.schedule.next_after(now, &rules.zone),
+        last_sweep,
+    }
+}
+
+fn totals(tallies: &BTreeMap<Option<PolicyName>, Tally>) -> BTreeMap<&'static str, u64> {
+    let mut totals = BTreeMap::new();
+    for (state, count) in tallies.values().flat_map(|tally| &tally.by_state) {
+        *totals.entry(*state).or_default() += count;
+    }
+    totals
+}
+
+/// The newest waiting plan of each policy whose latest sweep was stopped by it.
+async fn waiting(
+    ledger: &dyn Ledger,
+    policies: &[PolicyView],
+    now: Timestamp,
+) -> Result<Vec<WaitingPlan>, LedgerError> {
+    let since = now.checked_add_millis(-WAITING_MS).unwrap_or(now);
+    let approved = ledger.approvals(now).await?;
+    let stored = ledger.waiting_plans(since).await?;
+    let newest = |view: &&PolicyView| -> Option<StoredPlan> {
+        let sweep = view.last_sweep.as_ref()?;
+        let plan = sweep.summary.plan.as_deref()?;
+        let stopped = sweep.state == SweepState::Stopped && !approved.iter().any(|a| a.plan == plan);
+        stored
+            .iter()
+            .find(|stored| stopped && stored.hash == plan)
+            .cloned()
+    };
+    Ok(policies
+        .iter()
+        .filter_map(|view| newest(&view))
+        .map(|plan| WaitingPlan {
+            policy: plan.policy.to_string(),
+            files: plan.files,
+            reason: plan.waits_for.unwrap_or_default(),
+            command: format!("retentiond approve {}", short(&plan.hash)),
+        })
+        .collect())
+}
+
+fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
+    let count = |state: &str| s.files.get(state).copied().unwrap_or(0);
+    let overdue: u64 = s
+        .policies
+        .iter()
+        .filter(|p| p.mode == "enforce")
+        .map(|p| p.overdue)
+        .sum();
+    let idle = s.daemon_last_turn.is_none_or(|at| now.millis_since(at) > TURN_MS);
+    if let Some(breaker) = s.breakers.first() {
+        (Verdict::Stopped, stopped(breaker))
+    } else if overdue > 0 {
+        let why = s
+            .pause
+            .as_ref()
+            .map_or_else(|| reason_of_delay(s, idle), |pause| paused(pause));
+        (
+            Verdict::Overdue,
+            format!("{overdue} files are past their deadline; {why}"),
+        )
+    } else if let Some(pause) = &s.pause {
+        (Verdict::Paused, paused(pause))
+    } else if let Some(plan) = s.waiting.first() {
+        let (policy, files, reason, command) = (&plan.policy, plan.files, &plan.reason, &plan.command);
+        (
+            Verdict::Waiting,
+            format!("a plan of `{policy}` with {files} files waits ({reason}); {command}"),
+        )
+    } else if count("unknown") + count("quarantined") > 0 {
+        let (unknown, quarantined) = (count("unknown"), count("quarantined"));
+        let sentence = format!(
+            "{unknown} outcomes are unknown (probed by the next sweep), {quarantined} files are quarantined (`retentiond quarantine list`)"
+        );
+        (Verdict::Unsettled, sentence)
+    } else if idle {
+        (
+            Verdict::Idle,
+            "no daemon has been at work in the last two minutes; nothing runs by itself".to_owned(),
+        )
+    } else {
+        (Verdict::Ok, "nothing to do".to_owned())
+    }
+}
+
+fn stopped(breaker: &Breaker) -> String {
+    let name = breaker.kind.name();
+    let after = if breaker.kind.heals() {
+        "it closes by itself once the cause is gone, or by"
+    } else {
+        "look into it, then"
+    };
+    format!(
+        "breaker {name} is open: {}; {after} `retentiond breaker reset {name}`",
+        breaker.reason
+    )
+}
+
+fn paused(pause: &Pause) -> String {
+    format!(
+        "paused until {} ({}); `retentiond resume` ends it",
+        pause.until, pause.reason
+    )
+}
+
+fn reason_of_delay(s: &Snapshot, idle: bool) -> String {
+    if let Some(plan) = s.waiting.first() {
+        return format!("a plan waits: {}", plan.command);
+    }
+    if idle {
+        return "no daemon is at work: `systemctl start retentiond`".to_owned();
+    }
+    "the last sweeps say why: `retentiond history`, `retentiond hold list`".to_owned()
+}

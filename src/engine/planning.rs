@@ -1,0 +1,87 @@
+//! From the ledger to a plan: the same road for a dry run and for a sweep, and no remote on it.
+
+use crate::ledger::{After, Ledger, LedgerError};
+use crate::model::{PolicyName, Timestamp};
+use crate::rules::check::Violation;
+use crate::rules::decide::hint;
+use crate::rules::plan::{Plan, PlanBuilder};
+use crate::rules::policy::{Policy, RuleSet};
+
+/// Files a page when candidates are read.
+const PAGE: u32 = 10_000;
+
+/// Files a page when hints are renewed.
+const REHINT_PAGE: u32 = 20_000;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The independent checker contradicts the decision: a defect; nothing may be deleted.
+    #[error("the checker refuses the plan: {0}")]
+    Check(#[from] Violation),
+    /// No such policy.
+    #[error("the policy file has no policy called `{0}`")]
+    NoPolicy(PolicyName),
+}
+
+/// Brings every live file's hints to the rules in force. Cheap when they are; resumable when not.
+///
+/// `progress` hears the number of files decided so far.
+///
+/// # Errors
+/// The ledger's.
+pub async fn refresh_hints(
+    ledger: &dyn Ledger,
+    rules: &RuleSet,
+    now: Timestamp,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<u64, LedgerError> {
+    if ledger.adopt_rules(&rules.digest, &rules.describe(), now).await? {
+        return Ok(0);
+    }
+    let mut seen = 0;
+    loop {
+        let page = ledger
+            .rehint(&rules.digest, REHINT_PAGE, &|file| hint(file, rules))
+            .await?;
+        seen += page.seen;
+        progress(seen);
+        if page.finished {
+            return Ok(seen);
+        }
+    }
+}
+
+/// What a sweep of `policy` would do at `now`.
+///
+/// The hints must be current ([`refresh_hints`]); each candidate is decided anew all the same.
+///
+/// # Errors
+/// The ledger's, and [`PlanError::Check`] when the independent checker disagrees.
+pub async fn make_plan(
+    ledger: &dyn Ledger,
+    rules: &RuleSet,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Plan, PlanError> {
+    let holds = crate::model::Holds::new(ledger.holds(Some(now)).await?);
+    let live = ledger.live(&policy.name).await?;
+    let mut builder = PlanBuilder::new(policy, rules, &holds, live, now);
+    let mut after: Option<After> = None;
+    loop {
+        let page = ledger.due(&policy.name, now, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        let due_at = last.due_at.unwrap_or(now);
+        after = Some(After {
+            due_at,
+            key: last.key.clone(),
+        });
+        for file in &page {
+            builder.consider(file);
+        }
+    }
+    Ok(builder.finish()?)
+}

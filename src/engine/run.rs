@@ -1,0 +1,204 @@
+//! What the parts of one running sweep share.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Stop;
+use super::sweep::{Engine, SweepError};
+use super::tally::Tally;
+use crate::model::{BatchAddress, BatchKey, BreakerKind, FileId, PolicyName, SweepId};
+use crate::rules::policy::RuleSet;
+
+/// A batch of this sweep.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    pub(super) key: BatchKey,
+    pub(super) address: Arc<BatchAddress>,
+    /// Its files are linked copies: they do not count against limits.
+    pub(super) is_copy: bool,
+}
+
+/// A list that was answered by 500: one of its files may be the cause.
+#[derive(Debug)]
+pub(super) struct Suspect {
+    pub(super) batch: Batch,
+    pub(super) files: Vec<FileId>,
+}
+
+/// Requests that bisection may cost in one sweep; the rest waits for the next.
+pub(super) const BISECTION_REQUESTS: u32 = 64;
+
+/// So many failures in a row without a success, and the API counts as unavailable.
+const FAILURES_IN_A_ROW: u32 = 3;
+
+/// First files that may be refused before the sweep stops.
+const CANARY_TRIES: u32 = 3;
+
+/// Setting: the account that has shown a batch of this ledger.
+const ACCOUNT_SEEN: &str = "account.seen";
+
+/// One running sweep of one policy.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) rules: &'a RuleSet,
+    pub(super) policy: &'a PolicyName,
+    pub(super) sweep: SweepId,
+    /// Most files that this sweep may send, over restarts too.
+    pub(super) budget: u64,
+    pub(super) tally: Tally,
+    pub(super) suspects: Mutex<Vec<Suspect>>,
+    pub(super) bisections: AtomicU32,
+    /// Most files a request: falls when the API finds a list too long.
+    pub(super) chunk: AtomicUsize,
+    /// This account has shown a batch of the ledger, or confirmed a deletion. Until then "does not
+    /// exist" may only mean that the key is somebody else's.
+    proven: AtomicBool,
+    /// One deletion of this sweep was verified: the rest may follow.
+    canary: AtomicBool,
+    canary_tries: AtomicU32,
+    cancel: &'a CancellationToken,
+    halt: Mutex<Option<Stop>>,
+    failures: AtomicU32,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        rules: &'a RuleSet,
+        policy: &'a PolicyName,
+        sweep: SweepId,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            engine,
+            rules,
+            policy,
+            sweep,
+            budget: 0,
+            tally: Tally::default(),
+            suspects: Mutex::default(),
+            bisections: AtomicU32::new(0),
+            chunk: AtomicUsize::new(engine.settings.files_per_request),
+            proven: AtomicBool::new(false),
+            canary: AtomicBool::new(false),
+            canary_tries: AtomicU32::new(0),
+            cancel,
+            halt: Mutex::default(),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether this key has shown before that it sees the ledger's batches.
+    pub(super) async fn learn_account(&self) -> Result<(), SweepError> {
+        let seen = self.engine.ledger.setting(ACCOUNT_SEEN).await?;
+        self.proven
+            .store(seen == Some(self.engine.remote.account()), Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// This key sees what the ledger knows: "does not exist" may be believed from now on.
+    pub(super) async fn account_is_proven(&self) -> Result<(), SweepError> {
+        if !self.proven.swap(true, Ordering::SeqCst) {
+            let account = self.engine.remote.account();
+            self.engine
+                .ledger
+                .set_setting(ACCOUNT_SEEN, Some(&account))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Whether "does not exist" may be believed.
+    pub(super) fn believes_absence(&self) -> bool {
+        let proven = self.proven.load(Ordering::SeqCst);
+        if !proven {
+            tracing::warn!(
+                "the API does not know a batch of the ledger, and this key has not shown any other: is it the right account?"
+            );
+        }
+        proven
+    }
+
+    /// Whether one deletion of this sweep has been borne out.
+    pub(super) fn has_canary(&self) -> bool {
+        self.canary.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn canary_sang(&self) {
+        self.canary.store(true, Ordering::SeqCst);
+    }
+
+    /// A first file was refused; three of them stop the sweep. Whether it is stopped.
+    pub(super) fn canary_failed(&self) -> bool {
+        let stops = self.canary_tries.fetch_add(1, Ordering::SeqCst) + 1 >= CANARY_TRIES;
+        if stops {
+            let reason = format!("none of the first {CANARY_TRIES} files could be deleted");
+            self.halt(Stop::Canary { reason });
+        }
+        stops
+    }
+
+    /// Stops the sweep; the first reason stays.
+    pub(super) fn halt(&self, stop: Stop) {
+        self.halt
+            .lock()
+            .expect("no holder of this lock panics")
+            .get_or_insert(stop);
+    }
+
+    /// Why the sweep has to stop, if it has.
+    pub(super) fn halted(&self) -> Option<Stop> {
+        let halt = self.halt.lock().expect("no holder of this lock panics").clone();
+        halt.or_else(|| self.cancel.is_cancelled().then_some(Stop::Shutdown))
+    }
+
+    /// Opens a breaker and stops the sweep.
+    pub(super) async fn trip(&self, kind: BreakerKind, reason: &str) -> Result<(), SweepError> {
+        self.engine.open_breaker(kind, reason).await?;
+        self.halt(Stop::Breaker {
+            kind,
+            reason: reason.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Something worked: the API is there.
+    pub(super) fn note_success(&self) {
+        self.failures.store(0, Ordering::SeqCst);
+    }
+
+    /// Something failed without a clear answer; three in a row are an outage.
+    pub(super) async fn note_failure(&self, reason: &str) -> Result<(), SweepError> {
+        if self.failures.fetch_add(1, Ordering::SeqCst) + 1 >= FAILURES_IN_A_ROW {
+            self.trip(
+                BreakerKind::Api,
+                &format!("several requests in a row failed, the last: {reason}"),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Waits, unless the sweep is asked to end meanwhile; whether it waited to the end.
+    pub(super) async fn pause(&self, wait: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = self.cancel.cancelled() => false,
+        }
+    }
+
+    /// A pause from another process (`retentiond pause`) or a breaker stops a sweep between chunks.
+    pub(super) async fn look_around(&self) -> Result<Option<Stop>, SweepError> {
+        if let Some(stop) = self.halted() {
+            return Ok(Some(stop));
+        }
+        if let Some(stop) = self.engine.standing_stop().await? {
+            self.halt(stop.clone());
+            return Ok(Some(stop));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,457 @@
+//! One sweep of one policy: gates → recover → plan → limits → canary → batches → summary.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::Target;
+use super::chunk::CHUNK_SIZE;
+use super::clock::Clock;
+use super::gate::Stop;
+use super::planning::{PlanError, make_plan, refresh_hints};
+use super::run::{Batch, Run};
+use crate::extracta::Remote;
+use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened, StoredPlan};
+use crate::model::{FileKey, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
+use crate::rules::check;
+use crate::rules::limits::{Ruling, judge};
+use crate::rules::plan::Plan;
+use crate::rules::policy::{Mode, Policy, RuleSet};
+
+/// How the engine goes about it; from `[extracta]` of the policy file.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Most file ids in one request.
+    pub files_per_request: usize,
+    /// Batches side by side.
+    pub concurrency: usize,
+    /// Look at each batch before and after.
+    pub verify: bool,
+    /// Look for linked extraction copies and delete them first.
+    pub linked_copies: bool,
+    /// First back-off; doubled at each try.
+    pub backoff: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            files_per_request: 100,
+            concurrency: 4,
+            verify: true,
+            linked_copies: true,
+            backoff: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The part of the house that deletes. Whoever builds one holds the deleter's lock.
+pub struct Engine {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) remote: Arc<dyn Remote>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: Settings,
+}
+
+/// A sweep that is asked for.
+#[derive(Debug, Clone)]
+pub struct SweepRequest {
+    /// The policy.
+    pub policy: PolicyName,
+    /// The scheduled instant; `None` for a manual one.
+    pub occurrence: Option<Timestamp>,
+    /// What asks.
+    pub trigger: Trigger,
+}
+
+/// How a sweep ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "ending")]
+pub enum Ending {
+    /// Everything planned is settled, or nothing was due.
+    Done,
+    /// The policy only observes: nothing was sent.
+    Observed,
+    /// This occurrence has been swept before.
+    AlreadyDone,
+    /// Something stands in the way.
+    Stopped {
+        /// What.
+        by: Stop,
+    },
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Serialize)]
+pub struct SweepReport {
+    /// The sweep's number.
+    pub sweep: SweepId,
+    /// The policy.
+    pub policy: PolicyName,
+    /// How it ended.
+    #[serde(flatten)]
+    pub ending: Ending,
+    /// Its counts.
+    pub summary: SweepSummary,
+}
+
+/// Why a sweep could not go on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The ledger failed; what was under way is found at the next start.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No plan can be made, or the checker refuses it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Another file lies where the ledger was.
+    #[error("the ledger file was replaced or removed while in use: nothing more is deleted until a restart")]
+    Replaced,
+}
+
+impl Engine {
+    /// The engine over an open ledger. `_lock` is the right to delete.
+    #[must_use]
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        remote: Arc<dyn Remote>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        _lock: &crate::ledger::DeleterLock,
+    ) -> Self {
+        Self {
+            ledger,
+            remote,
+            clock,
+            settings,
+        }
+    }
+
+    /// Under the lock every `deleting` file is an orphan of a crash: it becomes `unknown`.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn recover(&self) -> Result<u64, SweepError> {
+        let orphans = self.ledger.recover_orphans(self.clock.now()).await?;
+        if orphans > 0 {
+            tracing::warn!(
+                files = orphans,
+                "an earlier run was interrupted; its outcomes are unknown and will be probed"
+            );
+        }
+        Ok(orphans)
+    }
+
+    /// Runs one sweep to its end, or until `cancel`.
+    ///
+    /// # Errors
+    /// [`SweepError`]; a sweep that was begun stays open and is resumed.
+    pub async fn sweep(
+        &self,
+        rules: &RuleSet,
+        request: &SweepRequest,
+        cancel: &CancellationToken,
+    ) -> Result<SweepReport, SweepError> {
+        let policy = rules
+            .policy(&request.policy)
+            .ok_or_else(|| PlanError::NoPolicy(request.policy.clone()))?;
+        let open = OpenSweep {
+            policy: request.policy.clone(),
+            occurrence: request.occurrence,
+            trigger: request.trigger,
+            at: self.clock.now(),
+            digest: rules.digest.clone(),
+        };
+        let (sweep, sent) = match self.ledger.open_sweep(&open).await? {
+            Opened::New(sweep) => (sweep, 0),
+            Opened::Resumed { sweep, sent } => (sweep, sent),
+            Opened::AlreadyDone(sweep) => {
+                let policy = request.policy.clone();
+                let summary = SweepSummary::default();
+                return Ok(SweepReport {
+                    sweep,
+                    policy,
+                    ending: Ending::AlreadyDone,
+                    summary,
+                });
+            }
+        };
+        tracing::info!(sweep.id = sweep.0, policy = %policy.name, trigger = ?request.trigger, "sweep begins");
+        let mut run = Run::new(self, rules, &policy.name, sweep, cancel);
+        if let Some(size) = self
+            .ledger
+            .setting(CHUNK_SIZE)
+            .await?
+            .and_then(|text| text.parse::<usize>().ok())
+        {
+            run.chunk.fetch_min(size.max(1), Ordering::SeqCst);
+        }
+        run.learn_account().await?;
+        let ending = self.pass(&mut run, policy, sent).await?;
+        self.close(&run, ending).await
+    }
+
+    async fn pass(&self, run: &mut Run<'_>, policy: &Policy, sent: u64) -> Result<Ending, SweepError> {
+        self.recover().await?;
+        refresh_hints(self.ledger.as_ref(), run.rules, self.clock.now(), &|seen| {
+            tracing::info!(files = seen, "deciding files under the changed rules");
+        })
+        .await?;
+        let unknown = !self.ledger.unknown(1).await?.is_empty();
+        let now = self.clock.now();
+        let due = !self.ledger.due(&policy.name, now, None, 1).await?.is_empty();
+        let unverified = !self.unverified(1).await?.is_empty();
+        let deletes = unknown || unverified || (policy.mode == Mode::Enforce && due);
+        if let Some(stop) = self.guard(deletes).await? {
+            self.count_due(run, policy).await?;
+            return Ok(Ending::Stopped { by: stop });
+        }
+        if unknown {
+            run.probe_unknown().await?;
+        }
+        if unverified {
+            run.look_at_unverified().await?;
+        }
+        let plan = make_plan(self.ledger.as_ref(), run.rules, policy, self.clock.now()).await?;
+        note_plan(run, &plan);
+        if policy.mode == Mode::Observe {
+            return Ok(Ending::Observed);
+        }
+        if let Some(stop) = run.halted() {
+            return Ok(Ending::Stopped { by: stop });
+        }
+        match self.rule(run, policy, plan, sent).await? {
+            Ok(plan) => self.execute(run, &plan).await?,
+            Err(stop) => return Ok(Ending::Stopped { by: stop }),
+        }
+        Ok(run.halted().map_or(Ending::Done, |by| Ending::Stopped { by }))
+    }
+
+    /// A stopped sweep still says how much is due.
+    async fn count_due(&self, run: &Run<'_>, policy: &Policy) -> Result<(), SweepError> {
+        let plan = make_plan(self.ledger.as_ref(), run.rules, policy, self.clock.now()).await?;
+        note_plan(run, &plan);
+        Ok(())
+    }
+
+    /// Limits and approvals: the plan that may run, or what it waits for.
+    async fn rule(
+        &self,
+        run: &mut Run<'_>,
+        policy: &Policy,
+        plan: Plan,
+        sent: u64,
+    ) -> Result<Result<Plan, Stop>, SweepError> {
+        if let Some(approved) = self.approved(policy, &plan).await? {
+            check::plan(&approved, approved.due(), policy, &run.rules.limits, sent, true)
+                .map_err(PlanError::Check)?;
+            run.budget = sent + approved.due();
+            return Ok(Ok(approved));
+        }
+        let limits = &run.rules.limits;
+        match judge(&plan, policy, limits, sent, false) {
+            Ruling::Proceed { files } => {
+                check::plan(&plan, files, policy, limits, sent, false).map_err(PlanError::Check)?;
+                let plan = plan.oldest(files);
+                run.budget = sent + plan.files.len() as u64;
+                self.store(run, &plan, None).await?;
+                Ok(Ok(plan))
+            }
+            Ruling::Stop { excess } => {
+                let reason = excess
+                    .iter()
+                    .map(|e| e.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                self.store(run, &plan, Some(&reason)).await?;
+                Ok(Err(Stop::Limit {
+                    plan: plan.hash,
+                    reason,
+                }))
+            }
+            Ruling::AwaitApproval => {
+                self.store(run, &plan, Some("the policy asks for an approval each time"))
+                    .await?;
+                Ok(Err(Stop::Approval { plan: plan.hash }))
+            }
+        }
+    }
+
+    /// What an approval in force lets through of this plan: exactly the approved files that are still
+    /// due; it may shrink, never grow.
+    async fn approved(&self, policy: &Policy, plan: &Plan) -> Result<Option<Plan>, SweepError> {
+        let now = self.clock.now();
+        for approval in self
+            .ledger
+            .approvals(now)
+            .await?
+            .into_iter()
+            .filter(|a| a.policy == policy.name)
+        {
+            let files: HashSet<FileKey> = self
+                .ledger
+                .plan_files(&approval.plan)
+                .await?
+                .into_iter()
+                .collect();
+            let shrunk = plan.only(&|batch, file| {
+                files.contains(&FileKey {
+                    batch,
+                    file: file.clone(),
+                })
+            });
+            if shrunk.due() > 0 {
+                tracing::info!(policy = %policy.name, files = shrunk.files.len(), "an approved plan runs");
+                return Ok(Some(shrunk));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn store(&self, run: &Run<'_>, plan: &Plan, waits_for: Option<&str>) -> Result<(), SweepError> {
+        let stored = StoredPlan {
+            hash: plan.hash.clone(),
+            policy: plan.policy.clone(),
+            at: plan.at,
+            files: plan.files.len() as u64,
+            waits_for: waits_for.map(str::to_owned),
+        };
+        let files: Vec<FileKey> = if waits_for.is_some() {
+            plan.files
+                .iter()
+                .map(|f| FileKey {
+                    batch: f.key(),
+                    file: f.file(),
+                })
+                .collect()
+        } else {
+            Vec::new()
+        };
+        self.ledger.store_plan(&stored, &files, run.sweep).await?;
+        Ok(())
+    }
+
+    /// Batch after batch until one deletion has been verified, then side by side.
+    async fn execute(&self, run: &Run<'_>, plan: &Plan) -> Result<(), SweepError> {
+        let mut batches = by_batch(plan).into_iter();
+        while !run.has_canary() && run.halted().is_none() {
+            let Some((batch, targets)) = batches.next() else {
+                break;
+            };
+            run.sweep_batch(&batch, targets).await?;
+        }
+        if run.has_canary() {
+            stream::iter(batches)
+                .map(Ok::<_, SweepError>)
+                .try_for_each_concurrent(self.settings.concurrency, |(batch, targets)| async move {
+                    run.sweep_batch(&batch, targets).await
+                })
+                .await?;
+        }
+        run.settle_suspects().await?;
+        self.use_up_approvals(run).await
+    }
+
+    /// An approval whose plan has been through is spent.
+    async fn use_up_approvals(&self, run: &Run<'_>) -> Result<(), SweepError> {
+        if run.halted().is_some() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        for approval in self
+            .ledger
+            .approvals(now)
+            .await?
+            .into_iter()
+            .filter(|a| a.policy == *run.policy)
+        {
+            self.ledger.use_up(&approval.plan, run.sweep, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self, run: &Run<'_>, ending: Ending) -> Result<SweepReport, SweepError> {
+        let mut summary = run.tally.read();
+        summary.unknown = self.ledger.unknown(10_000).await?.len() as u64;
+        let state = match &ending {
+            Ending::Done | Ending::Observed | Ending::AlreadyDone => SweepState::Done,
+            Ending::Stopped { by } => {
+                summary.note = Some(by.sentence());
+                state_of(by)
+            }
+        };
+        self.ledger
+            .close_sweep(run.sweep, state, &summary, self.clock.now())
+            .await?;
+        let note = summary.note.as_deref().unwrap_or("");
+        tracing::info!(
+            sweep.id = run.sweep.0,
+            policy = %run.policy,
+            state = state.name(),
+            due = summary.due,
+            deleted = summary.deleted,
+            gone = summary.gone,
+            verified = summary.verified,
+            kept = summary.kept,
+            unknown = summary.unknown,
+            quarantined = summary.quarantined,
+            note,
+            "sweep ends"
+        );
+        Ok(SweepReport {
+            sweep: run.sweep,
+            policy: run.policy.clone(),
+            ending,
+            summary,
+        })
+    }
+}
+
+/// What waits for an operator's look is over with this occurrence; all else goes on by itself.
+const fn state_of(by: &Stop) -> SweepState {
+    match by {
+        Stop::Shutdown => SweepState::Cut,
+        Stop::NotBefore { .. } | Stop::Breaker { .. } | Stop::Paused { .. } | Stop::ClockAlone => {
+            SweepState::Postponed
+        }
+        Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,
+    }
+}
+
+fn note_plan(run: &Run<'_>, plan: &Plan) {
+    run.tally.add(|sum| {
+        sum.live = plan.live;
+        sum.due = plan.files.len() as u64;
+        sum.held = plan.held;
+        sum.plan = Some(plan.hash.clone());
+    });
+}
+
+/// The plan's files by batch, in the plan's order of first appearance.
+fn by_batch(plan: &Plan) -> Vec<(Batch, Vec<Target>)> {
+    let mut place = std::collections::HashMap::new();
+    let mut batches: Vec<(Batch, Vec<Target>)> = Vec::new();
+    for file in &plan.files {
+        let at = *place.entry(file.key()).or_insert_with(|| {
+            let batch = Batch {
+                key: file.key(),
+                address: Arc::clone(file.batch()),
+                is_copy: false,
+            };
+            batches.push((batch, Vec::new()));
+            batches.len() - 1
+        });
+        if let Some((_, targets)) = batches.get_mut(at) {
+            targets.push(Target {
+                file: file.file(),
+                deadline_at: file.deadline_at,
+            });
+        }
+    }
+    batches
+}

@@ -1,0 +1,56 @@
+//! First match, spelled out.
+
+use crate::model::{FileRecord, Parent};
+use crate::rules::matching::{Criteria, Matcher};
+
+pub(super) fn means(matcher: &Matcher, file: &FileRecord) -> bool {
+    match matcher {
+        Matcher::Everything => true,
+        Matcher::Where { all_of, except: None } => fits(all_of, file),
+        Matcher::Where {
+            all_of,
+            except: Some(except),
+        } => fits(all_of, file) && !fits(except, file),
+    }
+}
+
+fn fits(wanted: &Criteria, file: &FileRecord) -> bool {
+    let address = match &file.copy_of {
+        Some(original) => &original.batch,
+        None => &*file.batch,
+    };
+    if let Some(ids) = &wanted.classification {
+        match &address.parent {
+            Parent::Classification(id) if ids.contains(id.as_str()) => {}
+            Parent::Classification(_) | Parent::Extraction(_) => return false,
+        }
+    }
+    if let Some(ids) = &wanted.extraction {
+        match &address.parent {
+            Parent::Extraction(id) if ids.contains(id.as_str()) => {}
+            Parent::Classification(_) | Parent::Extraction(_) => return false,
+        }
+    }
+    if let Some(globs) = &wanted.batch {
+        let mut any = false;
+        for glob in globs {
+            any |= glob.matcher.is_match(address.batch.as_str());
+        }
+        if !any {
+            return false;
+        }
+    }
+    if let Some(types) = &wanted.document_type {
+        match &file.document_type {
+            Some(own) if types.iter().any(|t| **t == **own) => {}
+            Some(_) | None => return false,
+        }
+    }
+    for (key, values) in &wanted.labels {
+        match file.labels.get(key) {
+            Some(own) if values.iter().any(|value| value == own) => {}
+            Some(_) | None => return false,
+        }
+    }
+    true
+}

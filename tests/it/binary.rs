@@ -1,0 +1,327 @@
+//! The command line as a user meets it: what it prints and how it exits.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Desk {
+    dir: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let text = format!(
+            r#"timezone = "Europe/Berlin"
+labels = ["tenant"]
+
+[extracta]
+base_url = "http://127.0.0.1:9/api/v1"
+
+[ledger]
+url = "sqlite:{}"
+
+[[policy]]
+name = "letters"
+match = {{ classification = "-OKI_FueqSWiExyfS310" }}
+delete_after = "30 days"
+schedule = "0 3 * * *"
+mode = "enforce"
+"#,
+            desk.path("ledger.db").display()
+        );
+        std::fs::write(desk.path("policies.toml"), text).unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        run(&self.path("policies.toml"), args)
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend_from_slice(args);
+        let output = self.run(&all);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}; {output:?}"))
+    }
+
+    fn record(&self, rows: &str) -> Output {
+        std::fs::write(self.path("rows.jsonl"), rows).unwrap();
+        let rows = self.path("rows.jsonl");
+        self.run(&["record", rows.to_str().unwrap()])
+    }
+}
+
+fn run(config: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_retentiond"))
+        .arg("-c")
+        .arg(config)
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+const ROW: &str = r#"{"classification_id":"-OKI_FueqSWiExyfS310","batch_id":"aB3dE5gH7j","file_id":"-OKI_FueqSWiExyfS311","uploaded_at":"2025-03-01T21:20:33Z"}"#;
+
+#[test]
+fn a_typo_in_the_policy_file_exits_78_with_the_caret_on_the_word() {
+    let desk = Desk::new();
+    let text = std::fs::read_to_string(desk.path("policies.toml"))
+        .unwrap()
+        .replace("delete_after", "delete_aftr");
+    std::fs::write(desk.path("policies.toml"), text).unwrap();
+    let output = desk.run(&["check"]);
+    assert_eq!(output.status.code(), Some(78));
+    let shown = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = shown.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.contains("delete_aftr ="))
+        .unwrap_or_else(|| panic!("{shown}"));
+    let column = lines[at].find("delete_aftr").unwrap();
+    assert_eq!(lines[at + 1].find('^'), Some(column), "{shown}");
+    assert!(shown.contains("delete_after"), "{shown}");
+}
+
+#[test]
+fn a_bad_row_is_named_by_line_and_nothing_is_kept_unless_asked() {
+    let desk = Desk::new();
+    let bad = ROW.replace("-OKI_FueqSWiExyfS311", "");
+    let rows = format!("{ROW}\n{bad}\n");
+    let output = desk.record(&rows);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("line 2: ") && shown.contains("nothing was kept"),
+        "{shown}"
+    );
+    assert_eq!(
+        desk.run(&["explain", "-OKI_FueqSWiExyfS311"]).status.code(),
+        Some(1)
+    );
+    let file = desk.path("rows.jsonl");
+    let kept = desk.json(&["record", file.to_str().unwrap(), "--keep-good"]);
+    assert_eq!(
+        (&kept["added"], &kept["refused_total"]),
+        (&Value::from(1), &Value::from(1))
+    );
+    let again = desk.json(&["record", file.to_str().unwrap(), "--keep-good"]);
+    assert_eq!(
+        (&again["added"], &again["known"]),
+        (&Value::from(0), &Value::from(1))
+    );
+}
+
+#[test]
+fn plan_explain_and_schedule_speak_the_documented_json() {
+    let desk = Desk::new();
+    assert!(desk.record(ROW).status.success());
+    let plan = desk.json(&["plan"]);
+    assert_eq!(plan["plan"]["verdict"], "deletes");
+    assert_eq!(plan["plan"]["hash"].as_str().map(str::len), Some(64));
+    let row = &plan["policies"][0];
+    assert_eq!(
+        (&row["policy"], &row["mode"], &row["due"], &row["sent"]),
+        (&"letters".into(), &"enforce".into(), &1.into(), &1.into())
+    );
+    let file = &plan["files"][0];
+    assert_eq!(file["file_id"], "-OKI_FueqSWiExyfS311");
+    assert_eq!(file["batch_id"], "aB3dE5gH7j");
+    assert_eq!(file["classification_id"], "-OKI_FueqSWiExyfS310");
+    assert_eq!(file["starts_at"], "2025-03-01T21:20:33Z");
+    // 1 March + 30 days is 31 March; due when it is over, in Berlin's summer time.
+    assert_eq!(file["due_at"], "2025-03-31T22:00:00Z");
+    assert_eq!(file["deadline_at"], "2025-04-01T22:00:00Z");
+    assert!(file["reason"].as_str().is_some_and(|reason| !reason.is_empty()));
+    let explained = desk.json(&["explain", "-OKI_FueqSWiExyfS311"]);
+    assert_eq!(
+        (&explained["state"], &explained["policy"]),
+        (&"live".into(), &"letters".into())
+    );
+    assert!(
+        explained["steps"]
+            .as_array()
+            .is_some_and(|steps| steps.len() >= 3)
+    );
+    assert_eq!(explained["attempts"], Value::Array(Vec::new()));
+    let schedule = desk.json(&["schedule", "--next", "2", "--from", "2026-03-28T12:00:00Z"]);
+    assert_eq!(
+        schedule["policies"][0]["next"],
+        serde_json::json!(["2026-03-29T01:00:00Z", "2026-03-30T01:00:00Z"])
+    );
+}
+
+#[test]
+fn a_plan_at_a_later_time_shows_what_is_due_then() {
+    let desk = Desk::new();
+    let fresh = ROW.replace("2025-03-01T21:20:33Z", "2025-03-02T10:00:00Z");
+    assert!(desk.record(&fresh).status.success());
+    assert_eq!(
+        desk.json(&["plan", "--at", "2025-04-01T21:59:59Z"])["policies"][0]["due"],
+        0
+    );
+    assert_eq!(
+        desk.json(&["plan", "--at", "2025-04-01T22:00:00Z"])["policies"][0]["due"],
+        1
+    );
+}
+
+#[test]
+fn overdue_files_are_the_first_thing_that_status_says() {
+    let desk = Desk::new();
+    assert!(desk.record(ROW).status.success());
+    let output = desk.run(&["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.starts_with("OVERDUE  1 files are past their deadline"),
+        "{shown}"
+    );
+    assert_eq!(desk.json(&["status"])["verdict"], "overdue");
+}
+
+#[test]
+fn a_hold_covers_at_once_and_is_listed() {
+    let desk = Desk::new();
+    assert!(desk.record(ROW).status.success());
+    let placed = desk.json(&[
+        "hold",
+        "add",
+        "--file",
+        "-OKI_FueqSWiExyfS311",
+        "--reason",
+        "litigation",
+    ]);
+    assert_eq!((&placed["hold"], &placed["covers"]), (&1.into(), &1.into()));
+    assert_eq!(desk.json(&["plan"])["policies"][0]["held"], 1);
+    assert_eq!(
+        desk.json(&["hold", "list"])["holds"].as_array().map(Vec::len),
+        Some(1)
+    );
+    let released = desk.json(&["hold", "release", "1", "--reason", "settled"]);
+    assert!(released["covers_until"].is_string());
+    assert_eq!(
+        desk.json(&["plan"])["policies"][0]["held"],
+        1,
+        "the cool-down still covers it"
+    );
+}
+
+#[test]
+fn without_the_api_a_sweep_exits_75_and_without_a_key_5() {
+    let desk = Desk::new();
+    assert!(desk.record(ROW).status.success());
+    let with_key = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
+        command
+            .arg("-c")
+            .arg(desk.path("policies.toml"))
+            .arg("sweep")
+            .env_remove("EXTRACTA_API_KEY");
+        command
+    };
+    assert_eq!(with_key().output().unwrap().status.code(), Some(5));
+    assert_eq!(
+        with_key()
+            .env("EXTRACTA_API_KEY", "k")
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(75)
+    );
+}
+
+#[test]
+fn every_reading_verb_prints_one_json_object() {
+    let desk = Desk::new();
+    assert!(desk.record(ROW).status.success());
+    let verbs: [&[&str]; 12] = [
+        &["check"],
+        &["plan"],
+        &["explain", "-OKI_FueqSWiExyfS311"],
+        &["forecast", "--days", "5"],
+        &["schedule"],
+        &["status"],
+        &["history"],
+        &["hold", "list"],
+        &["approve"],
+        &["breaker", "list"],
+        &["quarantine", "list"],
+        &["ledger", "stats"],
+    ];
+    for verb in verbs {
+        assert!(desk.json(verb).is_object(), "{verb:?}");
+    }
+    assert_eq!(
+        desk.json(&["ledger", "check", "--deep"])["problems"],
+        Value::Array(Vec::new())
+    );
+}
+
+#[test]
+fn init_writes_a_file_that_check_accepts_and_never_writes_over_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    assert!(run(Path::new("unused"), &["init", path]).status.success());
+    assert!(
+        run(&dir.path().join("policies.toml"), &["check"])
+            .status
+            .success()
+    );
+    assert_eq!(run(Path::new("unused"), &["init", path]).status.code(), Some(1));
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(Path::new("unused"), &["completions", "bash"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("retentiond"));
+    assert!(
+        run(Path::new("unused"), &["man", dir.path().to_str().unwrap()])
+            .status
+            .success()
+    );
+    assert!(dir.path().join("retentiond.1").exists());
+    assert!(dir.path().join("retentiond-plan.1").exists());
+}
+
+#[test]
+fn the_demo_shows_the_whole_job_and_agrees_with_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("demo");
+    let output = Command::new(env!("CARGO_BIN_EXE_retentiond"))
+        .args(["--json", "demo", "--dir"])
+        .arg(&place)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let end: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(end["differences"], Value::Array(Vec::new()));
+    // 12 of 13 applications (one is held), 4 passports with 4 copies, 6 contracts; 7 tax originals stay.
+    assert_eq!(
+        (
+            &end["files_deleted_at_the_server"],
+            &end["files_left_at_the_server"]
+        ),
+        (&26.into(), &8.into())
+    );
+    let status = run(
+        &place.join("policies.toml"),
+        &["--json", "history", "--limit", "0"],
+    );
+    let history: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(
+        history["attempts"]
+            .as_array()
+            .is_some_and(|attempts| attempts.len() >= 6)
+    );
+}

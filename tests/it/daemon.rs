@@ -1,0 +1,403 @@
+//! The real binary as a service, against a sandbox, with the machine's own clock.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger};
+use retentiond::model::{FileId, FileState, Finding};
+use retentiond::sandbox::{
+    Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle,
+};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// Longest wait for something that has to happen; reached only by a failure.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+struct Service {
+    dir: TempDir,
+    sandbox: Sandbox,
+    server: SandboxHandle,
+    classifications: Vec<String>,
+    schedule: &'static str,
+    later: &'static str,
+}
+
+impl Service {
+    /// Three policies, beating every two seconds: two seconds, four seconds, thirty days.
+    async fn new() -> Self {
+        Self::beating("*/2 * * * * *", "2 seconds", "4 seconds").await
+    }
+
+    async fn beating(schedule: &'static str, soon: &str, later: &'static str) -> Self {
+        let sandbox = Sandbox::start(SandboxConfig::unpaced()).await.unwrap();
+        let server = sandbox.handle();
+        let types = [DocumentType::named("letter")];
+        let classifications = ["soon", "later", "never"]
+            .map(|name| server.seed_classification(name, &types))
+            .to_vec();
+        let service = Self {
+            dir: tempfile::tempdir().unwrap(),
+            sandbox,
+            server,
+            classifications,
+            schedule,
+            later,
+        };
+        service.write_policies(soon);
+        service
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write_policies(&self, soon: &str) {
+        let policies: String = [("soon", soon), ("later", self.later), ("never", "30 days")]
+            .iter()
+            .zip(&self.classifications)
+            .map(|((name, period), classification)| {
+                format!(
+                    "\n[[policy]]\nname = \"{name}\"\nmatch = {{ classification = \"{classification}\" }}\ndelete_after = \"{period}\"\nschedule = \"{}\"\nmode = \"enforce\"\n",
+                    self.schedule
+                )
+            })
+            .collect();
+        let text = format!(
+            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n{policies}",
+            self.sandbox.base_url(),
+            self.path("ledger.db").display()
+        );
+        std::fs::write(self.path("policies.toml"), text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
+        command.arg("-c").arg(self.path("policies.toml")).args(args);
+        command
+            .env("EXTRACTA_API_KEY", retentiond::sandbox::DEFAULT_KEY)
+            .kill_on_drop(true);
+        command
+    }
+
+    fn daemon(&self) -> Child {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))
+            .unwrap();
+        self.command(&["daemon"])
+            .stderr(Stdio::from(log))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    async fn run(&self, args: &[&str]) -> std::process::Output {
+        self.command(args).output().await.unwrap()
+    }
+
+    /// So many batches in each classification, each of `files` files, recorded from upload answers.
+    async fn upload(&self, batches: [usize; 3], files: usize) {
+        let mut answers = String::new();
+        for (classification, batches) in self.classifications.iter().zip(batches) {
+            for _ in 0..batches {
+                let batch = self
+                    .server
+                    .seed_batch(Module::Classification, classification)
+                    .unwrap();
+                let ids = self.server.seed_files(classification, &batch, files).unwrap();
+                let listed: Vec<_> = ids
+                    .iter()
+                    .map(|id| json!({"fileId": id, "fileName": "secret-name.pdf", "url": "https://storage/secret"}))
+                    .collect();
+                let answer = json!({"status": "uploaded", "classificationId": classification, "batchId": batch, "files": listed});
+                answers.push_str(&format!("{answer}\n"));
+            }
+        }
+        std::fs::write(self.path("answers.json"), answers).unwrap();
+        let answers = self.path("answers.json");
+        let output = self
+            .run(&["record", answers.to_str().unwrap(), "--as", "response"])
+            .await;
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    async fn wait(&self, what: &str, condition: impl Fn(&SandboxHandle) -> bool) {
+        if tokio::time::timeout(PATIENCE, self.server.await_until(condition))
+            .await
+            .is_err()
+        {
+            panic!(
+                "{what} did not happen; log:\n{}",
+                std::fs::read_to_string(self.path("log")).unwrap()
+            );
+        }
+    }
+
+    fn left_of(&self, classification: &str) -> usize {
+        left_of(&self.server, classification)
+    }
+
+    async fn wait_until_all_due_are_gone(&self) {
+        let [soon, later, _] = self.classifications.as_slice() else {
+            panic!("three classifications")
+        };
+        let (soon, later) = (soon.clone(), later.clone());
+        self.wait("the deletion of all due files", move |s| {
+            left_of(s, &soon) + left_of(s, &later) == 0
+        })
+        .await;
+    }
+
+    /// File by file: the sandbox, the ledger, and the record of how it came about.
+    async fn assert_truth(&self, expected_left: usize) {
+        let ledger = SqliteLedger::open(self.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+            .await
+            .unwrap();
+        let there: HashSet<String> = self.server.files().into_iter().map(|f| f.file_id).collect();
+        assert_eq!(there.len(), expected_left);
+        assert_eq!(
+            self.left_of(&self.classifications[2]),
+            expected_left,
+            "only files that are not due are left"
+        );
+        for gone in self.server.deleted() {
+            assert_eq!(gone.cause, Cause::Listed);
+            let id = FileId::new(gone.file_id.as_str()).unwrap();
+            let records = ledger.find(&id).await.unwrap();
+            assert_eq!(records.len(), 1);
+            assert!(
+                matches!(records[0].state, FileState::Deleted | FileState::Gone),
+                "{:?}",
+                records[0]
+            );
+            let filter = HistoryFilter {
+                file: Some(id.clone()),
+                limit: 10,
+                ..Default::default()
+            };
+            let attempts = ledger.history(&filter).await.unwrap();
+            assert!(!attempts.is_empty(), "each deletion has its attempt");
+            if records[0].state == FileState::Deleted {
+                let confirmed = attempts
+                    .iter()
+                    .find(|a| a.outcome.as_deref() == Some("confirmed"))
+                    .unwrap();
+                let row = confirmed.files.iter().find(|f| f.file_id == id).unwrap();
+                assert_eq!(
+                    row.finding,
+                    Some(Finding::Absent),
+                    "each confirmed deletion is verified"
+                );
+            }
+        }
+        for id in &there {
+            let records = ledger.find(&FileId::new(id.as_str()).unwrap()).await.unwrap();
+            assert_eq!(records[0].state, FileState::Live);
+        }
+        let requested: HashSet<String> = self
+            .server
+            .requests()
+            .into_iter()
+            .filter(|r| r.endpoint == Endpoint::DeleteFiles)
+            .flat_map(|r| r.file_ids)
+            .collect();
+        assert!(
+            requested.is_disjoint(&there),
+            "no file that is not due was ever asked for"
+        );
+        assert_eq!(ledger.check(true).await.unwrap(), Vec::<String>::new());
+    }
+}
+
+fn left_of(server: &SandboxHandle, classification: &str) -> usize {
+    server
+        .files()
+        .iter()
+        .filter(|f| f.parent_id == classification)
+        .count()
+}
+
+fn terminate(child: &Child) {
+    signal(child, rustix::process::Signal::TERM);
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[tokio::test]
+async fn the_daemon_deletes_what_is_due_on_schedule_and_nothing_else() {
+    let service = Service::new().await;
+    service.upload([4; 3], 25).await;
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    // The last batch's second look, then an orderly end.
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(100).await;
+}
+
+#[tokio::test]
+async fn killed_at_the_worst_moment_it_reaches_the_same_end() {
+    let service = Service::new().await;
+    service.upload([4; 3], 25).await;
+    // An answer that takes a while: the daemon dies with the request under way, after the deletion.
+    let slow = Fault::at(Endpoint::DeleteFiles).delay_ms(200).after(3).times(4);
+    service.server.add_fault(slow).unwrap();
+    for round in 1..=3_u64 {
+        let mut daemon = service.daemon();
+        service
+            .wait("some requests", |s| {
+                s.request_count(Endpoint::DeleteFiles) >= 3 * round
+            })
+            .await;
+        daemon.kill().await.unwrap();
+    }
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    wait_until_settled(&service).await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(100).await;
+}
+
+/// The main job at its documented size: 10,000 files in 100 batches under 3 policies.
+async fn ten_thousand() -> Service {
+    let service = Service::beating("* * * * *", "30 seconds", "60 seconds").await;
+    service.upload([33, 33, 34], 100).await;
+    service
+}
+
+#[tokio::test]
+#[ignore = "needs minutes: the schedule beats once a minute"]
+async fn ten_thousand_files_are_swept_by_the_daemon_on_a_one_minute_cron() {
+    let service = ten_thousand().await;
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(3400).await;
+}
+
+#[tokio::test]
+#[ignore = "needs minutes: the schedule beats once a minute"]
+async fn ten_thousand_files_reach_the_same_end_through_kill_9() {
+    let service = ten_thousand().await;
+    for requests in [1, 5, 20] {
+        let mut daemon = service.daemon();
+        service
+            .wait("some requests", |s| {
+                s.request_count(Endpoint::DeleteFiles) >= requests
+            })
+            .await;
+        daemon.kill().await.unwrap();
+    }
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    wait_until_settled(&service).await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(3400).await;
+}
+
+/// Until no outcome is unknown.
+async fn wait_until_settled(service: &Service) {
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !ledger.unknown(1).await.unwrap().is_empty() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "unknown outcomes do not settle"
+        );
+        let looks = service.server.request_count(Endpoint::GetResults);
+        service
+            .wait("another look", move |s| {
+                s.request_count(Endpoint::GetResults) > looks
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_deleter_exits_7_and_names_the_first() {
+    let service = Service::new().await;
+    service.upload([1; 3], 2).await;
+    let mut daemon = service.daemon();
+    service
+        .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
+        .await;
+    let output = service.run(&["sweep"]).await;
+    assert_eq!(output.status.code(), Some(7));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains(&daemon.id().unwrap().to_string()), "{message}");
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
+    let service = Service::new().await;
+    service.upload([1; 3], 2).await;
+    // Nothing may be due yet: the policies keep for an hour.
+    service.write_policies("1 hour");
+    let mut daemon = service.daemon();
+    service
+        .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
+        .await;
+    let good = std::fs::read_to_string(service.path("policies.toml")).unwrap();
+    let typed = good.replace("\"1 hour\"", "\"1 huor\"");
+    std::fs::write(service.path("policies.toml"), typed).unwrap();
+    signal(&daemon, rustix::process::Signal::HUP);
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    reload_says(&service, &ledger, "refused").await;
+    assert_eq!(
+        service.left_of(&service.classifications[0]),
+        2,
+        "the last good set stays in force"
+    );
+    std::fs::write(
+        service.path("policies.toml"),
+        good.replace("\"1 hour\"", "\"2 seconds\""),
+    )
+    .unwrap();
+    signal(&daemon, rustix::process::Signal::HUP);
+    reload_says(&service, &ledger, "taken").await;
+    let soon = service.classifications[0].clone();
+    service
+        .wait("deletion by the new rules", move |s| left_of(s, &soon) == 0)
+        .await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+}
+
+async fn reload_says(service: &Service, ledger: &SqliteLedger, word: &str) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let said = ledger.setting("config.last_reload").await.unwrap();
+        if said.is_some_and(|said| said.starts_with(word)) {
+            return;
+        }
+        let log = || std::fs::read_to_string(service.path("log")).unwrap();
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the reload was not {word}; log:\n{}",
+            log()
+        );
+        // The schedule beats every two seconds: each beat is an event to look again at.
+        tokio::task::yield_now().await;
+    }
+}
