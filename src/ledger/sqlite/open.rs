@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::fault::during;
 use super::{Identity, LedgerError, Slot, SqliteLedger, migrate};
@@ -19,6 +20,8 @@ use super::{Identity, LedgerError, Slot, SqliteLedger, migrate};
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// How long to wait for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait where SQLite itself does not.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Page caches in KiB, as SQLite spells it. The writer's is given back after big work
 /// (`shrink_memory`), the readers' stay small: an idle daemon has 20 MiB in all.
 const WRITER_CACHE: &str = "-65536";
@@ -45,6 +48,17 @@ impl SqliteLedger {
     /// `NotWritable`, `Busy` and `Damaged` as SQLite says.
     pub async fn open(url_or_path: &str, mode: OpenMode) -> Result<Self, LedgerError> {
         let path = path_of(url_or_path)?;
+        let until = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            match Self::open_once(path.clone(), mode).await {
+                // Turning on WAL does not wait for another process that does the same, it fails.
+                Err(LedgerError::Busy) if Instant::now() < until => tokio::time::sleep(BUSY_PAUSE).await,
+                done => return done,
+            }
+        }
+    }
+
+    async fn open_once(path: PathBuf, mode: OpenMode) -> Result<Self, LedgerError> {
         let found = migrate::Found::at(&path).await?;
         match mode {
             OpenMode::ReadOnly => found.ready_to_read(&path)?,

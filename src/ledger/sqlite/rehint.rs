@@ -199,10 +199,10 @@ async fn page_after(
 ) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "files f",
-        "WHERE (f.batch, f.file_id) > (?1, ?2)
+        "WHERE (f.file_id, f.batch) > (?2, ?1)
            AND f.state IN (0, 4)
            AND f.rule_set <> ?3
-         ORDER BY f.batch, f.file_id
+         ORDER BY f.file_id, f.batch
          LIMIT ?4"
     ))
     .bind(batch)

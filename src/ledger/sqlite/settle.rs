@@ -175,8 +175,8 @@ pub(super) async fn sent_before(
          FROM json_each(?3) j
          WHERE EXISTS (
              SELECT 1
-             FROM attempt_files l
-             JOIN attempts a ON a.id = l.attempt
+             FROM attempt_files l -- CROSS keeps the order: by file, not by sweep
+             CROSS JOIN attempts a ON a.id = l.attempt
              WHERE l.file_id = j.value
                AND a.sweep = ?1
                AND a.batch = ?2
