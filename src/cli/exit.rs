@@ -81,7 +81,9 @@ impl From<&Stop> for Exit {
             | Stop::Paused { .. }
             | Stop::Limit { .. }
             | Stop::Approval { .. }
+            | Stop::HoldWithoutPolicy { .. }
             | Stop::Canary { .. } => Self::Stopped,
+            Stop::Incomplete { .. } => Self::Unsettled,
             Stop::Shutdown => Self::Failed,
         }
     }

@@ -53,7 +53,7 @@ async fn a_clock_that_jumps_ahead_deletes_nothing_and_the_api_does_not_vouch_for
 async fn an_anomaly_is_noticed_although_nothing_is_due() {
     let world = World::new().await;
     let engine = world.engine();
-    engine.guard(false).await.unwrap();
+    engine.guard(true).await.unwrap();
     world.clock.jump(3_600_000);
     assert!(matches!(
         engine.guard(false).await.unwrap(),
