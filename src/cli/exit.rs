@@ -71,11 +71,11 @@ impl From<&Stop> for Exit {
             }
             | Stop::NotBefore { .. } => Self::Unavailable,
             Stop::Breaker {
-                kind: BreakerKind::Integrity | BreakerKind::Rollback,
+                kind: BreakerKind::Integrity,
                 ..
             } => Self::Integrity,
             Stop::Breaker {
-                kind: BreakerKind::Disk | BreakerKind::Collateral,
+                kind: BreakerKind::Collateral,
                 ..
             }
             | Stop::Paused { .. }

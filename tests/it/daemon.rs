@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger};
+use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
 use retentiond::model::{FileId, FileState, Finding, Timestamp};
 use retentiond::sandbox::{
     Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle,
@@ -406,4 +406,47 @@ async fn reload_says(service: &Service, ledger: &SqliteLedger, word: &str) {
         // The schedule beats every two seconds: each beat is an event to look again at.
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_policy_turned_to_observe_stops_the_sweep_under_way() {
+    let service = Service::new().await;
+    service.upload([20, 0, 0], 10).await;
+    // Each delete takes a while, so that the sweep lasts.
+    service
+        .server
+        .add_fault(Fault::at(Endpoint::DeleteFiles).delay_ms(300).always())
+        .unwrap();
+    let mut daemon = service.daemon();
+    service
+        .wait("the sweep", |s| s.request_count(Endpoint::DeleteFiles) >= 3)
+        .await;
+    let text = std::fs::read_to_string(service.path("policies.toml")).unwrap();
+    std::fs::write(
+        service.path("policies.toml"),
+        text.replace("\"enforce\"", "\"observe\""),
+    )
+    .unwrap();
+    signal(&daemon, rustix::process::Signal::HUP);
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    reload_says(&service, &ledger, "taken").await;
+    let then = service.server.request_count(Endpoint::DeleteFiles);
+    let name = retentiond::model::PolicyName::new("soon").unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    // The next sweep of the policy has run to its end, and only observed.
+    while ledger.sweeps(Some(&name), 1).await.unwrap()[0].state != retentiond::model::SweepState::Done {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "no sweep observed; log:\n{}",
+            service.log()
+        );
+        tokio::task::yield_now().await;
+    }
+    let more = service.server.request_count(Endpoint::DeleteFiles) - then;
+    assert!(more <= 4, "only requests under way may end: {more} more");
+    assert!(service.left_of(&service.classifications[0]) > 0);
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
 }
