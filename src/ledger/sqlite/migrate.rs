@@ -139,7 +139,8 @@ async fn upgrade(
         }
         // Another process was quicker.
         Found::Ledger { .. } => return Ok(()),
-        Found::Nothing | Found::Foreign { .. } => {
+        Found::Foreign { problem } => return Err(not_ours(path, problem)),
+        Found::Nothing => {
             sqlx::query("PRAGMA journal_mode = WAL")
                 .execute(&mut *connection)
                 .await
