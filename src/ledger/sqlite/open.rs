@@ -28,6 +28,8 @@ const WRITER_CACHE: &str = "-65536";
 const READER_CACHE: &str = "-2048";
 /// Pages of WAL before a checkpoint: 64 MiB, the bound of faults.md D16.
 const WAL_AUTOCHECKPOINT: &str = "16384";
+/// Bytes that the log's file is cut back to after a checkpoint, should it have grown beyond.
+const WAL_FILE: &str = "67108864";
 
 /// How a ledger is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +145,7 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT)
+        .pragma("journal_size_limit", WAL_FILE)
 }
 
 pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {
