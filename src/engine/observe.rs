@@ -149,10 +149,7 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
     if let Some(breaker) = s.breakers.first() {
         (Verdict::Stopped, stopped(breaker))
     } else if overdue > 0 {
-        let why = s
-            .pause
-            .as_ref()
-            .map_or_else(|| reason_of_delay(s, idle), |pause| paused(pause));
+        let why = s.pause.as_ref().map_or_else(|| reason_of_delay(s, idle), paused);
         (
             Verdict::Overdue,
             format!("{overdue} files are past their deadline; {why}"),

@@ -278,6 +278,9 @@ pub trait Sweeps: Send + Sync {
     /// Opens a sweep; an occurrence is unique per policy.
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError>;
 
+    /// The files that a sweep has asked for, apart from copies and from those that were released again.
+    async fn sent_in(&self, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError>;
+
     /// Ends a sweep.
     async fn close_sweep(
         &self,
@@ -290,10 +293,12 @@ pub trait Sweeps: Send + Sync {
     /// The latest sweeps, newest first; of one policy or of all.
     async fn sweeps(&self, policy: Option<&PolicyName>, limit: u32) -> Result<Vec<Sweep>, LedgerError>;
 
-    /// The latest scheduled instant of `policy` that has a sweep, and how that sweep stands.
+    /// The latest scheduled instant of `policy`, not after `now`, that has a sweep, and how that sweep
+    /// stands. (A clock that once ran ahead may have left instants of the future.)
     async fn last_occurrence(
         &self,
         policy: &PolicyName,
+        now: Timestamp,
     ) -> Result<Option<(Timestamp, SweepState)>, LedgerError>;
 
     /// When `policy` was first seen under a schedule (the start of its catch-up); set on first asking.
