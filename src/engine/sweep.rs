@@ -1,6 +1,6 @@
 //! One sweep of one policy: gates → recover → plan → limits → canary → batches → summary.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -363,14 +363,15 @@ impl Engine {
             return Ok(());
         }
         let now = self.clock.now();
-        for approval in self
-            .ledger
-            .approvals(now)
-            .await?
+        let approvals = self.ledger.approvals(now).await?;
+        // Approving a plan twice gives one leave: both are used up at once.
+        let plans: BTreeSet<String> = approvals
             .into_iter()
             .filter(|a| a.policy == *run.policy)
-        {
-            self.ledger.use_up(&approval.plan, run.sweep, now).await?;
+            .map(|a| a.plan)
+            .collect();
+        for plan in &plans {
+            self.ledger.use_up(plan, run.sweep, now).await?;
         }
         Ok(())
     }

@@ -92,11 +92,13 @@ impl CrashLedger {
         }
         let mut state = self.shared.state();
         state.note(format_args!("claim {} of sweep {}: {:?}", attempt.0, request.sweep.0, short(&claim.files)));
-        if let Some(claims) = state.claims_while_stopped.as_mut() {
+        let (at, most) = (request.at.as_millis(), state.concurrency);
+        if let Some((until, claims)) = state.pause.as_mut().filter(|(until, _)| at < *until) {
             *claims += 1;
-        }
-        if state.claims_while_stopped.is_some_and(|claims| claims > state.concurrency) {
-            state.violate("STOP", "claims go on under a pause");
+            if *claims > most {
+                let text = format!("claims go on under a pause until {until}");
+                state.violate("STOP", text);
+            }
         }
         for (file, batch) in addresses {
             let objection = state.files.get(&file).map_or_else(
@@ -126,7 +128,7 @@ pub async fn happen(shared: &Shared, event: Event) {
             let pause = Pause { until: now.checked_add_millis(DAY).unwrap(), reason: "sim".to_owned(), since: now };
             shared.real().set_pause(Some(&pause), now).await.unwrap();
             let mut state = shared.state();
-            state.claims_while_stopped = Some(0);
+            state.pause = Some((pause.until.as_millis(), 0));
             state.count("pause in a sweep");
         }
         Event::Jump(by) => {

@@ -55,7 +55,6 @@ pub struct SimHold {
 
 /// The part behind the lock.
 pub struct State {
-    pub seed: u64,
     pub rng: Rng,
     /// True time, in milliseconds.
     pub truth: i64,
@@ -77,8 +76,8 @@ pub struct State {
     pub confirmed: BTreeSet<FileId>,
     /// Files that the API has lied about.
     pub lied: BTreeSet<FileId>,
-    /// Since when a pause or a standing breaker is in force: claims since.
-    pub claims_while_stopped: Option<usize>,
+    /// Wall clock at which a pause ends, and claims since it began.
+    pub pause: Option<(i64, usize)>,
     pub script: Script,
     pub steps: u64,
     pub injected: u64,

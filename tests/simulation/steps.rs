@@ -413,7 +413,7 @@ impl World {
     pub async fn resume(&self) {
         self.begin("the pause ends");
         self.real().set_pause(None, at(self.shared.wall())).await.unwrap();
-        self.state().claims_while_stopped = None;
+        self.state().pause = None;
     }
 
     pub async fn reset_breakers(&self) {

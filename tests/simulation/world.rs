@@ -80,7 +80,6 @@ impl World {
             ..Plan::default()
         };
         let mut state = State {
-            seed,
             rng: rng.split(),
             truth: BEGINNING,
             store: Store::default(),
@@ -95,7 +94,7 @@ impl World {
             approved: BTreeMap::new(),
             confirmed: BTreeSet::new(),
             lied: BTreeSet::new(),
-            claims_while_stopped: None,
+            pause: None,
             script: Script::default(),
             steps: 0,
             injected: 0,
