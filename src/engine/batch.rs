@@ -140,8 +140,7 @@ impl Run<'_> {
             self.delete_listed(batch, alone, listed).await?;
             // All that has been asked for so far is missing by now.
             let looked = self.verify(batch, &files[..=at], listed).await?;
-            let state = self.engine.ledger.states(batch.key, alone).await?;
-            match state.first().map(|(_, state)| *state) {
+            match self.state_of_canary(batch, alone).await? {
                 _ if self.halted().is_some() => return Ok(&[]),
                 _ if !looked => {
                     // Confirmed perhaps, but not seen: nothing follows on a word alone.
@@ -169,6 +168,25 @@ impl Run<'_> {
             }
         }
         Ok(&[])
+    }
+
+    /// Where the first file stands. An unknown outcome is looked at also where verification is off: left
+    /// unknown, one bad file would stop this and every later sweep before the files behind it.
+    async fn state_of_canary(
+        &self,
+        batch: &Batch,
+        alone: &[FileId],
+    ) -> Result<Option<FileState>, SweepError> {
+        let state = async || -> Result<Option<FileState>, SweepError> {
+            let states = self.engine.ledger.states(batch.key, alone).await?;
+            Ok(states.first().map(|(_, state)| *state))
+        };
+        let found = state().await?;
+        if found == Some(FileState::Unknown) && !self.engine.settings.verify && self.halted().is_none() {
+            self.second_look(batch, alone, None).await?;
+            return state().await;
+        }
+        Ok(found)
     }
 
     async fn delete_chunks(&self, batch: &Batch, files: &[FileId]) -> Result<(), SweepError> {

@@ -359,6 +359,7 @@ impl Engine {
         plan: &Plan,
     ) -> Result<Option<(String, Plan)>, SweepError> {
         let now = self.clock.now();
+        let mut spent = HashSet::new();
         for approval in self
             .ledger
             .approvals(now)
@@ -382,7 +383,10 @@ impl Engine {
                 tracing::info!(policy = %policy.name, files = shrunk.due(), "an approved plan runs");
                 return Ok(Some((approval.plan, shrunk)));
             }
-            self.ledger.use_up(&approval.plan, run.sweep, now).await?;
+            // A plan that was approved twice is spent once.
+            if spent.insert(approval.plan.clone()) {
+                self.ledger.use_up(&approval.plan, run.sweep, now).await?;
+            }
         }
         Ok(None)
     }
