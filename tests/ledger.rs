@@ -1,7 +1,8 @@
 //! What a ledger promises, sentence by sentence of `src/ledger/contract.rs`, for every backend.
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
-//! `sqlite_file` holds what is particular to a file: foreign and newer ones, locks, crashes.
+//! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
+//! callers; `lock` the right to delete; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,6 +26,8 @@ mod figures;
 mod holds;
 #[path = "ledger/intake.rs"]
 mod intake;
+#[path = "ledger/lock.rs"]
+mod lock;
 #[path = "ledger/measure.rs"]
 mod measure;
 #[path = "ledger/notes.rs"]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use retentiond::ledger::{Claims, Figures, Hinted, Intake, OpenMode, Sweeps};
 use retentiond::ledger::{Opened, Rehinted, Rules, SqliteLedger};
-use retentiond::model::{FileId, Timestamp};
+use retentiond::model::{FileId, SweepState, SweepSummary, Timestamp};
 use retentiond::outcome::FileEvent;
 use tokio::time::Instant;
 
@@ -111,7 +111,15 @@ async fn measure() {
     ledger.falling_due(at(0), &bounds).await.unwrap();
     println!("forecast of 30 days: {:?}", begun.elapsed());
 
-    claims(&ledger, &first.iter().map(|f| f.key.clone()).collect::<Vec<_>>()).await;
+    ledger.close().await;
+    let sweeping = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "measure::measure_a_sweep", "--ignored", "--nocapture"])
+        .env(LEDGER, &path)
+        .status();
+    assert!(sweeping.unwrap().success());
+    let ledger = SqliteLedger::open(path.to_str().unwrap(), OpenMode::ReadWrite)
+        .await
+        .unwrap();
     rehint(&ledger).await;
     let begun = Instant::now();
     assert_eq!(ledger.check(true).await.unwrap(), Vec::<String>::new());
@@ -119,22 +127,33 @@ async fn measure() {
     println!("resident at the end: {} KiB", resident_kib());
 }
 
-async fn claims(ledger: &SqliteLedger, due: &[retentiond::model::FileKey]) {
+const LEDGER: &str = "RETENTIOND_TEST_LEDGER";
+
+/// In a process of its own, so that its memory is the ledger's and not that of a million test rows.
+#[tokio::test]
+#[ignore = "started by `measure`"]
+async fn measure_a_sweep() {
+    let Ok(path) = std::env::var(LEDGER) else { return };
+    let ledger = SqliteLedger::open(&path, OpenMode::ReadWrite).await.unwrap();
+    println!("resident, just opened: {} KiB", resident_kib());
     let Opened::New(sweep) = ledger.open_sweep(&open("q", None)).await.unwrap() else {
         panic!("a new one");
     };
-    let mut by_batch: std::collections::BTreeMap<_, Vec<FileId>> = std::collections::BTreeMap::new();
-    for key in due {
-        by_batch.entry(key.batch).or_default().push(key.file.clone());
-    }
     let (mut claiming, mut settling, mut calls) = (Duration::ZERO, Duration::ZERO, 0_u32);
-    for (batch, files) in by_batch {
-        for chunk in files.chunks(100).filter(|chunk| chunk.len() == 100) {
+    loop {
+        let due = ledger.due(&policy("q"), at(0), None, 1000).await.unwrap();
+        let Some(first) = due.first().map(|file| file.key.batch) else {
+            break;
+        };
+        let files: Vec<FileId> = due
+            .into_iter()
+            .filter(|file| file.key.batch == first)
+            .map(|f| f.key.file)
+            .collect();
+        for chunk in files.chunks(100) {
             let begun = Instant::now();
-            let claim = ledger
-                .claim(&request(sweep, batch, chunk, 1_000_000), &|_, _| Ok(()))
-                .await
-                .unwrap();
+            let asked = request(sweep, first, chunk, 1_000_000);
+            let claim = ledger.claim(&asked, &|_, _| Ok(())).await.unwrap();
             claiming += begun.elapsed();
             let mut settlement = settlement(&[], FileEvent::Confirmed);
             settlement.files = chunk.iter().map(|f| (f.clone(), FileEvent::Confirmed)).collect();
@@ -149,6 +168,12 @@ async fn claims(ledger: &SqliteLedger, due: &[retentiond::model::FileKey]) {
         claiming / calls,
         settling / calls
     );
+    println!("resident, in the sweep: {} KiB", resident_kib());
+    ledger
+        .close_sweep(sweep, SweepState::Done, &SweepSummary::default(), at(1))
+        .await
+        .unwrap();
+    println!("resident, after the sweep: {} KiB", resident_kib());
 }
 
 async fn rehint(ledger: &SqliteLedger) {

@@ -14,6 +14,7 @@ for_every_backend![
     a_second_look_is_marked_once_on_the_last_attempt,
     a_file_still_there_is_unknown_again,
     a_second_look_at_files_never_attempted_marks_nothing,
+    deletions_without_a_second_look_are_listed,
 ];
 
 async fn a_note_moves_what_it_may_and_leaves_the_rest(world: World) {
@@ -188,4 +189,31 @@ async fn a_second_look_at_files_never_attempted_marks_nothing(world: World) {
         0
     );
     assert_eq!(world.ledger.verified(batch, &[], at(110)).await.unwrap(), 0);
+}
+
+async fn deletions_without_a_second_look_are_listed(world: World) {
+    let batch = world.record_due(&["f1", "f2", "f3", "f4"]).await;
+    let sweep = world.sweep().await;
+    world.attempt(sweep, batch, &["f4"], FileEvent::Confirmed).await;
+    world
+        .attempt(sweep, batch, &["f1", "f2"], FileEvent::Confirmed)
+        .await;
+    world.attempt(sweep, batch, &["f3"], FileEvent::FoundGone).await;
+    let listed = async |since: i64, page: u32| -> Vec<String> {
+        let found = world.ledger.unverified(at(since), page).await.unwrap();
+        found
+            .iter()
+            .map(|file| file.key.file.as_str().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        listed(101, 9).await,
+        ["f4", "f1", "f2"],
+        "settled at that very instant"
+    );
+    assert_eq!(listed(101, 2).await, ["f4", "f1"]);
+    assert_eq!(listed(102, 9).await, Vec::<String>::new());
+    let found = [(id("f4"), Finding::Absent), (id("f1"), Finding::StillThere)];
+    world.ledger.verified(batch, &found, at(110)).await.unwrap();
+    assert_eq!(listed(0, 9).await, ["f2"]);
 }

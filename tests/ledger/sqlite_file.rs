@@ -1,13 +1,9 @@
 //! What is particular to a ledger in a file: whose file it is, locks, crashes, cancelled callers.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use retentiond::ledger::{
-    Controls, DeleterLock, Figures, Hinted, Intake, LedgerError, OpenMode, SqliteLedger, Sweeps,
-};
+use retentiond::ledger::{Controls, Figures, Hinted, Intake, LedgerError, OpenMode, SqliteLedger, Sweeps};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::world::*;
@@ -155,6 +151,11 @@ async fn processes_that_start_at_once_make_one_ledger() {
         }
         let ledger = made(&dir).await;
         assert_eq!(ledger.live(&policy("p")).await.unwrap(), 4);
+        let backups = std::fs::read_dir(dir.0.path()).unwrap().filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().contains("bak")
+        });
+        assert_eq!(backups.count(), 0, "there was nothing to migrate");
     }
 }
 
@@ -379,87 +380,4 @@ async fn sqlite_writes_are_durable_when_they_return() {
     }
     let after = made(&copy).await;
     assert_eq!(after.sweeps(None, 9).await.unwrap().len(), 1);
-}
-
-// The right to delete ----------------------------------------------------------------------------
-
-#[test]
-fn one_of_many_gets_the_lock() {
-    let dir = Dir::new();
-    for _ in 0..100 {
-        let barrier = Arc::new(std::sync::Barrier::new(4));
-        let racers: Vec<_> = (0..4)
-            .map(|_| {
-                let (path, barrier) = (dir.ledger(), Arc::clone(&barrier));
-                std::thread::spawn(move || {
-                    barrier.wait();
-                    let lock = DeleterLock::acquire(&path);
-                    // Held until every other has tried.
-                    barrier.wait();
-                    lock.is_ok()
-                })
-            })
-            .collect();
-        let won = racers
-            .into_iter()
-            .filter_map(|racer| racer.join().ok())
-            .filter(|won| *won)
-            .count();
-        assert_eq!(won, 1);
-    }
-}
-
-#[test]
-fn the_lock_is_given_back_and_its_file_stays() {
-    let dir = Dir::new();
-    let lock = DeleterLock::acquire(&dir.ledger()).unwrap();
-    assert_eq!(lock.path(), dir.0.path().join("ledger.db.lock"));
-    let text = std::fs::read_to_string(lock.path()).unwrap();
-    assert_eq!(text, format!("{}\n", std::process::id()));
-    drop(lock);
-    assert!(dir.0.path().join("ledger.db.lock").exists());
-    DeleterLock::acquire(&dir.ledger()).unwrap();
-    let nowhere = DeleterLock::acquire(&dir.0.path().join("no/such.db")).unwrap_err();
-    assert!(matches!(nowhere, LedgerError::NotWritable { .. }), "{nowhere}");
-}
-
-const LOCK_FOR: &str = "RETENTIOND_TEST_LOCK_FOR";
-
-/// Not a test of its own: the other process of the test below.
-#[test]
-#[ignore = "started by the test below"]
-fn hold_the_lock_until_told() {
-    let Ok(path) = std::env::var(LOCK_FOR) else { return };
-    let lock = DeleterLock::acquire(Path::new(&path)).unwrap();
-    println!("\nlocked");
-    std::io::stdout().flush().unwrap();
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).unwrap();
-    drop(lock);
-}
-
-#[test]
-fn the_process_that_holds_the_lock_is_named_and_its_death_frees_it() {
-    let dir = Dir::new();
-    let mut other = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "sqlite_file::hold_the_lock_until_told",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(LOCK_FOR, dir.ledger())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = BufReader::new(other.stdout.take().unwrap());
-    assert!(out.lines().map_while(Result::ok).any(|line| line == "locked"));
-    match DeleterLock::acquire(&dir.ledger()) {
-        Err(LedgerError::InUse { pid, .. }) => assert_eq!(pid, other.id().to_string()),
-        other => panic!("{other:?}"),
-    }
-    other.kill().unwrap();
-    other.wait().unwrap();
-    DeleterLock::acquire(&dir.ledger()).unwrap();
 }

@@ -26,6 +26,8 @@ use prepare::{Prepared, Row};
 
 /// Rows per statement: beyond, nothing is gained and the list only grows.
 const PAGE: usize = 50_000;
+/// From so many rows on it is a bulk import, whose process may use more memory.
+const BULK: usize = 10_000;
 /// The rule set of a file whose hints were found for other facts than it has now.
 const UNDECIDED: i64 = 0;
 
@@ -61,6 +63,13 @@ async fn record(
     mut prepared: Prepared,
     digest: &RuleDigest,
 ) -> Result<Recorded, LedgerError> {
+    if prepared.rows.len() >= BULK {
+        // 64 MiB, so that a page of new rows does not spill into the log before its commit.
+        sqlx::query("PRAGMA cache_size = -65536")
+            .execute(&mut *tx)
+            .await
+            .map_err(during("preparing a bulk import"))?;
+    }
     let numbers = Numbers {
         batches: intern::batches(tx, &prepared.batches).await?,
         attributes: intern::attributes(tx, &prepared.attributes).await?,

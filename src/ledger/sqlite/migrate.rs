@@ -133,19 +133,25 @@ async fn upgrade(
     migrations: &'static [&'static str],
 ) -> Result<(), LedgerError> {
     let context = "migrating the ledger";
-    if let Found::Ledger { version } = Found::by_header(connection).await? {
-        back_up(connection, path, version).await?;
-    } else {
-        sqlx::query("PRAGMA journal_mode = WAL")
-            .execute(&mut *connection)
-            .await
-            .map_err(during(context))?;
+    match Found::by_header(connection).await? {
+        Found::Ledger { version } if version < latest(migrations) => {
+            back_up(connection, path, version).await?;
+        }
+        // Another process was quicker.
+        Found::Ledger { .. } => return Ok(()),
+        Found::Foreign { problem } => return Err(not_ours(path, problem)),
+        Found::Nothing => {
+            sqlx::query("PRAGMA journal_mode = WAL")
+                .execute(&mut *connection)
+                .await
+                .map_err(during(context))?;
+        }
     }
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *connection)
         .await
         .map_err(during(context))?;
-    // Asked again under the write lock: another process may have been quicker.
+    // Asked again under the write lock.
     let from = match Found::by_header(connection).await? {
         Found::Nothing => 0,
         Found::Ledger { version } => version,

@@ -48,21 +48,16 @@ impl Rules for SqliteLedger {
         hint: Rehint<'_>,
     ) -> Result<Rehinted, LedgerError> {
         let digest = digest.clone();
-        let rehinted = self
-            .write_asking(
-                move |tx, asker| Box::pin(async move { rehint_page(tx, &digest, page, asker).await }),
-                |files: Vec<FileRecord>| {
-                    files
-                        .into_iter()
-                        .map(|file| (file.key.clone(), hint(&file)))
-                        .collect()
-                },
-            )
-            .await?;
-        if rehinted.finished {
-            self.shrink().await;
-        }
-        Ok(rehinted)
+        self.write_asking(
+            move |tx, asker| Box::pin(async move { rehint_page(tx, &digest, page, asker).await }),
+            |files: Vec<FileRecord>| {
+                files
+                    .into_iter()
+                    .map(|file| (file.key.clone(), hint(&file)))
+                    .collect()
+            },
+        )
+        .await
     }
 }
 

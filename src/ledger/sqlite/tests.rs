@@ -90,14 +90,16 @@ async fn after_a_failed_fsync_the_ledger_is_not_written_again() {
     failing.unwrap_err();
     for _ in 0..2 {
         let refused = ledger
-            .open_breaker(BreakerKind::Disk, "full", now())
+            .open_breaker(BreakerKind::Integrity, "full", now())
             .await
             .unwrap_err();
         assert!(matches!(refused, LedgerError::Damaged { .. }), "{refused}");
     }
     assert_eq!(ledger.breakers().await.unwrap(), []);
     let anew = opened(&dir).await;
-    anew.open_breaker(BreakerKind::Disk, "full", now()).await.unwrap();
+    anew.open_breaker(BreakerKind::Integrity, "full", now())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,373 @@
+//! The real ledger behind a wrapper that can die, fail or let something happen at every step.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use retentiond::ledger::*;
+use retentiond::model::*;
+use retentiond::outcome::FileEvent;
+use retentiond::rules::policy::RuleDigest;
+
+use crate::rules::DAY;
+use crate::shared::{Claimed, Death, Event, Shared, SimHold};
+
+pub struct CrashLedger {
+    pub shared: Arc<Shared>,
+    pub real: Arc<SqliteLedger>,
+}
+
+/// Writes that another process may make wait.
+const MAY_BE_BUSY: [&str; 7] = [
+    "claim",
+    "settle",
+    "note",
+    "verified",
+    "strike",
+    "open_breaker",
+    "store_plan",
+];
+
+impl CrashLedger {
+    /// One step: what the script says, then (or not) the operation.
+    async fn step<T>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<T, LedgerError>> + Send,
+    ) -> Result<T, LedgerError> {
+        let _turn = self.shared.turn.lock().await;
+        self.take_step(name, operation).await
+    }
+
+    async fn take_step<T>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<T, LedgerError>> + Send,
+    ) -> Result<T, LedgerError> {
+        let (event, death) = self.shared.state().next_step();
+        if let Some(event) = event {
+            happen(&self.shared, event).await;
+        }
+        if self.fails(name) {
+            return Err(LedgerError::Busy);
+        }
+        match death {
+            None => operation.await,
+            Some(death) => {
+                self.shared.state().note(format_args!("dies {death:?} `{name}`"));
+                match death {
+                    Death::Before => {}
+                    // One poll begins the transaction; nobody waits for its end.
+                    Death::During => {
+                        let mut operation = std::pin::pin!(operation);
+                        std::future::poll_fn(|cx| {
+                            let _ = operation.as_mut().poll(cx);
+                            std::task::Poll::Ready(())
+                        })
+                        .await;
+                    }
+                    Death::After => drop(operation.await),
+                }
+                self.shared.die().await
+            }
+        }
+    }
+
+    fn fails(&self, name: &'static str) -> bool {
+        let mut state = self.shared.state();
+        let percent = state.script.busy_percent;
+        let fails = percent > 0 && MAY_BE_BUSY.contains(&name) && state.rng.chance(percent);
+        if fails {
+            state.count("ledger busy");
+            state.injected += 1;
+            state.note(format_args!("`{name}` finds the ledger busy"));
+        }
+        fails
+    }
+
+    /// Notes what the oracle says of each file that a claim lets through.
+    async fn witness(&self, request: &ClaimRequest<'_>, claim: &Claim) {
+        let Some(attempt) = claim.attempt else { return };
+        let mut addresses = BTreeMap::new();
+        for file in &claim.files {
+            for record in self.real.find(file).await.unwrap_or_default() {
+                if record.key.batch == request.batch {
+                    addresses.insert(file.clone(), (*record.batch).clone());
+                }
+            }
+        }
+        let mut state = self.shared.state();
+        state.note(format_args!(
+            "claim {} of sweep {}: {:?}",
+            attempt.0,
+            request.sweep.0,
+            short(&claim.files)
+        ));
+        let (at, most) = (request.at.as_millis(), state.concurrency);
+        if let Some((until, claims)) = state.pause.as_mut().filter(|(until, _)| at < *until) {
+            *claims += 1;
+            if *claims > most {
+                let text = format!("claims go on under a pause until {until}");
+                state.violate("STOP", text);
+            }
+        }
+        for (file, batch) in addresses {
+            let objection = state.files.get(&file).map_or_else(
+                || Some("G1: the world does not know it".to_owned()),
+                |known| state.objection(known),
+            );
+            let claimed = Claimed {
+                sweep: request.sweep,
+                batch,
+                objection,
+            };
+            state.claimed.insert(file, claimed);
+        }
+    }
+}
+
+pub fn short(files: &[FileId]) -> Vec<String> {
+    files
+        .iter()
+        .map(|file| file.as_str()[14..].trim_start_matches('-').to_owned())
+        .collect()
+}
+
+/// Something happens from outside: another process, an operator, the clock.
+pub async fn happen(shared: &Shared, event: Event) {
+    shared.state().note(format_args!("meanwhile: {event:?}"));
+    match event {
+        Event::Hold(scope) => {
+            shared.state().count("hold placed in a sweep");
+            place_hold(shared, scope).await;
+        }
+        Event::Pause => {
+            let now = retentiond::model::Timestamp::from_millis(shared.wall()).unwrap();
+            let pause = Pause {
+                until: now.checked_add_millis(DAY).unwrap(),
+                reason: "sim".to_owned(),
+                since: now,
+            };
+            shared.real().set_pause(Some(&pause), now).await.unwrap();
+            let mut state = shared.state();
+            state.pause = Some((pause.until.as_millis(), 0));
+            state.count("pause in a sweep");
+        }
+        Event::Jump(by) => {
+            shared.clock.jump(by);
+            shared.state().count("clock jump in a sweep");
+        }
+        Event::Cancel => {
+            let mut state = shared.state();
+            state.cancel.cancel();
+            state.count("sweep cancelled");
+        }
+    }
+}
+
+pub async fn place_hold(shared: &Shared, scope: HoldScope) {
+    let hold = NewHold {
+        scope: scope.clone(),
+        reason: "sim".to_owned(),
+        reference: None,
+        owner: None,
+        review_by: None,
+    };
+    let now = retentiond::model::Timestamp::from_millis(shared.wall()).unwrap();
+    let placed = shared.real().add_hold(&hold, now).await.unwrap();
+    let mut state = shared.state();
+    state
+        .holds
+        .insert(placed.hold.0, SimHold { scope, ends_at: None });
+    // G4, the other half: what is under way is named as too late.
+    let late: Vec<FileId> = state
+        .claimed
+        .keys()
+        .filter(|id| state.files.get(*id).is_some_and(|file| state.held(file, true)))
+        .cloned()
+        .collect();
+    if !late.is_empty() && placed.under_way.is_empty() {
+        state.violate("G4", "a hold that came too late does not say so");
+    }
+}
+
+macro_rules! steps {
+    ($($trait:ident { $($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)* })*) => {
+        $(#[async_trait]
+        impl $trait for CrashLedger {
+            $(async fn $name(&self $(, $arg: $ty)*) -> Result<$out, LedgerError> {
+                self.step(stringify!($name), self.real.$name($($arg),*)).await
+            })*
+        })*
+    };
+}
+
+#[async_trait]
+impl Claims for CrashLedger {
+    async fn due(
+        &self,
+        policy: &PolicyName,
+        now: Timestamp,
+        after: Option<&After>,
+        page: u32,
+    ) -> Result<Vec<FileRecord>, LedgerError> {
+        // Small pages, so that paging is walked too.
+        self.step("due", self.real.due(policy, now, after, page.min(7)))
+            .await
+    }
+
+    async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        self.step("unknown", self.real.unknown(page)).await
+    }
+
+    async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        self.step("unverified", self.real.unverified(since, page)).await
+    }
+
+    async fn copies_of(&self, batch: BatchKey, files: &[FileId]) -> Result<Vec<FileRecord>, LedgerError> {
+        self.step("copies_of", self.real.copies_of(batch, files)).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest<'_>, permit: Permit<'_>) -> Result<Claim, LedgerError> {
+        let _turn = self.shared.turn.lock().await;
+        let claim = self.take_step("claim", self.real.claim(request, permit)).await?;
+        self.witness(request, &claim).await;
+        Ok(claim)
+    }
+
+    async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError> {
+        let _turn = self.shared.turn.lock().await;
+        self.take_step("settle", self.real.settle(attempt, settlement))
+            .await?;
+        let mut state = self.shared.state();
+        state.note(format_args!("settled {}: {}", attempt.0, settlement.outcome));
+        for (file, _) in &settlement.files {
+            state.claimed.remove(file);
+        }
+        Ok(())
+    }
+
+    async fn note(
+        &self,
+        batch: BatchKey,
+        files: &[FileId],
+        event: FileEvent,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        if !files.is_empty() {
+            let mut state = self.shared.state();
+            state.note(format_args!("note {event:?} {:?}", short(files)));
+        }
+        self.step("note", self.real.note(batch, files, event, reason, at))
+            .await
+    }
+
+    async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
+        self.step("recover_orphans", self.real.recover_orphans(at)).await
+    }
+
+    async fn verified(
+        &self,
+        batch: BatchKey,
+        files: &[(FileId, Finding)],
+        at: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        self.step("verified", self.real.verified(batch, files, at)).await
+    }
+
+    async fn strike(
+        &self,
+        batch: BatchKey,
+        files: &[FileId],
+        by: u32,
+        reason: &str,
+    ) -> Result<Vec<(FileId, u32)>, LedgerError> {
+        self.step("strike", self.real.strike(batch, files, by, reason))
+            .await
+    }
+}
+
+#[async_trait]
+impl Rules for CrashLedger {
+    async fn adopt_rules(
+        &self,
+        digest: &RuleDigest,
+        description: &str,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        self.step("adopt_rules", self.real.adopt_rules(digest, description, now))
+            .await
+    }
+
+    async fn hints_are_current(&self, digest: &RuleDigest) -> Result<bool, LedgerError> {
+        self.step("hints_are_current", self.real.hints_are_current(digest))
+            .await
+    }
+
+    async fn rehint(
+        &self,
+        digest: &RuleDigest,
+        page: u32,
+        hint: Rehint<'_>,
+    ) -> Result<Rehinted, LedgerError> {
+        self.step("rehint", self.real.rehint(digest, page.min(11), hint))
+            .await
+    }
+}
+
+steps! {
+    Intake {
+        record(rows: &[Hinted], digest: &RuleDigest, now: Timestamp) -> Recorded;
+    }
+    Sweeps {
+        open_sweep(open: &OpenSweep) -> Opened;
+        sent_in(sweep: SweepId) -> Vec<FileKey>;
+        close_sweep(sweep: SweepId, state: SweepState, summary: &SweepSummary, at: Timestamp) -> ();
+        sweeps(policy: Option<&PolicyName>, limit: u32) -> Vec<Sweep>;
+        last_occurrence(policy: &PolicyName, now: Timestamp) -> Option<(Timestamp, SweepState)>;
+        scheduled_since(policy: &PolicyName, now: Timestamp) -> Timestamp;
+        store_plan(plan: &StoredPlan, files: &[FileKey], sweep: SweepId) -> ();
+        waiting_plans(since: Timestamp) -> Vec<StoredPlan>;
+        plan_files(hash: &str) -> Vec<FileKey>;
+        approve(hash: &str, at: Timestamp, valid_until: Timestamp) -> Approval;
+        approvals(now: Timestamp) -> Vec<Approval>;
+        use_up(hash: &str, sweep: SweepId, at: Timestamp) -> ();
+    }
+    Controls {
+        add_hold(hold: &NewHold, at: Timestamp) -> Placed;
+        release_hold(id: HoldId, reason: &str, at: Timestamp, ends_at: Timestamp) -> ();
+        holds(active_at: Option<Timestamp>) -> Vec<Hold>;
+        open_breaker(kind: BreakerKind, reason: &str, at: Timestamp) -> ();
+        close_breaker(kind: BreakerKind, by: &str, at: Timestamp) -> bool;
+        breakers() -> Vec<Breaker>;
+        set_pause(pause: Option<&Pause>, at: Timestamp) -> ();
+        pause() -> Option<Pause>;
+        clock_mark() -> Option<(ClockMark, Timestamp)>;
+        set_clock_mark(mark: &ClockMark) -> ();
+        reset_high_water(mark: &ClockMark) -> ();
+        add_anomaly(anomaly: &ClockAnomaly) -> bool;
+        resolve_anomalies(at: Timestamp) -> ();
+        anomalies() -> (u64, Vec<ClockAnomaly>);
+        setting(name: &str) -> Option<String>;
+        set_setting(name: &str, value: Option<&str>) -> ();
+    }
+    Figures {
+        find(file: &FileId) -> Vec<FileRecord>;
+        locate(address: &FileAddress) -> Option<FileRecord>;
+        batch_key(batch: &BatchAddress) -> Option<BatchKey>;
+        states(batch: BatchKey, files: &[FileId]) -> Vec<(FileId, FileState)>;
+        live(policy: &PolicyName) -> u64;
+        tallies(now: Timestamp) -> BTreeMap<Option<PolicyName>, Tally>;
+        falling_due(from: Timestamp, bounds: &[Timestamp]) -> BTreeMap<PolicyName, Vec<u64>>;
+        history(filter: &HistoryFilter) -> Vec<Attempt>;
+        quarantined(limit: u32) -> Vec<(FileRecord, String)>;
+        stats() -> Vec<Stat>;
+        check(deep: bool) -> Vec<String>;
+        backup(to: &Path) -> ();
+        batch_is_live(batch: BatchKey) -> bool;
+        intact() -> bool;
+    }
+}
