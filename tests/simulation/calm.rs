@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use retentiond::engine::{Ending, Stop};
 use retentiond::ledger::Controls;
-use retentiond::model::{FileId, FileState};
+use retentiond::model::{FileId, FileState, HoldId};
 
-use crate::rules::{DAY, SimFile};
+use crate::rules::{DAY, SimFile, at};
 use crate::shared::Script;
 use crate::steps::Swept;
 use crate::world::World;
@@ -45,8 +45,18 @@ impl World {
         self.last_words(left, most).await;
     }
 
-    /// The operator approves what waits.
+    /// The operator approves what waits, and lifts a hold whose policy is gone.
     async fn answer(&self, policy: &str, ending: &Ending) {
+        if let Ending::Stopped {
+            by: Stop::HoldWithoutPolicy { hold, .. },
+        } = ending
+        {
+            let now = at(self.shared.wall());
+            self.real()
+                .release_hold(HoldId(*hold), "sim", now, now)
+                .await
+                .unwrap();
+        }
         if let Ending::Stopped {
             by: Stop::Limit { plan, .. } | Stop::Approval { plan },
         } = ending

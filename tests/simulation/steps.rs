@@ -621,6 +621,8 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::ClockAlone => "sweep stopped, the clock stands alone",
             Stop::Canary { .. } => "sweep stopped by its canary",
             Stop::Shutdown => "sweep cut by a shutdown",
+            Stop::Incomplete { .. } => "sweep left files behind",
+            Stop::HoldWithoutPolicy { .. } => "sweep stopped by a hold without its policy",
         },
     }
 }

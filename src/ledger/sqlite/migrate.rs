@@ -62,19 +62,16 @@ impl Found {
     }
 
     async fn by_header(connection: &mut SqliteConnection) -> Result<Self, LedgerError> {
-        let context = "reading the ledger's header";
-        let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(during(context))?;
-        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(during(context))?;
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(during(context))?;
+        // One statement, one snapshot: read one by one, a ledger that another process makes just now
+        // would look like a foreign file.
+        let (application, version, tables): (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT application_id FROM pragma_application_id),
+                    (SELECT user_version FROM pragma_user_version),
+                    (SELECT count(*) FROM sqlite_schema)",
+        )
+        .fetch_one(connection)
+        .await
+        .map_err(during("reading the ledger's header"))?;
         Ok(match (application, version, tables) {
             (APPLICATION_ID, version, _) => Self::Ledger { version },
             // What an interrupted first start leaves behind.
