@@ -9,6 +9,7 @@ mod occurrence;
 mod reload;
 mod service;
 pub mod trigger;
+mod work;
 
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

@@ -57,9 +57,12 @@ pub struct PolicyView {
     pub live: u64,
     /// Live files due now.
     pub due: u64,
-    /// Live files past their deadline.
+    /// Due files that a hold keeps. Counted over the oldest 200 000 due files; linked copies ride along
+    /// with their originals and are not counted.
+    pub held: u64,
+    /// Live files past their deadline that no hold keeps.
     pub overdue: u64,
-    /// The oldest deadline that has passed.
+    /// The oldest deadline that has passed of a file that no hold keeps.
     pub oldest_overdue: Option<Timestamp>,
     /// When the next live file falls due (in the past, when some are due).
     pub next_due: Option<Timestamp>,

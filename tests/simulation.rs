@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// Worlds of an ordinary run; `SEEDS` says otherwise.
-const DEFAULT_SEEDS: u64 = 300;
+const DEFAULT_SEEDS: u64 = 150;
 
 /// Steps of a world before the calm.
 const STEPS: u64 = 45;
@@ -46,7 +46,11 @@ struct Life {
 }
 
 fn live(seed: u64) -> Life {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut world = World::new(seed).await;
         world.tick().await;
@@ -70,7 +74,9 @@ fn live(seed: u64) -> Life {
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+    std::env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
 /// Everything that has to have happened in some world of a whole run.
@@ -190,7 +196,10 @@ fn every_promise_holds_in_every_world() {
     );
     println!("{seeds} worlds: {counts:#?}");
     if seeds >= DEFAULT_SEEDS {
-        let never: Vec<&str> = sometimes().into_iter().filter(|what| !counts.contains_key(what)).collect();
+        let never: Vec<&str> = sometimes()
+            .into_iter()
+            .filter(|what| !counts.contains_key(what))
+            .collect();
         assert!(never.is_empty(), "in {seeds} worlds never seen: {never:?}");
     }
 }

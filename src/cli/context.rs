@@ -14,6 +14,32 @@ use crate::ledger::{DeleterLock, Ledger, OpenMode, SqliteLedger};
 use crate::model::{PolicyName, Timestamp};
 use crate::rules::policy::{Policy, RuleSet};
 
+/// Said where a policy file that is not in force was tried out.
+pub(super) const TRIAL: &str =
+    "note: this policy file is not the one in force; it was tried on a copy, the ledger is as it was";
+
+/// A ledger to be asked only: the one in use, or a copy of it that goes away with this value.
+pub struct Current {
+    ledger: Arc<dyn Ledger>,
+    copy: Option<tempfile::TempDir>,
+}
+
+impl Current {
+    /// Whether the rules are tried out on a copy, because they are not those in force.
+    #[must_use]
+    pub const fn is_trial(&self) -> bool {
+        self.copy.is_some()
+    }
+}
+
+impl std::ops::Deref for Current {
+    type Target = dyn Ledger;
+
+    fn deref(&self) -> &Self::Target {
+        self.ledger.as_ref()
+    }
+}
+
 /// What every verb is given.
 pub struct Context {
     /// How to print.
@@ -75,25 +101,33 @@ impl Context {
         ))
     }
 
-    /// The ledger with hints of the rules in force: for faces that show due times.
+    /// The ledger with hints of this policy file's rules: for faces that show due times.
     ///
-    /// Renewing hints is an ordinary write: it deletes nothing and needs no lock.
+    /// Only a sweep adopts rules. A file that is not in force is tried out on a copy, so that a draft
+    /// changes nothing under a running daemon.
     ///
     /// # Errors
-    /// The ledger's.
-    pub async fn current(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        let reader = self.reader(checked).await?;
-        if reader.hints_are_current(&checked.rules.digest).await? {
-            return Ok(reader);
+    /// The ledger's; a copy that cannot be written.
+    pub async fn current(&self, checked: &Checked) -> Result<Current, Failure> {
+        let ledger = self.reader(checked).await?;
+        if ledger.hints_are_current(&checked.rules.digest).await? {
+            return Ok(Current { ledger, copy: None });
         }
-        let writer = self.writer(checked).await?;
-        let bar = self.spinner("deciding files under the changed rules");
-        refresh_hints(writer.as_ref(), &checked.rules, self.clock.now(), &|seen| {
+        let dir = tempfile::Builder::new().prefix("retentiond-").tempdir()?;
+        let path = dir.path().join("ledger.db");
+        let bar = self.spinner("trying the changed rules on a copy of the ledger");
+        ledger.backup(&path).await?;
+        let copy: Arc<dyn Ledger> =
+            Arc::new(SqliteLedger::open(&path.to_string_lossy(), OpenMode::ReadWrite).await?);
+        refresh_hints(copy.as_ref(), &checked.rules, self.clock.now(), &|seen| {
             bar.set_position(seen)
         })
         .await?;
         bar.finish_and_clear();
-        Ok(writer)
+        Ok(Current {
+            ledger: copy,
+            copy: Some(dir),
+        })
     }
 
     /// A counter on a terminal; nothing elsewhere.

@@ -71,17 +71,19 @@ impl From<&Stop> for Exit {
             }
             | Stop::NotBefore { .. } => Self::Unavailable,
             Stop::Breaker {
-                kind: BreakerKind::Integrity | BreakerKind::Rollback,
+                kind: BreakerKind::Integrity,
                 ..
             } => Self::Integrity,
             Stop::Breaker {
-                kind: BreakerKind::Disk | BreakerKind::Collateral,
+                kind: BreakerKind::Collateral,
                 ..
             }
             | Stop::Paused { .. }
             | Stop::Limit { .. }
             | Stop::Approval { .. }
+            | Stop::HoldWithoutPolicy { .. }
             | Stop::Canary { .. } => Self::Stopped,
+            Stop::Incomplete { .. } => Self::Unsettled,
             Stop::Shutdown => Self::Failed,
         }
     }

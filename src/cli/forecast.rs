@@ -29,6 +29,9 @@ struct Day {
 pub(super) async fn run(context: &Context, args: &ForecastArgs) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
     let ledger = context.current(&checked).await?;
+    if ledger.is_trial() {
+        context.output.say(super::context::TRIAL);
+    }
     let now = context.clock.now();
     let today = checked.rules.zone.to_datetime(now.to_jiff()).date();
     let mut dates = Vec::new();

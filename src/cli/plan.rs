@@ -51,7 +51,10 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
     let policies = chosen(&checked.rules, &args.policies)?;
     let at = context.instant(args.at.as_deref())?;
     let ledger = context.current(&checked).await?;
-    let (document, plans) = made(ledger.as_ref(), &checked, &policies, at, context.clock.now()).await?;
+    if ledger.is_trial() {
+        context.output.say(super::context::TRIAL);
+    }
+    let (document, plans) = made(&*ledger, &checked, &policies, at, context.clock.now()).await?;
     if let Some(path) = &args.out {
         write_new(path, &document)?;
         context.output.say(&format!("wrote {}", path.display()));

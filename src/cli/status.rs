@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     if !ledger.hints_are_current(&checked.rules.digest).await? {
         context
             .output
-            .say("note: the policy file has changed since the last sweep; `retentiond plan` decides anew");
+            .say("note: this policy file is not in force yet: the counts are of the rules before, `retentiond plan` shows the new ones");
     }
     context.output.data(&snapshot, || text(&snapshot))?;
     Ok(match snapshot.verdict {
@@ -32,6 +32,7 @@ fn text(s: &Snapshot) -> String {
         "keeps",
         "live",
         "due",
+        "held",
         "overdue",
         "next due",
         "next run",
@@ -56,6 +57,7 @@ fn text(s: &Snapshot) -> String {
             p.delete_after.clone(),
             p.live.to_string(),
             p.due.to_string(),
+            p.held.to_string(),
             p.overdue.to_string(),
             at(p.next_due),
             at(p.next_run),

@@ -1,13 +1,15 @@
 //! `sweep`: one pass now, by hand.
 
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{PlanArgs, SweepArgs};
 use super::context::{Context, chosen};
 use super::exit::{Exit, Failure};
 use super::output::{lines, table};
-use crate::engine::{Ending, SweepReport, SweepRequest};
+use crate::engine::{Ending, Stop, SweepReport, SweepRequest};
 use crate::model::Trigger;
 
 #[derive(Debug, Serialize)]
@@ -29,15 +31,9 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     let policies = chosen(&checked.rules, &args.policies)?;
     let (engine, _ledger, _lock) = context.engine(&checked).await?;
     let cancel = CancellationToken::new();
-    let on_signal = cancel.clone();
-    let watcher = tokio::spawn(async move {
-        // Ctrl-C lets the request under way finish and its outcome be written.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            on_signal.cancel();
-        }
-    });
+    let watcher = cancel_on_signal(&cancel)?;
     let mut sweeps = Vec::new();
-    for policy in policies {
+    for policy in &policies {
         let request = SweepRequest {
             policy: policy.name.clone(),
             occurrence: None,
@@ -50,18 +46,40 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
         }
     }
     watcher.abort();
-    let exit = worst(&sweeps);
+    let exit = worst(&sweeps, policies.len());
+    if sweeps.len() < policies.len() {
+        let left = policies.len() - sweeps.len();
+        context
+            .output
+            .say(&format!("asked to end: {left} policies were not swept"));
+    }
     let report = Report { sweeps };
     context.output.data(&report, || text(&report.sweeps))?;
     Ok(exit)
 }
 
-/// The gravest ending counts: a stop before unsettled files, both before "done".
-fn worst(sweeps: &[SweepReport]) -> Exit {
+/// Ctrl-C and SIGTERM let the request under way finish and its outcome be written.
+fn cancel_on_signal(cancel: &CancellationToken) -> std::io::Result<JoinHandle<()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let cancel = cancel.clone();
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        cancel.cancel();
+    }))
+}
+
+/// The gravest ending counts: a stop (also one that left policies out) before unsettled files, both
+/// before "done".
+fn worst(sweeps: &[SweepReport], wanted: usize) -> Exit {
     let stopped = sweeps.iter().find_map(|sweep| match &sweep.ending {
         Ending::Stopped { by } => Some(Exit::from(by)),
         Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
     });
+    let stopped = stopped.or_else(|| (sweeps.len() < wanted).then(|| Exit::from(&Stop::Shutdown)));
     let unsettled = sweeps
         .iter()
         .any(|s| s.summary.unknown > 0 || s.summary.quarantined > 0);

@@ -20,8 +20,8 @@ pub(super) async fn due_run(
     now: Timestamp,
     blocked: bool,
 ) -> Result<Option<SweepRequest>, LedgerError> {
-    let since = ledger.scheduled_since(&policy.name, now).await?;
-    let last = ledger.last_occurrence(&policy.name).await?;
+    let since = ledger.scheduled_since(&policy.name, now).await?.min(now);
+    let last = ledger.last_occurrence(&policy.name, now).await?;
     let after = last.map_or(since, |(at, _)| at.max(since));
     let newest = policy
         .schedule

@@ -1,6 +1,14 @@
 //! A changed policy file: what it changes, in files.
 
+use std::sync::Arc;
+
+use sd_notify::NotifyState;
 use serde::Serialize;
+
+use super::service::{Daemon, notify};
+use super::trigger::Trigger;
+use crate::config::Checked;
+use crate::engine::observe::LAST_RELOAD;
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::Timestamp;
@@ -20,7 +28,7 @@ pub struct Impact {
 }
 
 /// Live files that are due, and live files that nobody owns.
-pub(super) async fn counts(ledger: &dyn Ledger, now: Timestamp) -> Result<(u64, u64), LedgerError> {
+async fn counts(ledger: &dyn Ledger, now: Timestamp) -> Result<(u64, u64), LedgerError> {
     let tallies = ledger.tallies(now).await?;
     let due = tallies
         .iter()
@@ -36,7 +44,7 @@ pub(super) async fn counts(ledger: &dyn Ledger, now: Timestamp) -> Result<(u64, 
 }
 
 /// What must not change while the daemon runs.
-pub(super) fn needs_restart(old: &crate::config::Checked, new: &crate::config::Checked) -> Vec<&'static str> {
+fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     let mut fixed = Vec::new();
     if old.ledger.path != new.ledger.path {
         fixed.push("[ledger] url");
@@ -51,6 +59,88 @@ pub(super) fn needs_restart(old: &crate::config::Checked, new: &crate::config::C
 }
 
 /// Whether two rule sets can differ in what is due when.
-pub(super) fn same_rules(old: &RuleSet, new: &RuleSet) -> bool {
+fn same_rules(old: &RuleSet, new: &RuleSet) -> bool {
     old.digest == new.digest
+}
+
+/// Whether a sweep under the old set may go on under the new one: the rules, every mode and approval,
+/// and the limits are the same. Schedules may differ.
+fn same_in_effect(old: &RuleSet, new: &RuleSet) -> bool {
+    let leave = |rules: &RuleSet| -> Vec<_> {
+        rules
+            .policies
+            .iter()
+            .map(|p| (p.name.clone(), p.mode, p.approval))
+            .collect()
+    };
+    same_rules(old, new) && old.limits == new.limits && leave(old) == leave(new)
+}
+
+impl Daemon {
+    /// Reads the policy file again. A bad one changes nothing, and says so.
+    pub(super) async fn reload(&mut self, trigger: &mut Trigger) {
+        notify(&[NotifyState::Reloading]);
+        let now = self.parts.clock.now();
+        let outcome = match (self.parts.read_again)() {
+            Ok(checked) => self.swap(checked, trigger).await,
+            Err(problems) => {
+                tracing::error!(
+                    "the policy file is not taken over; the last good one stays in force:\n{problems}"
+                );
+                format!("refused {now}")
+            }
+        };
+        if let Err(error) = self.parts.ledger.set_setting(LAST_RELOAD, Some(&outcome)).await {
+            tracing::warn!(%error, "the result of the reload cannot be written down");
+        }
+        notify(&[NotifyState::Ready]);
+    }
+
+    async fn swap(&mut self, checked: Checked, trigger: &mut Trigger) -> String {
+        let now = self.parts.clock.now();
+        for part in needs_restart(&self.rules, &checked) {
+            tracing::warn!("{part} has changed: that takes effect with `systemctl restart retentiond`");
+        }
+        if !same_rules(&self.rules.rules, &checked.rules) {
+            self.counts_before = counts(self.parts.ledger.as_ref(), now).await.ok();
+        }
+        if !same_in_effect(&self.rules.rules, &checked.rules) {
+            // Neither the old rules nor the new ones may be broken: the sweep under way ends with the
+            // request that it is at, and goes on under the new ones.
+            self.cut.cancel();
+        }
+        self.rules = Arc::new(checked);
+        if let Err(error) = trigger.replace(self.entries()).await {
+            tracing::error!(%error, "the scheduler does not take the new schedules; the tick carries them");
+        }
+        tracing::info!(
+            policies = self.rules.rules.policies.len(),
+            fingerprint = self.rules.fingerprint,
+            "the policy file is taken over"
+        );
+        format!("taken {now}")
+    }
+
+    pub(super) async fn show_impact(&mut self) {
+        let Some((due_before, unowned_before)) = self.counts_before.take() else {
+            return;
+        };
+        let now = self.parts.clock.now();
+        let Ok((due_after, unowned_after)) = counts(self.parts.ledger.as_ref(), now).await else {
+            return;
+        };
+        let impact = Impact {
+            due_before,
+            due_after,
+            unowned_before,
+            unowned_after,
+        };
+        tracing::warn!(
+            due_before = impact.due_before,
+            due_after = impact.due_after,
+            unowned_before = impact.unowned_before,
+            unowned_after = impact.unowned_after,
+            "the changed rules apply to the files at hand"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! The loop.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +10,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::occurrence::due_run;
-use super::reload::{Impact, counts, needs_restart, same_rules};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
+use super::work::Patience;
 use crate::config::{Checked, Problems};
-use crate::engine::observe::{LAST_RELOAD, LAST_TURN};
 use crate::engine::planning::{PlanError, refresh_hints};
-use crate::engine::{Clock, Ending, Engine, Stop, SweepError, SweepReport, SweepRequest};
+use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
 use crate::ledger::{Ledger, LedgerError};
-use crate::model::{BreakerKind, PolicyName, Timestamp, Trigger as Cause};
+use crate::model::{BreakerKind, PolicyName, Timestamp};
 
 /// The loop turns at least this often.
 const TICK: Duration = Duration::from_secs(15);
@@ -58,29 +57,31 @@ pub enum DaemonError {
 }
 
 /// One thing to do at a time.
-enum Work {
+pub(super) enum Work {
     Hints,
     Sweep(SweepRequest),
 }
 
 /// What a piece of work came to.
-enum Done {
+pub(super) enum Done {
     Hints(Result<u64, LedgerError>),
     Sweep(Result<SweepReport, SweepError>),
 }
 
 /// The running service.
 pub struct Daemon {
-    parts: Parts,
-    rules: Arc<Checked>,
+    pub(super) parts: Parts,
+    pub(super) rules: Arc<Checked>,
     cancel: CancellationToken,
     /// Ends the sweep under way: it goes on under the rules then in force.
-    cut: CancellationToken,
-    running: Option<JoinHandle<Done>>,
+    pub(super) cut: CancellationToken,
+    pub(super) running: Option<JoinHandle<Done>>,
+    /// Policies whose last sweep was stopped, and how long to leave them alone.
+    pub(super) patience: HashMap<PolicyName, Patience>,
     /// Not before this instant after an error: no tight loop on a broken disk.
-    rest_until: Option<tokio::time::Instant>,
+    pub(super) rest_until: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
-    counts_before: Option<(u64, u64)>,
+    pub(super) counts_before: Option<(u64, u64)>,
 }
 
 struct Signals {
@@ -112,6 +113,7 @@ impl Daemon {
             cut: cancel.child_token(),
             cancel,
             running: None,
+            patience: HashMap::new(),
             rest_until: None,
             stop_shown: None,
             counts_before: None,
@@ -125,6 +127,10 @@ impl Daemon {
     pub async fn run(mut self) -> Result<(), DaemonError> {
         let mut signals = Signals::new()?;
         self.parts.engine.recover().await.map_err(DaemonError::Fatal)?;
+        // The key, the address and the clock are tried at once, not only when something is due.
+        if let Some(stop) = self.parts.engine.guard(true).await.map_err(DaemonError::Fatal)? {
+            self.show_stop(Some(&stop));
+        }
         let (sender, mut wakes) = mpsc::channel::<Wake>(WAKES);
         let clock = Arc::clone(&self.parts.clock);
         let mut trigger = Trigger::start(self.entries(), sender, Arc::new(move || clock.now())).await?;
@@ -175,7 +181,7 @@ impl Daemon {
         tracing::info!("retentiond has ended");
     }
 
-    fn entries(&self) -> Vec<Entry> {
+    pub(super) fn entries(&self) -> Vec<Entry> {
         let rules = &self.rules.rules;
         let entry = |policy: &crate::rules::policy::Policy| {
             let (schedule, zone) = (policy.schedule.clone(), rules.zone.clone());
@@ -199,52 +205,7 @@ impl Daemon {
         }
     }
 
-    async fn next_work(&mut self) -> Result<Option<Work>, SweepError> {
-        let resting = self
-            .rest_until
-            .is_some_and(|until| tokio::time::Instant::now() < until);
-        if self.running.is_some() || resting {
-            return Ok(None);
-        }
-        let now = self.parts.clock.now();
-        self.parts
-            .ledger
-            .set_setting(LAST_TURN, Some(&now.to_string()))
-            .await?;
-        let stop = self.parts.engine.guard(false).await?;
-        self.show_stop(stop.as_ref());
-        let rules = &self.rules.rules;
-        let ledger = self.parts.ledger.as_ref();
-        if !ledger.hints_are_current(&rules.digest).await? {
-            return Ok(Some(Work::Hints));
-        }
-        for policy in &rules.policies {
-            if let Some(request) = due_run(ledger, rules, policy, now, stop.is_some()).await? {
-                return Ok(Some(Work::Sweep(request)));
-            }
-        }
-        if stop.is_some() {
-            return Ok(None);
-        }
-        Ok(self.approved(now).await?.map(|policy| {
-            Work::Sweep(SweepRequest {
-                policy,
-                occurrence: None,
-                trigger: Cause::Approval,
-            })
-        }))
-    }
-
-    /// A policy with an approval in force that no sweep has used up.
-    async fn approved(&self, now: Timestamp) -> Result<Option<PolicyName>, SweepError> {
-        let approvals = self.parts.ledger.approvals(now).await?;
-        Ok(approvals
-            .into_iter()
-            .map(|a| a.policy)
-            .find(|name| self.rules.rules.policy(name).is_some()))
-    }
-
-    fn show_stop(&mut self, stop: Option<&Stop>) {
+    pub(super) fn show_stop(&mut self, stop: Option<&Stop>) {
         if self.stop_shown.as_ref() == stop {
             return;
         }
@@ -291,12 +252,7 @@ impl Daemon {
             }
             Ok(Done::Hints(Err(error))) => self.failed(error.into()).await,
             Ok(Done::Sweep(Ok(report))) => {
-                match &report.ending {
-                    Ending::Done | Ending::Observed | Ending::AlreadyDone => {}
-                    Ending::Stopped { by } => {
-                        tracing::warn!(policy = %report.policy, "the sweep was stopped: {}", by.sentence());
-                    }
-                }
+                self.learn_patience(&report);
                 notify(&[NotifyState::Status("waiting for the next run")]);
                 Ok(())
             }
@@ -348,71 +304,6 @@ impl Daemon {
     fn rest(&mut self) {
         self.rest_until = Some(tokio::time::Instant::now() + TICK);
     }
-
-    /// Reads the policy file again. A bad one changes nothing, and says so.
-    async fn reload(&mut self, trigger: &mut Trigger) {
-        notify(&[NotifyState::Reloading]);
-        let now = self.parts.clock.now();
-        let outcome = match (self.parts.read_again)() {
-            Ok(checked) => self.swap(checked, trigger).await,
-            Err(problems) => {
-                tracing::error!(
-                    "the policy file is not taken over; the last good one stays in force:\n{problems}"
-                );
-                format!("refused {now}")
-            }
-        };
-        if let Err(error) = self.parts.ledger.set_setting(LAST_RELOAD, Some(&outcome)).await {
-            tracing::warn!(%error, "the result of the reload cannot be written down");
-        }
-        notify(&[NotifyState::Ready]);
-    }
-
-    async fn swap(&mut self, checked: Checked, trigger: &mut Trigger) -> String {
-        let now = self.parts.clock.now();
-        for part in needs_restart(&self.rules, &checked) {
-            tracing::warn!("{part} has changed: that takes effect with `systemctl restart retentiond`");
-        }
-        if !same_rules(&self.rules.rules, &checked.rules) {
-            self.counts_before = counts(self.parts.ledger.as_ref(), now).await.ok();
-            // Neither the old rules nor the new ones may be broken: the sweep under way ends with the
-            // request that it is at, and goes on under the new ones.
-            self.cut.cancel();
-        }
-        self.rules = Arc::new(checked);
-        if let Err(error) = trigger.replace(self.entries()).await {
-            tracing::error!(%error, "the scheduler does not take the new schedules; the tick carries them");
-        }
-        tracing::info!(
-            policies = self.rules.rules.policies.len(),
-            fingerprint = self.rules.fingerprint,
-            "the policy file is taken over"
-        );
-        format!("taken {now}")
-    }
-
-    async fn show_impact(&mut self) {
-        let Some((due_before, unowned_before)) = self.counts_before.take() else {
-            return;
-        };
-        let now = self.parts.clock.now();
-        let Ok((due_after, unowned_after)) = counts(self.parts.ledger.as_ref(), now).await else {
-            return;
-        };
-        let impact = Impact {
-            due_before,
-            due_after,
-            unowned_before,
-            unowned_after,
-        };
-        tracing::warn!(
-            due_before = impact.due_before,
-            due_after = impact.due_after,
-            unowned_before = impact.unowned_before,
-            unowned_after = impact.unowned_after,
-            "the changed rules apply to the files at hand"
-        );
-    }
 }
 
 /// The end of the work under way; never, when there is none.
@@ -429,7 +320,7 @@ fn feeding_interval() -> Duration {
 }
 
 /// Tells systemd; without one this does nothing.
-fn notify(states: &[NotifyState<'_>]) {
+pub(super) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd cannot be told");
     }

@@ -86,6 +86,7 @@ impl Run<'_> {
     async fn patiently(&self, batch: &Batch, list: &[FileId]) -> Result<End, SweepError> {
         let (mut unsent, mut waits) = (0, 0);
         loop {
+            self.keep_quiet().await;
             if self.look_around().await?.is_some() {
                 return Ok(End::Halted);
             }
@@ -120,6 +121,10 @@ impl Run<'_> {
                 Outcome::Refused(refusal) => return self.refused(refusal).await,
                 Outcome::ServerError => return Ok(End::ServerError),
                 Outcome::Unknown { reason } => {
+                    if !self.engine.settings.verify {
+                        // No second look follows that could tell.
+                        self.leave_behind(list.len());
+                    }
                     self.note_failure(&reason).await?;
                     return Ok(End::Settled);
                 }
@@ -164,9 +169,9 @@ impl Run<'_> {
         let wait = millis.unwrap_or_else(|| own.saturating_mul(1 << waits.min(6)));
         if wait <= LONGEST_WAIT_MS && waits <= WAIT_TRIES {
             tracing::info!(wait_ms = wait, "the API asks to wait");
-            return Ok(self
-                .pause(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
-                .await);
+            // All batches of the sweep wait, not only this one.
+            self.quiet_for(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
+            return Ok(true);
         }
         let now = self.engine.clock.now();
         let until = now.checked_add_millis(wait).unwrap_or(now);
@@ -224,6 +229,7 @@ impl Run<'_> {
                 End::Halted => return Ok(()),
             }
         }
+        self.leave_behind(bisection.exhausted().len());
         // A file that ends up alone was part of every refused list on the way down.
         let bad = bisection.bad().to_vec();
         self.strike(batch, &bad, STRIKES, &last_reason).await

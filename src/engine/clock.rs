@@ -184,6 +184,11 @@ pub fn hear(
         .or_else(|| against_api(mark, date));
     let same_boot = last.is_some_and(|(m, _)| m.boot_id == mark.boot_id);
     let Some(mut seen) = found else {
+        // Silence settles nothing that the API itself has said.
+        let said = standing.iter().find(|old| old.identity.starts_with(API_DATE));
+        if let (Some(said), None) = (said, date) {
+            return Testimony::Disagreed(said.clone());
+        }
         // Across boots nothing ties the wall clock to the last reading: the API has to be the second.
         return if date.is_some() || same_boot {
             Testimony::Agreed { settled: false }
@@ -203,10 +208,23 @@ pub fn hear(
     }
 }
 
+/// How identities of these two kinds begin.
+const API_DATE: &str = "api-date";
+const BEHIND: &str = "behind";
+
+/// Whether the wall clock went on from `base` as CLOCK_BOOTTIME did, within one boot.
+#[must_use]
+pub fn went_on(base: &ClockMark, mark: &ClockMark) -> bool {
+    let skew = mark.wall.millis_since(base.wall) - (mark.boottime_ms - base.boottime_ms);
+    base.boot_id == mark.boot_id && skew.abs() <= STEP_TOLERANCE_MS
+}
+
 /// The same disagreement seen again: same kind and base, same distance within the tolerance.
 fn is_same(old: &ClockAnomaly, new: &ClockAnomaly) -> bool {
     let base = |identity: &str| identity.rsplit_once(' ').map(|(base, _)| base.to_owned());
-    base(&old.identity) == base(&new.identity) && (old.skew_ms - new.skew_ms).abs() <= DATE_TOLERANCE_MS
+    // How far behind shrinks as time passes.
+    let near = old.identity.starts_with(BEHIND) || (old.skew_ms - new.skew_ms).abs() <= DATE_TOLERANCE_MS;
+    base(&old.identity) == base(&new.identity) && near
 }
 
 fn anomaly(base: &str, mark: &ClockMark, skew_ms: i64) -> Option<ClockAnomaly> {
@@ -238,7 +256,7 @@ fn behind(mark: &ClockMark, last: Option<&(ClockMark, Timestamp)>) -> Option<Clo
         return None;
     }
     // The distance shrinks as time passes: the base alone names it.
-    let seen = anomaly(&format!("behind {high}"), mark, 0)?;
+    let seen = anomaly(&format!("{BEHIND} {high}"), mark, 0)?;
     Some(ClockAnomaly {
         skew_ms: skew,
         ..seen
@@ -259,7 +277,7 @@ fn against_api(mark: &ClockMark, date: Option<Timestamp>) -> Option<ClockAnomaly
     if skew.abs() <= DATE_TOLERANCE_MS {
         return None;
     }
-    anomaly(&format!("api-date {}", mark.boot_id), mark, skew)
+    anomaly(&format!("{API_DATE} {}", mark.boot_id), mark, skew)
 }
 
 #[cfg(test)]

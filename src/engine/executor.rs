@@ -29,7 +29,9 @@ impl Run<'_> {
         files: &[FileId],
     ) -> Result<Option<Outcome>, SweepError> {
         let late = Mutex::new(Vec::new());
-        let claim = self.claim(batch, files, &late).await?;
+        let Some(claim) = self.claim(batch, files, &late).await? else {
+            return Ok(None);
+        };
         self.note_kept(batch, &claim);
         let Some(attempt) = claim.attempt else {
             return Ok(None);
@@ -53,13 +55,16 @@ impl Run<'_> {
         Ok(Some(outcome))
     }
 
+    /// The intent; `None` when the clock is not to be believed any more.
     async fn claim(
         &self,
         batch: &Batch,
         files: &[FileId],
         late: &Mutex<Vec<FileId>>,
-    ) -> Result<Claim, SweepError> {
-        let mark = self.engine.clock.mark();
+    ) -> Result<Option<Claim>, SweepError> {
+        let Some(mark) = self.trusted_mark().await? else {
+            return Ok(None);
+        };
         let now = mark.wall;
         let request = ClaimRequest {
             sweep: self.sweep,
@@ -71,7 +76,16 @@ impl Run<'_> {
             budget: self.budget,
         };
         let permit = |file: &FileRecord, holds: &Holds| self.permit(file, holds, now, late);
-        Ok(self.engine.ledger.claim(&request, &permit).await?)
+        for tries in 1.. {
+            match self.engine.ledger.claim(&request, &permit).await {
+                // Another process writes (a big `record`): nothing was sent, so waiting costs nothing.
+                Err(LedgerError::Busy) if tries < SETTLE_TRIES => {
+                    self.pause(self.engine.settings.backoff * tries).await;
+                }
+                outcome => return Ok(Some(outcome?)),
+            }
+        }
+        Ok(None)
     }
 
     /// Decides again, inside the claiming transaction, by both roads.

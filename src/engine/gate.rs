@@ -6,6 +6,7 @@ use super::clock::{Testimony, hear};
 use super::sweep::{Engine, SweepError};
 use crate::extracta::remote::Probe;
 use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};
+use crate::outcome::wait::LONGEST_WAIT_MS;
 
 /// Name of the setting that holds the instant before which the API asked not to be called.
 pub(super) const NOT_BEFORE: &str = "api.not_before";
@@ -52,6 +53,18 @@ pub enum Stop {
         /// What was seen.
         reason: String,
     },
+    /// Some files could not be settled for a technical reason: the sweep goes on later.
+    Incomplete {
+        /// Files left behind.
+        files: u64,
+    },
+    /// A hold covers a policy that the policy file does not have: which files it means is not known.
+    HoldWithoutPolicy {
+        /// The hold's number.
+        hold: i64,
+        /// The policy it names.
+        policy: String,
+    },
     /// The process is asked to end.
     Shutdown,
 }
@@ -84,9 +97,15 @@ impl Stop {
             ),
             Self::NotBefore { until } => format!("the API is not to be called before {until}"),
             Self::ClockAlone => {
-                "nothing vouches for the wall clock since the restart (the API sent no `Date`)".to_owned()
+                "nothing but the wall clock itself vouches for the time since the restart (the API sent no `Date`); if it is right, `retentiond breaker reset clock` says so".to_owned()
             }
             Self::Canary { reason } => format!("the first deletion was not borne out: {reason}"),
+            Self::Incomplete { files } => format!(
+                "{files} file(s) were left behind (a batch could not be looked at, or an outcome is not known); tried again by itself"
+            ),
+            Self::HoldWithoutPolicy { hold, policy } => format!(
+                "hold {hold} covers the policy `{policy}`, which the policy file does not have (renamed?); place it anew, then `retentiond hold release {hold} --reason CODE`, or give the policy its name back"
+            ),
             Self::Shutdown => "asked to end; the rest goes on with the next start".to_owned(),
         }
     }
@@ -130,13 +149,24 @@ impl Engine {
         Ok((about_to_delete && alone).then_some(Stop::ClockAlone))
     }
 
+    /// Hears the clock witnesses while a sweep runs; what they say stops it at its next request.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn watch_clock(&self) -> Result<(), SweepError> {
+        self.hear_clock(None).await?;
+        Ok(())
+    }
+
     async fn not_before(&self) -> Result<Option<Timestamp>, SweepError> {
         let until = self
             .ledger
             .setting(NOT_BEFORE)
             .await?
             .and_then(|text| text.parse::<Timestamp>().ok());
-        Ok(until.filter(|until| self.clock.now() < *until))
+        let now = self.clock.now();
+        // Longer waits are never honoured: a clock that once ran ahead may have written this.
+        Ok(until.filter(|until| now < *until && until.millis_since(now) <= LONGEST_WAIT_MS))
     }
 
     /// The harmless call: heals or opens the breakers `auth` and `api`, and gives the API's clock.
@@ -189,10 +219,7 @@ impl Engine {
                 Ok(false)
             }
             Testimony::Alone => {
-                // No new base before somebody vouches: across boots the old high-water mark stays.
-                if last.is_none() {
-                    self.ledger.set_clock_mark(&mark).await?;
-                }
+                // No new base before somebody else vouches for it.
                 Ok(true)
             }
             Testimony::Disagreed(anomaly) => {

@@ -1,10 +1,12 @@
 //! Fills in the snapshot from ledger and rules: reads only.
 
+mod held;
+
 use std::collections::BTreeMap;
 
 use super::gate::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
-use crate::model::{Breaker, Pause, PolicyName, Sweep, SweepState, Timestamp};
+use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
 use crate::snapshot::{PolicyView, Snapshot, Verdict, WaitingPlan};
 
@@ -25,19 +27,21 @@ const WAITING_MS: i64 = 31 * 24 * 3_600_000;
 /// # Errors
 /// The ledger's.
 pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Result<Snapshot, LedgerError> {
-    let tallies = ledger.tallies(now).await?;
+    let mut tallies = ledger.tallies(now).await?;
+    let holds = ledger.holds(Some(now)).await?;
+    let in_force = Holds::new(holds.iter().cloned());
     let mut policies = Vec::new();
     for policy in &rules.policies {
         let last = ledger.sweeps(Some(&policy.name), 1).await?.into_iter().next();
-        policies.push(view(
-            policy,
-            rules,
-            tallies.get(&Some(policy.name.clone())),
-            last,
-            now,
-        ));
+        let mut tally = tallies.remove(&Some(policy.name.clone())).unwrap_or_default();
+        let held = if holds.is_empty() {
+            0
+        } else {
+            held::set_apart(ledger, &policy.name, &in_force, now, &mut tally).await?
+        };
+        policies.push(view(policy, rules, &tally, held, last, now));
+        tallies.insert(Some(policy.name.clone()), tally);
     }
-    let holds = ledger.holds(Some(now)).await?;
     let pause = ledger.pause().await?.filter(|pause| now < pause.until);
     let (clock_anomalies, _) = ledger.anomalies().await?;
     let turn = ledger
@@ -75,12 +79,11 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
 fn view(
     policy: &Policy,
     rules: &RuleSet,
-    tally: Option<&Tally>,
+    tally: &Tally,
+    held: u64,
     last_sweep: Option<Sweep>,
     now: Timestamp,
 ) -> PolicyView {
-    let none = Tally::default();
-    let tally = tally.unwrap_or(&none);
     PolicyView {
         policy: policy.name.to_string(),
         mode: match policy.mode {
@@ -90,6 +93,7 @@ fn view(
         delete_after: policy.delete_after.to_string(),
         live: tally.by_state.get("live").copied().unwrap_or(0),
         due: tally.due,
+        held,
         overdue: tally.overdue,
         oldest_overdue: tally.oldest_overdue,
         next_due: tally.next_due,
@@ -149,10 +153,7 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
     if let Some(breaker) = s.breakers.first() {
         (Verdict::Stopped, stopped(breaker))
     } else if overdue > 0 {
-        let why = s
-            .pause
-            .as_ref()
-            .map_or_else(|| reason_of_delay(s, idle), |pause| paused(pause));
+        let why = s.pause.as_ref().map_or_else(|| reason_of_delay(s, idle), paused);
         (
             Verdict::Overdue,
             format!("{overdue} files are past their deadline; {why}"),
@@ -208,5 +209,5 @@ fn reason_of_delay(s: &Snapshot, idle: bool) -> String {
     if idle {
         return "no daemon is at work: `systemctl start retentiond`".to_owned();
     }
-    "the last sweeps say why: `retentiond history`, `retentiond hold list`".to_owned()
+    "`retentiond history` shows what the last sweeps did about them".to_owned()
 }

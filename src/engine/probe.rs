@@ -27,7 +27,11 @@ impl Run<'_> {
     /// Looks at every batch with unknown files: gone ones become `gone`, present ones `live` again.
     pub(super) async fn probe_unknown(&self) -> Result<(), SweepError> {
         let unknown = self.engine.ledger.unknown(PAGE).await?;
-        self.look_at(unknown).await
+        self.look_at(unknown).await?;
+        // What was found there is planned anew; only what is still unknown stays behind.
+        let still = self.engine.ledger.unknown(PAGE).await?.len();
+        self.left_behind_so_far(still);
+        Ok(())
     }
 
     /// Looks at confirmed deletions whose second look a crash or an unclear listing prevented.

@@ -1,15 +1,16 @@
 //! What the parts of one running sweep share.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::clock::went_on;
 use super::gate::Stop;
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
-use crate::model::{BatchAddress, BatchKey, BreakerKind, FileId, PolicyName, SweepId};
+use crate::model::{BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId};
 use crate::rules::policy::RuleSet;
 
 /// A batch of this sweep.
@@ -48,6 +49,8 @@ pub(super) struct Run<'a> {
     pub(super) sweep: SweepId,
     /// Most files that this sweep may send, over restarts too.
     pub(super) budget: u64,
+    /// The approval that let this sweep's plan through.
+    pub(super) approval: Option<String>,
     pub(super) tally: Tally,
     pub(super) suspects: Mutex<Vec<Suspect>>,
     pub(super) bisections: AtomicU32,
@@ -59,6 +62,12 @@ pub(super) struct Run<'a> {
     /// One deletion of this sweep was verified: the rest may follow.
     canary: AtomicBool,
     canary_tries: AtomicU32,
+    /// The reading that the clock witnesses vouched for when the sweep began.
+    base: Mutex<Option<ClockMark>>,
+    /// Files that could not be settled for a technical reason.
+    left: AtomicU64,
+    /// The API asked all of this sweep to wait until then.
+    quiet_until: Mutex<Option<tokio::time::Instant>>,
     cancel: &'a CancellationToken,
     halt: Mutex<Option<Stop>>,
     failures: AtomicU32,
@@ -78,6 +87,7 @@ impl<'a> Run<'a> {
             policy,
             sweep,
             budget: 0,
+            approval: None,
             tally: Tally::default(),
             suspects: Mutex::default(),
             bisections: AtomicU32::new(0),
@@ -85,6 +95,9 @@ impl<'a> Run<'a> {
             proven: AtomicBool::new(false),
             canary: AtomicBool::new(false),
             canary_tries: AtomicU32::new(0),
+            base: Mutex::default(),
+            left: AtomicU64::new(0),
+            quiet_until: Mutex::default(),
             cancel,
             halt: Mutex::default(),
             failures: AtomicU32::new(0),
@@ -120,6 +133,60 @@ impl<'a> Run<'a> {
             );
         }
         proven
+    }
+
+    /// From here on the time is what this reading says, plus what CLOCK_BOOTTIME adds.
+    pub(super) fn vouch(&self, mark: ClockMark) {
+        *self.base.lock().expect("no holder of this lock panics") = Some(mark);
+    }
+
+    /// The time, if the wall clock went on from the vouched reading as it should; otherwise the sweep
+    /// stops. A sweep may last hours: the clock is not believed for longer than it takes to look.
+    pub(super) async fn trusted_mark(&self) -> Result<Option<ClockMark>, SweepError> {
+        let mark = self.engine.clock.mark();
+        let base = self.base.lock().expect("no holder of this lock panics").clone();
+        if base.is_some_and(|base| went_on(&base, &mark)) {
+            return Ok(Some(mark));
+        }
+        self.engine.watch_clock().await?;
+        let reason = "the wall clock jumped while the sweep was under way".to_owned();
+        self.halt(Stop::Breaker {
+            kind: BreakerKind::Clock,
+            reason,
+        });
+        Ok(None)
+    }
+
+    /// Files that the sweep has to come back for.
+    pub(super) fn leave_behind(&self, files: usize) {
+        self.left.fetch_add(files as u64, Ordering::SeqCst);
+    }
+
+    /// Exactly so many files are left behind so far.
+    pub(super) fn left_behind_so_far(&self, files: usize) {
+        self.left.store(files as u64, Ordering::SeqCst);
+    }
+
+    /// Why the sweep is not done although nothing stopped it.
+    pub(super) fn incomplete(&self) -> Option<Stop> {
+        let files = self.left.load(Ordering::SeqCst);
+        (files > 0).then_some(Stop::Incomplete { files })
+    }
+
+    /// Nothing of this sweep is sent for so long.
+    pub(super) fn quiet_for(&self, wait: Duration) {
+        let until = tokio::time::Instant::now() + wait;
+        let mut quiet = self.quiet_until.lock().expect("no holder of this lock panics");
+        *quiet = Some(quiet.map_or(until, |old| old.max(until)));
+    }
+
+    /// Waits while the API wants to be left alone.
+    pub(super) async fn keep_quiet(&self) {
+        let until = *self.quiet_until.lock().expect("no holder of this lock panics");
+        if let Some(until) = until {
+            self.pause(until.saturating_duration_since(tokio::time::Instant::now()))
+                .await;
+        }
     }
 
     /// Whether one deletion of this sweep has been borne out.

@@ -1,11 +1,11 @@
 //! One sweep of one policy: gates → recover → plan → limits → canary → batches → summary.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ use super::planning::{PlanError, make_plan, refresh_hints};
 use super::run::{Batch, Run};
 use crate::extracta::Remote;
 use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened, StoredPlan};
-use crate::model::{FileKey, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
+use crate::model::{FileKey, HoldScope, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
 use crate::rules::check;
 use crate::rules::limits::{Ruling, judge};
 use crate::rules::plan::Plan;
@@ -192,8 +192,25 @@ impl Engine {
             run.chunk.fetch_min(size.max(1), Ordering::SeqCst);
         }
         run.learn_account().await?;
+        self.go_on(&run, sent).await?;
         let ending = self.pass(&mut run, policy, sent).await?;
         self.close(&run, ending).await
+    }
+
+    /// A resumed sweep counts on from where it stood.
+    async fn go_on(&self, run: &Run<'_>, sent: u64) -> Result<(), SweepError> {
+        if sent > 0 {
+            let latest = self.ledger.sweeps(Some(run.policy), 100).await?;
+            if let Some(before) = latest.into_iter().find(|sweep| sweep.id == run.sweep) {
+                run.tally.add(|sum| {
+                    *sum = SweepSummary {
+                        note: None,
+                        ..before.summary
+                    }
+                });
+            }
+        }
+        Ok(())
     }
 
     async fn pass(&self, run: &mut Run<'_>, policy: &Policy, sent: u64) -> Result<Ending, SweepError> {
@@ -203,33 +220,67 @@ impl Engine {
         })
         .await?;
         let unknown = !self.ledger.unknown(1).await?.is_empty();
-        let now = self.clock.now();
-        let due = !self.ledger.due(&policy.name, now, None, 1).await?.is_empty();
-        let unverified = !self.unverified(1).await?.is_empty();
-        let deletes = unknown || unverified || (policy.mode == Mode::Enforce && due);
-        if let Some(stop) = self.guard(deletes).await? {
+        if let Some(stop) = self.gate(run, unknown).await? {
             self.count_due(run, policy).await?;
             return Ok(Ending::Stopped { by: stop });
         }
         if unknown {
             run.probe_unknown().await?;
         }
-        if unverified {
-            run.look_at_unverified().await?;
-        }
-        let plan = make_plan(self.ledger.as_ref(), run.rules, policy, self.clock.now()).await?;
+        let Some(mark) = run.trusted_mark().await? else {
+            return Ok(halted(run, Ending::Done));
+        };
+        let plan = make_plan(self.ledger.as_ref(), run.rules, policy, mark.wall).await?;
         note_plan(run, &plan);
         if policy.mode == Mode::Observe {
-            return Ok(Ending::Observed);
+            return Ok(halted(run, Ending::Observed));
         }
-        if let Some(stop) = run.halted() {
-            return Ok(Ending::Stopped { by: stop });
+        if plan.due() > 0 && run.halted().is_none() {
+            match self.rule(run, policy, plan, sent).await? {
+                Ok(plan) => {
+                    // The API's own clock, and the key, right before the first request.
+                    if let Some(stop) = self.gate(run, true).await? {
+                        return Ok(Ending::Stopped { by: stop });
+                    }
+                    self.execute(run, &plan).await?;
+                }
+                Err(stop) => return Ok(Ending::Stopped { by: stop }),
+            }
         }
-        match self.rule(run, policy, plan, sent).await? {
-            Ok(plan) => self.execute(run, &plan).await?,
-            Err(stop) => return Ok(Ending::Stopped { by: stop }),
+        self.look_again(run).await?;
+        Ok(halted(run, Ending::Done))
+    }
+
+    /// The guard, and the reading that it vouches for.
+    async fn gate(&self, run: &Run<'_>, asks_api: bool) -> Result<Option<Stop>, SweepError> {
+        if let Some(stop) = self.guard(asks_api).await? {
+            return Ok(Some(stop));
         }
-        Ok(run.halted().map_or(Ending::Done, |by| Ending::Stopped { by }))
+        run.vouch(
+            self.ledger
+                .clock_mark()
+                .await?
+                .map_or_else(|| self.clock.mark(), |(mark, _)| mark),
+        );
+        let holds = self.ledger.holds(Some(self.clock.now())).await?;
+        Ok(holds.iter().find_map(|hold| match &hold.scope {
+            HoldScope::Policy(name) if run.rules.policy(name).is_none() => Some(Stop::HoldWithoutPolicy {
+                hold: hold.id.0,
+                policy: name.to_string(),
+            }),
+            HoldScope::Policy(_) | HoldScope::File(_) | HoldScope::Batch(_) | HoldScope::Label { .. } => None,
+        }))
+    }
+
+    /// Deletions of earlier sweeps that nobody has verified: after this sweep's own work.
+    async fn look_again(&self, run: &Run<'_>) -> Result<(), SweepError> {
+        if run.halted().is_some() || self.unverified(1).await?.is_empty() {
+            return Ok(());
+        }
+        if self.guard(true).await?.is_none() {
+            run.look_at_unverified().await?;
+        }
+        Ok(())
     }
 
     /// A stopped sweep still says how much is due.
@@ -247,18 +298,35 @@ impl Engine {
         plan: Plan,
         sent: u64,
     ) -> Result<Result<Plan, Stop>, SweepError> {
-        if let Some(approved) = self.approved(policy, &plan).await? {
-            check::plan(&approved, approved.due(), policy, &run.rules.limits, sent, true)
+        // Files that this sweep has asked for before and that are due again count once.
+        let earlier: HashSet<FileKey> = if sent > 0 {
+            self.ledger.sent_in(run.sweep).await?.into_iter().collect()
+        } else {
+            HashSet::new()
+        };
+        let apart = |plan: &Plan| {
+            let again = plan.files.iter().filter(|f| {
+                earlier.contains(&FileKey {
+                    batch: f.key(),
+                    file: f.file(),
+                })
+            });
+            sent.saturating_sub(again.count() as u64)
+        };
+        let already = apart(&plan);
+        let limits = &run.rules.limits;
+        if let Some((hash, approved)) = self.approved(run, policy, &plan).await? {
+            check::plan(&approved, approved.due(), policy, limits, already, true)
                 .map_err(PlanError::Check)?;
-            run.budget = sent + approved.due();
+            run.budget = apart(&approved) + approved.due();
+            run.approval = Some(hash);
             return Ok(Ok(approved));
         }
-        let limits = &run.rules.limits;
-        match judge(&plan, policy, limits, sent, false) {
+        match judge(&plan, policy, limits, already, false) {
             Ruling::Proceed { files } => {
-                check::plan(&plan, files, policy, limits, sent, false).map_err(PlanError::Check)?;
+                check::plan(&plan, files, policy, limits, already, false).map_err(PlanError::Check)?;
                 let plan = plan.oldest(files);
-                run.budget = sent + plan.files.len() as u64;
+                run.budget = apart(&plan) + plan.due();
                 self.store(run, &plan, None).await?;
                 Ok(Ok(plan))
             }
@@ -283,9 +351,15 @@ impl Engine {
     }
 
     /// What an approval in force lets through of this plan: exactly the approved files that are still
-    /// due; it may shrink, never grow.
-    async fn approved(&self, policy: &Policy, plan: &Plan) -> Result<Option<Plan>, SweepError> {
+    /// due; it may shrink, never grow. One that lets nothing through any more is spent.
+    async fn approved(
+        &self,
+        run: &Run<'_>,
+        policy: &Policy,
+        plan: &Plan,
+    ) -> Result<Option<(String, Plan)>, SweepError> {
         let now = self.clock.now();
+        let mut spent = HashSet::new();
         for approval in self
             .ledger
             .approvals(now)
@@ -306,8 +380,12 @@ impl Engine {
                 })
             });
             if shrunk.due() > 0 {
-                tracing::info!(policy = %policy.name, files = shrunk.files.len(), "an approved plan runs");
-                return Ok(Some(shrunk));
+                tracing::info!(policy = %policy.name, files = shrunk.due(), "an approved plan runs");
+                return Ok(Some((approval.plan, shrunk)));
+            }
+            // A plan that was approved twice is spent once.
+            if spent.insert(approval.plan.clone()) {
+                self.ledger.use_up(&approval.plan, run.sweep, now).await?;
             }
         }
         Ok(None)
@@ -346,34 +424,36 @@ impl Engine {
             run.sweep_batch(&batch, targets).await?;
         }
         if run.has_canary() {
-            stream::iter(batches)
-                .map(Ok::<_, SweepError>)
-                .try_for_each_concurrent(self.settings.concurrency, |(batch, targets)| async move {
-                    run.sweep_batch(&batch, targets).await
-                })
-                .await?;
+            self.side_by_side(run, batches.collect()).await?;
         }
         run.settle_suspects().await?;
-        self.use_up_approvals(run).await
+        match &run.approval {
+            Some(hash) if run.halted().is_none() && run.incomplete().is_none() => {
+                Ok(self.ledger.use_up(hash, run.sweep, self.clock.now()).await?)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
-    /// An approval whose plan has been through is spent.
-    async fn use_up_approvals(&self, run: &Run<'_>) -> Result<(), SweepError> {
-        if run.halted().is_some() {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        let approvals = self.ledger.approvals(now).await?;
-        // Approving a plan twice gives one leave: both are used up at once.
-        let plans: BTreeSet<String> = approvals
-            .into_iter()
-            .filter(|a| a.policy == *run.policy)
-            .map(|a| a.plan)
-            .collect();
-        for plan in &plans {
-            self.ledger.use_up(plan, run.sweep, now).await?;
-        }
-        Ok(())
+    /// An error in one batch stops the sweep, but the requests under way are let finish and their
+    /// outcomes are written: a dropped answer is a lost one.
+    async fn side_by_side(
+        &self,
+        run: &Run<'_>,
+        batches: Vec<(Batch, Vec<Target>)>,
+    ) -> Result<(), SweepError> {
+        let outcomes: Vec<Result<(), SweepError>> = stream::iter(batches)
+            .map(|(batch, targets)| async move {
+                let outcome = run.sweep_batch(&batch, targets).await;
+                if outcome.is_err() {
+                    run.halt(Stop::Shutdown);
+                }
+                outcome
+            })
+            .buffer_unordered(self.settings.concurrency)
+            .collect()
+            .await;
+        outcomes.into_iter().collect()
     }
 
     async fn close(&self, run: &Run<'_>, ending: Ending) -> Result<SweepReport, SweepError> {
@@ -413,13 +493,23 @@ impl Engine {
     }
 }
 
+/// What stopped the sweep, or what it has to come back for, or else `ending`.
+fn halted(run: &Run<'_>, ending: Ending) -> Ending {
+    run.halted()
+        .or_else(|| run.incomplete())
+        .map_or(ending, |by| Ending::Stopped { by })
+}
+
 /// What waits for an operator's look is over with this occurrence; all else goes on by itself.
 const fn state_of(by: &Stop) -> SweepState {
     match by {
         Stop::Shutdown => SweepState::Cut,
-        Stop::NotBefore { .. } | Stop::Breaker { .. } | Stop::Paused { .. } | Stop::ClockAlone => {
-            SweepState::Postponed
-        }
+        Stop::NotBefore { .. }
+        | Stop::Breaker { .. }
+        | Stop::Paused { .. }
+        | Stop::ClockAlone
+        | Stop::Incomplete { .. }
+        | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
         Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,
     }
 }

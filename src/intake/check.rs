@@ -26,8 +26,6 @@ pub struct RecordOptions {
     pub format: Option<Format>,
     /// Keep the good rows although there are bad ones.
     pub keep_good: bool,
-    /// Believe an `uploaded_at` that lies before the time inside the file's id.
-    pub trust_uploaded_at: bool,
     /// Labels for all rows; a row's own label of the same key wins.
     pub labels: Labels,
     /// Document type of rows without one.
@@ -52,7 +50,6 @@ pub(super) struct Checked {
 pub(super) struct Checker<'a> {
     now: Timestamp,
     latest: Timestamp,
-    trust_uploaded_at: bool,
     label_keys: &'a [String],
     subjects: Option<&'a SubjectHasher>,
     labels: &'a Labels,
@@ -72,7 +69,6 @@ impl<'a> Checker<'a> {
         let mut checker = Self {
             now,
             latest: now.checked_add_millis(FUTURE_TOLERANCE_MILLIS).unwrap_or(now),
-            trust_uploaded_at: options.trust_uploaded_at,
             label_keys: rules.label_keys,
             subjects: rules.subjects,
             labels: &options.labels,
@@ -155,8 +151,7 @@ impl<'a> Checker<'a> {
             .transpose()?;
         let at = given.unwrap_or(self.now);
         self.not_in_the_future("uploaded_at", at)?;
-        let created = push_id_time(file.as_str()).filter(|_| !self.trust_uploaded_at);
-        match created {
+        match push_id_time(file.as_str()) {
             Some(created) if created.millis_since(at) > PUSH_ID_TOLERANCE_MILLIS => {
                 let what = if given.is_some() {
                     ""
@@ -165,7 +160,7 @@ impl<'a> Checker<'a> {
                 };
                 let message = format!(
                     "uploaded_at{what} {at} lies more than a day before {created}, the time inside the file id: \
-                     correct it, or say --trust-uploaded-at"
+                     correct it"
                 );
                 Err(Problem::new("before-id", message))
             }
@@ -253,8 +248,8 @@ impl<'a> Checker<'a> {
     fn hash(&self, subject: &str) -> Result<String, Problem> {
         plain_text("subject", subject)?;
         self.subjects.map(|subjects| subjects.hash(subject)).ok_or_else(|| {
-            let message = "subject is given, but there is no key to hash it with, and it is never stored in \
-                           clear: set subject_key_file in the policy file, or leave subject out";
+            let message = "this version cannot take subjects yet: leave `subject` out; it is never stored in \
+                           clear, and there is no key to hash it with";
             Problem::new("no-subject-key", message)
         })
     }

@@ -35,7 +35,7 @@ pub struct InForce<'a> {
     pub digest: &'a RuleDigest,
     /// What the rules say of a file.
     pub hint: &'a (dyn Fn(&FileRecord) -> Hint + Sync),
-    /// Hashes data subjects; `None` when no key is configured.
+    /// Hashes data subjects; with `None` a row that names one is refused.
     pub subjects: Option<&'a SubjectHasher>,
 }
 

@@ -51,7 +51,9 @@ pub trait Intake: Send + Sync {
     /// Records files, all of `rows` or none, in one transaction. Idempotent by full address. Of a
     /// known file in state `live`, gaps (processed_at, document type, labels, subject) are filled, a
     /// later `uploaded_at` replaces an earlier one, an earlier one is ignored; other states are left
-    /// alone. `copy_of` is kept in a side table. `digest` names the rule set of the hints.
+    /// alone. `copy_of` is kept in a side table. `digest` names the rule set of the hints. Where the
+    /// facts kept are neither the old nor the new ones, no hint fits them: `hints_are_current` then
+    /// says no, and `rehint` decides the file again.
     async fn record(
         &self,
         rows: &[Hinted],
@@ -88,7 +90,7 @@ pub trait Rules: Send + Sync {
     async fn hints_are_current(&self, digest: &RuleDigest) -> Result<bool, LedgerError>;
 
     /// Decides up to `page` more live files under `digest` and keeps where it stands, so that a
-    /// restart goes on. Call until `finished`. Only files in state `live` or `unknown` are touched.
+    /// restart goes on. Call until `finished`. `Conflict` when `digest` is not in force. Only files in state `live` or `unknown` are touched.
     async fn rehint(&self, digest: &RuleDigest, page: u32, hint: Rehint<'_>)
     -> Result<Rehinted, LedgerError>;
 }
@@ -177,15 +179,18 @@ pub trait Claims: Send + Sync {
 
     /// Commits an intent (T1): in one immediate transaction reads each file and the holds again, asks
     /// `permit`, moves the permitted ones to `deleting`, and writes the attempt. A file that is not
-    /// `live` or `unknown` is kept back. Refuses with `Conflict` when the sweep's files so far plus
-    /// these exceed `budget`.
+    /// `live` or `unknown` is kept back. Refuses with `Conflict` when the sweep is not open, or its
+    /// files so far plus these exceed `budget`. A file counts once however often the sweep sends it,
+    /// and not at all if it was only ever released.
     async fn claim(&self, request: &ClaimRequest<'_>, permit: Permit<'_>) -> Result<Claim, LedgerError>;
 
-    /// Commits an outcome (T2): every file moves as `next_state` says, all or none.
+    /// Commits an outcome (T2): every file moves as `next_state` says, all or none. The settlement
+    /// names exactly the files of the attempt (`Conflict` otherwise).
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError>;
 
     /// Moves files outside an attempt (probe, before-listing, operator), as `next_state` says; a file
     /// whose state does not allow the event is left alone and not counted. Returns how many moved.
+    /// `GivenUp` makes `reason` the one that `quarantined` shows; `Retried` forgets the strikes.
     async fn note(
         &self,
         batch: BatchKey,
@@ -200,7 +205,8 @@ pub trait Claims: Send + Sync {
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError>;
 
     /// Writes what a second look found for files of earlier confirmed attempts. `StillThere` moves a
-    /// `deleted` or `gone` file to `unknown`. Returns how many attempt rows were marked.
+    /// `deleted` or `gone` file to `unknown`. Returns how many attempt rows were marked: a row that
+    /// says the same already keeps its time and is not counted.
     async fn verified(
         &self,
         batch: BatchKey,
@@ -272,6 +278,9 @@ pub trait Sweeps: Send + Sync {
     /// Opens a sweep; an occurrence is unique per policy.
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError>;
 
+    /// The files that a sweep has asked for, apart from copies and from those that were released again.
+    async fn sent_in(&self, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError>;
+
     /// Ends a sweep.
     async fn close_sweep(
         &self,
@@ -284,16 +293,19 @@ pub trait Sweeps: Send + Sync {
     /// The latest sweeps, newest first; of one policy or of all.
     async fn sweeps(&self, policy: Option<&PolicyName>, limit: u32) -> Result<Vec<Sweep>, LedgerError>;
 
-    /// The latest scheduled instant of `policy` that has a sweep, and how that sweep stands.
+    /// The latest scheduled instant of `policy`, not after `now`, that has a sweep, and how that sweep
+    /// stands. (A clock that once ran ahead may have left instants of the future.)
     async fn last_occurrence(
         &self,
         policy: &PolicyName,
+        now: Timestamp,
     ) -> Result<Option<(Timestamp, SweepState)>, LedgerError>;
 
     /// When `policy` was first seen under a schedule (the start of its catch-up); set on first asking.
     async fn scheduled_since(&self, policy: &PolicyName, now: Timestamp) -> Result<Timestamp, LedgerError>;
 
-    /// Stores a plan. `files` only for a plan that waits. The same hash again only renews `at`.
+    /// Stores a plan. `files` only for a plan that waits. The same hash again is the same plan: `at`,
+    /// the sweep and what it waits for are renewed.
     async fn store_plan(
         &self,
         plan: &StoredPlan,
@@ -318,7 +330,8 @@ pub trait Sweeps: Send + Sync {
     /// Approvals valid at `now` and not used up, newest first.
     async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, LedgerError>;
 
-    /// Marks an approval as used by a finished sweep.
+    /// Marks every approval of a plan as used by a finished sweep; the plan waits no longer.
+    /// `Conflict` when there is none.
     async fn use_up(&self, hash: &str, sweep: SweepId, at: Timestamp) -> Result<(), LedgerError>;
 }
 

@@ -71,8 +71,20 @@ impl Drop for DeleterLock {
     }
 }
 
+/// `<ledger>.lock`, beside the file that the path leads to: by whatever link it is reached, one ledger
+/// has one lock.
 fn beside(ledger_path: &Path) -> PathBuf {
-    let mut name: OsString = ledger_path.as_os_str().to_owned();
+    let real = ledger_path.canonicalize().or_else(|_| {
+        // Not made yet: its directory is there, or nothing can be.
+        let directory = ledger_path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let name = ledger_path.file_name().unwrap_or_default();
+        directory
+            .unwrap_or(Path::new("."))
+            .canonicalize()
+            .map(|dir| dir.join(name))
+    });
+    let mut name: OsString =
+        real.map_or_else(|_| ledger_path.as_os_str().to_owned(), PathBuf::into_os_string);
     name.push(".lock");
     PathBuf::from(name)
 }

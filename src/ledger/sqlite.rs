@@ -143,15 +143,6 @@ impl SqliteLedger {
         }))
     }
 
-    /// Gives the writer's page cache back to the system: after big work it would stay for good.
-    async fn shrink(&self) {
-        let Some(writer) = &self.writer else { return };
-        if let Some(connection) = Arc::clone(writer).lock_owned().await.as_mut() {
-            // Only memory is at stake.
-            let _ = sqlx::query("PRAGMA shrink_memory").execute(connection).await;
-        }
-    }
-
     /// Runs `body` on one consistent snapshot.
     async fn read<T: Send + 'static>(
         &self,

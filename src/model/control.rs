@@ -14,26 +14,20 @@ pub enum BreakerKind {
     Auth,
     /// The API cannot be reached or answers errors only. Closes by itself when a probe succeeds.
     Api,
-    /// The ledger cannot be written. Closes by itself when a write succeeds.
-    Disk,
     /// The ledger contradicts itself. An operator resets it.
     Integrity,
     /// A file that nobody asked for has vanished. An operator resets it.
     Collateral,
-    /// The ledger is older than its checkpoint: a restored backup. An operator resets it.
-    Rollback,
 }
 
 impl BreakerKind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 5] = [
         Self::Clock,
         Self::Auth,
         Self::Api,
-        Self::Disk,
         Self::Integrity,
         Self::Collateral,
-        Self::Rollback,
     ];
 
     /// The name in the ledger, in print and in metrics.
@@ -43,10 +37,8 @@ impl BreakerKind {
             Self::Clock => "clock",
             Self::Auth => "auth",
             Self::Api => "api",
-            Self::Disk => "disk",
             Self::Integrity => "integrity",
             Self::Collateral => "collateral",
-            Self::Rollback => "rollback",
         }
     }
 
@@ -54,8 +46,8 @@ impl BreakerKind {
     #[must_use]
     pub const fn heals(self) -> bool {
         match self {
-            Self::Clock | Self::Auth | Self::Api | Self::Disk => true,
-            Self::Integrity | Self::Collateral | Self::Rollback => false,
+            Self::Clock | Self::Auth | Self::Api => true,
+            Self::Integrity | Self::Collateral => false,
         }
     }
 }

@@ -56,6 +56,12 @@ pub enum Violation {
         /// The policy or floor.
         rule: String,
     },
+    /// Whether a rule means the file hangs on a document type that nobody knows.
+    #[error("whether `{rule}` means the file hangs on its unknown document type")]
+    TypeUnknown {
+        /// The policy or floor.
+        rule: String,
+    },
     /// A decision calls a file due without dates.
     #[error("a file was decided to be due without dates")]
     NoDates,
@@ -88,6 +94,11 @@ pub fn permits(
 ) -> Result<(), Violation> {
     let mut owner = None;
     for policy in &rules.policies {
+        if scope::may_mean(&policy.matcher, file) {
+            return Err(Violation::TypeUnknown {
+                rule: policy.name.to_string(),
+            });
+        }
         if scope::means(&policy.matcher, file) {
             owner = Some(policy);
             break;
@@ -104,6 +115,11 @@ pub fn permits(
     }
     ended(file, rules, now, &Waits::from(owner))?;
     for floor in &rules.floors {
+        if scope::may_mean(&floor.matcher, file) {
+            return Err(Violation::TypeUnknown {
+                rule: floor.name.to_string(),
+            });
+        }
         if scope::means(&floor.matcher, file) {
             ended(file, rules, now, &Waits::from(floor))?;
         }

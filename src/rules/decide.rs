@@ -105,6 +105,8 @@ pub enum Doubt {
     BeforeId,
     /// The end of processing lies more than a day before the upload.
     BeforeUpload,
+    /// Which rule it falls under hangs on its document type, which is not known.
+    NoType,
     /// The arithmetic leaves the calendar.
     OutOfCalendar,
 }
@@ -118,6 +120,9 @@ impl Doubt {
             Self::FutureStart => "its period starts in the future",
             Self::BeforeId => "its recorded start lies more than a day before the time inside its own id",
             Self::BeforeUpload => "its processing is recorded more than a day before its upload",
+            Self::NoType => {
+                "which rule it falls under hangs on its document type, which is not known; record it again with `document_type`"
+            }
             Self::OutOfCalendar => "its dates leave the calendar",
         }
     }

@@ -57,6 +57,25 @@ impl Matcher {
         }
     }
 
+    /// Whether the answer of [`matches`](Self::matches) hangs on a document type that is not known:
+    /// with one type the file would be meant, with another it would not.
+    #[must_use]
+    pub fn hangs_on_type(&self, file: &FileRecord) -> bool {
+        if file.document_type.is_some() {
+            return false;
+        }
+        match self {
+            Self::Everything => false,
+            Self::Where { all_of, except } => {
+                let excepted = |type_fits| except.as_ref().is_some_and(|except| except.fits(file, type_fits));
+                let wanted = |type_fits| all_of.fits(file, type_fits);
+                let may = wanted(true) && !excepted(false);
+                let must = wanted(false) && !excepted(true);
+                may != must
+            }
+        }
+    }
+
     /// Whether every file that `other` matches is provably matched here too, so that a policy with
     /// `other` below one with this would own nothing. `false` proves nothing.
     #[must_use]
@@ -90,6 +109,13 @@ impl Criteria {
     }
 
     fn matches(&self, file: &FileRecord) -> bool {
+        let known =
+            |types: &BTreeSet<String>| file.document_type.as_ref().is_some_and(|t| types.contains(&**t));
+        self.fits(file, self.document_type.as_ref().is_none_or(known))
+    }
+
+    /// Whether `file` fits, if its document type does (`type_fits`; where no type is asked for, any does).
+    fn fits(&self, file: &FileRecord, type_fits: bool) -> bool {
         let batch = file
             .copy_of
             .as_ref()
@@ -99,10 +125,7 @@ impl Criteria {
                 .batch
                 .as_ref()
                 .is_none_or(|globs| globs.iter().any(|glob| glob.matches(batch.batch.as_str())))
-            && self
-                .document_type
-                .as_ref()
-                .is_none_or(|types| file.document_type.as_ref().is_some_and(|t| types.contains(&**t)))
+            && (type_fits || self.document_type.is_none())
             && self
                 .labels
                 .iter()

@@ -325,3 +325,83 @@ fn the_demo_shows_the_whole_job_and_agrees_with_the_server() {
             .is_some_and(|attempts| attempts.len() >= 6)
     );
 }
+
+/// Rows uploaded so many days ago: 10 days are kept by 30 days, not by 3.
+fn rows_of_age(days: i64) -> String {
+    use retentiond::engine::{Clock, SystemClock};
+
+    let at = SystemClock.now().checked_add_millis(-days * 86_400_000).unwrap();
+    format!(
+        r#"{{"classification_id":"-OKI_FueqSWiExyfS310","batch_id":"b","file_id":"fresh-1","uploaded_at":"{at}"}}
+{{"classification_id":"-OKI_FueqSWiExyfS310","batch_id":"b","file_id":"fresh-2","uploaded_at":"{at}"}}
+"#
+    )
+}
+
+#[tokio::test]
+async fn a_draft_is_tried_on_a_copy_and_the_ledger_keeps_every_byte() {
+    use retentiond::ledger::{OpenMode, Rules, SqliteLedger};
+
+    let desk = Desk::new();
+    assert!(desk.record(&rows_of_age(10)).status.success());
+    let hold = ["hold", "add", "--file", "fresh-1", "--reason", "litigation"];
+    assert!(desk.run(&hold).status.success());
+    let first = std::fs::read_to_string(desk.path("policies.toml")).unwrap();
+    let draft = desk.path("draft.toml");
+    std::fs::write(&draft, first.replace("30 days", "3 days")).unwrap();
+    let before = std::fs::read(desk.path("ledger.db")).unwrap();
+
+    let plan = run(&draft, &["--json", "plan"]);
+    let shown: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let row = &shown["policies"][0];
+    assert_eq!((&row["due"], &row["held"]), (&1.into(), &1.into()), "{row}");
+    assert!(
+        String::from_utf8(plan.stderr)
+            .unwrap()
+            .contains("tried on a copy")
+    );
+    let forecast = run(&draft, &["--json", "forecast", "--days", "1"]);
+    let shown: Value = serde_json::from_slice(&forecast.stdout).unwrap();
+    assert_eq!(shown["days"][0]["total"], 2);
+
+    assert!(std::fs::read(desk.path("ledger.db")).unwrap() == before);
+    let rules = retentiond::config::load(&desk.path("policies.toml"))
+        .unwrap()
+        .checked
+        .rules;
+    let path = desk.path("ledger.db");
+    let ledger = SqliteLedger::open(path.to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    assert!(ledger.hints_are_current(&rules.digest).await.unwrap());
+    let row = &desk.json(&["plan"])["policies"][0];
+    assert_eq!((&row["due"], &row["held"]), (&0.into(), &0.into()), "{row}");
+}
+
+#[test]
+fn an_overdue_file_that_is_held_is_not_overdue() {
+    let desk = Desk::new();
+    let other = ROW.replace("S311", "S312");
+    assert!(desk.record(&format!("{ROW}\n{other}\n")).status.success());
+    let hold = |file: &str| {
+        let add = ["hold", "add", "--file", file, "--reason", "litigation"];
+        assert!(desk.run(&add).status.success());
+    };
+    hold("-OKI_FueqSWiExyfS311");
+    let one = desk.json(&["status"]);
+    let row = &one["policies"][0];
+    assert_eq!(
+        (&one["verdict"], &row["due"], &row["held"], &row["overdue"]),
+        (&"overdue".into(), &2.into(), &1.into(), &1.into())
+    );
+    assert_eq!(row["oldest_overdue"], "2025-04-01T22:00:00Z");
+    hold("-OKI_FueqSWiExyfS312");
+    let both = desk.json(&["status"]);
+    let row = &both["policies"][0];
+    assert_eq!(
+        (&both["verdict"], &row["held"], &row["overdue"]),
+        (&"idle".into(), &2.into(), &0.into())
+    );
+    assert_eq!(row["oldest_overdue"], Value::Null);
+    assert_eq!(desk.run(&["status"]).status.code(), Some(0));
+}

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger};
-use retentiond::model::{FileId, FileState, Finding};
+use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
+use retentiond::model::{FileId, FileState, Finding, Timestamp};
 use retentiond::sandbox::{
     Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle,
 };
@@ -142,6 +142,10 @@ impl Service {
         }
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
     fn left_of(&self, classification: &str) -> usize {
         left_of(&self.server, classification)
     }
@@ -241,7 +245,7 @@ async fn the_daemon_deletes_what_is_due_on_schedule_and_nothing_else() {
     service.upload([4; 3], 25).await;
     let mut daemon = service.daemon();
     service.wait_until_all_due_are_gone().await;
-    // The last batch's second look, then an orderly end.
+    wait_until_settled(&service).await;
     terminate(&daemon);
     assert!(daemon.wait().await.unwrap().success());
     service.assert_truth(100).await;
@@ -284,6 +288,7 @@ async fn ten_thousand_files_are_swept_by_the_daemon_on_a_one_minute_cron() {
     let service = ten_thousand().await;
     let mut daemon = service.daemon();
     service.wait_until_all_due_are_gone().await;
+    wait_until_settled(&service).await;
     terminate(&daemon);
     assert!(daemon.wait().await.unwrap().success());
     service.assert_truth(3400).await;
@@ -310,23 +315,24 @@ async fn ten_thousand_files_reach_the_same_end_through_kill_9() {
     service.assert_truth(3400).await;
 }
 
-/// Until no outcome is unknown.
+/// Until no outcome is unknown and every deletion has been looked at.
 async fn wait_until_settled(service: &Service) {
-    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+    let path = service.path("ledger.db");
+    let ledger = SqliteLedger::open(path.to_str().unwrap(), OpenMode::ReadOnly)
         .await
         .unwrap();
+    let since = Timestamp::from_millis(0).unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !ledger.unknown(1).await.unwrap().is_empty() {
+    while !(ledger.unknown(1).await.unwrap().is_empty()
+        && ledger.unverified(since, 1).await.unwrap().is_empty())
+    {
         assert!(
             tokio::time::Instant::now() < deadline,
-            "unknown outcomes do not settle"
+            "outcomes do not settle; log:\n{}",
+            service.log()
         );
-        let looks = service.server.request_count(Endpoint::GetResults);
-        service
-            .wait("another look", move |s| {
-                s.request_count(Endpoint::GetResults) > looks
-            })
-            .await;
+        // The schedule goes on beating, and each beat may change the picture.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -400,4 +406,47 @@ async fn reload_says(service: &Service, ledger: &SqliteLedger, word: &str) {
         // The schedule beats every two seconds: each beat is an event to look again at.
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_policy_turned_to_observe_stops_the_sweep_under_way() {
+    let service = Service::new().await;
+    service.upload([20, 0, 0], 10).await;
+    // Each delete takes a while, so that the sweep lasts.
+    service
+        .server
+        .add_fault(Fault::at(Endpoint::DeleteFiles).delay_ms(300).always())
+        .unwrap();
+    let mut daemon = service.daemon();
+    service
+        .wait("the sweep", |s| s.request_count(Endpoint::DeleteFiles) >= 3)
+        .await;
+    let text = std::fs::read_to_string(service.path("policies.toml")).unwrap();
+    std::fs::write(
+        service.path("policies.toml"),
+        text.replace("\"enforce\"", "\"observe\""),
+    )
+    .unwrap();
+    signal(&daemon, rustix::process::Signal::HUP);
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    reload_says(&service, &ledger, "taken").await;
+    let then = service.server.request_count(Endpoint::DeleteFiles);
+    let name = retentiond::model::PolicyName::new("soon").unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    // The next sweep of the policy has run to its end, and only observed.
+    while ledger.sweeps(Some(&name), 1).await.unwrap()[0].state != retentiond::model::SweepState::Done {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "no sweep observed; log:\n{}",
+            service.log()
+        );
+        tokio::task::yield_now().await;
+    }
+    let more = service.server.request_count(Endpoint::DeleteFiles) - then;
+    assert!(more <= 4, "only requests under way may end: {more} more");
+    assert!(service.left_of(&service.classifications[0]) > 0);
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
 }

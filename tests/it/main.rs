@@ -1,6 +1,11 @@
 //! The house as a whole: real SQLite, real HTTP against the sandbox, a clock that stands still.
 
-#![expect(unreachable_pub, reason = "an integration test has no outside")]
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "an integration test: it has no outside, and a panic is its way to fail"
+)]
 
 mod binary;
 mod daemon;

@@ -53,7 +53,7 @@ async fn a_clock_that_jumps_ahead_deletes_nothing_and_the_api_does_not_vouch_for
 async fn an_anomaly_is_noticed_although_nothing_is_due() {
     let world = World::new().await;
     let engine = world.engine();
-    engine.guard(false).await.unwrap();
+    engine.guard(true).await.unwrap();
     world.clock.jump(3_600_000);
     assert!(matches!(
         engine.guard(false).await.unwrap(),
@@ -145,4 +145,86 @@ async fn a_ledger_replaced_under_us_ends_all_deletion() {
         .await;
     assert!(matches!(outcome, Err(SweepError::Replaced)), "{outcome:?}");
     assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_while_a_sweep_is_under_way_stops_it_at_the_next_request() {
+    let world = World::new().await;
+    let due = world.upload(3).await;
+    world.days_pass(5);
+    let young = world.upload(3).await;
+    world.days_pass(6);
+    // The first look takes a while; meanwhile the wall clock jumps a month ahead.
+    let slow = retentiond::sandbox::Fault::at(Endpoint::GetResults)
+        .delay_ms(300)
+        .times(1);
+    world.server.add_fault(slow).unwrap();
+    let engine = world.engine();
+    let jump = async {
+        world.server.await_requests(Endpoint::GetResults, 1).await;
+        world.clock.jump(30 * DAY_MS);
+    };
+    let (report, ()) = tokio::join!(world.sweep_with(&engine), jump);
+    assert!(
+        matches!(
+            report.ending,
+            Ending::Stopped {
+                by: Stop::Breaker {
+                    kind: BreakerKind::Clock,
+                    ..
+                }
+            }
+        ),
+        "{:?}",
+        report.ending
+    );
+    assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
+    assert_eq!((world.left(&due), world.left(&young)), (3, 3));
+}
+
+#[tokio::test]
+async fn a_hold_on_a_policy_that_was_renamed_stops_deletion() {
+    let mut world = World::new().await;
+    let batch = world.upload(3).await;
+    let hold = retentiond::model::NewHold {
+        scope: retentiond::model::HoldScope::Policy(crate::harness::name("documents")),
+        reason: "litigation".to_owned(),
+        reference: None,
+        owner: None,
+        review_by: None,
+    };
+    world.ledger.add_hold(&hold, world.now()).await.unwrap();
+    world.days_pass(11);
+    let renamed = crate::harness::ten_days(&world.classification).replace("\"documents\"", "\"papers\"");
+    world.change_rules(&renamed);
+    let report = world.sweep_policy(&world.engine(), "papers").await;
+    assert!(matches!(
+        report.ending,
+        Ending::Stopped {
+            by: Stop::HoldWithoutPolicy { hold: 1, .. }
+        }
+    ));
+    assert_eq!(world.left(&batch), 3);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_looked_at_leaves_the_sweep_incomplete() {
+    let world = World::new().await;
+    let batch = world.upload(3).await;
+    world.days_pass(11);
+    let fault = retentiond::sandbox::Fault::at(Endpoint::GetResults)
+        .status(502)
+        .body("bad gateway")
+        .times(1);
+    world.server.add_fault(fault).unwrap();
+    let report = world.sweep().await;
+    assert_eq!(
+        report.ending,
+        Ending::Stopped {
+            by: Stop::Incomplete { files: 3 }
+        }
+    );
+    assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
+    assert_eq!(world.sweep().await.summary.deleted, 3);
+    assert_eq!(world.count(&batch, FileState::Deleted).await, 3);
 }

@@ -284,3 +284,37 @@ async fn a_first_file_that_must_wait_does_not_hold_up_the_others() {
     assert_eq!((report.summary.deleted, report.summary.kept), (3, 5));
     world.assert_truth(&[&batch]).await;
 }
+
+#[tokio::test]
+async fn an_unknown_document_type_never_falls_through_to_a_shorter_policy() {
+    let policies = |c: &str| {
+        let typed = format!(
+            "[[policy]]\nname = \"contracts\"\nmatch = {{ classification = \"{c}\", document_type = \"contract\" }}\ndelete_after = \"10 years\"\nschedule = \"0 3 * * *\"\nmode = \"enforce\"\n\n[[policy]]"
+        );
+        ten_days(c).replacen("[[policy]]", &typed, 1)
+    };
+    let world = World::with(policies, &[DocumentType::named("letter")]).await;
+    let batch = world.upload(3).await;
+    world.days_pass(11);
+    assert_eq!(world.sweep().await.summary.due, 0, "it may be a contract");
+    // Once the type is known it falls under the ten days.
+    let record = world.ledger.find(&batch.files[0]).await.unwrap().remove(0);
+    let file = retentiond::model::NewFile {
+        address: record.address(),
+        uploaded_at: record.uploaded_at,
+        processed_at: None,
+        document_type: Some("letter".to_owned()),
+        labels: Labels::new(),
+        subject: None,
+        copy_of: None,
+    };
+    let hint = retentiond::rules::decide::hint(&retentiond::intake::provisional(&file), &world.checked.rules);
+    let row = retentiond::ledger::Hinted { file, hint };
+    world
+        .ledger
+        .record(&[row], &world.checked.rules.digest, world.now())
+        .await
+        .unwrap();
+    assert_eq!(world.sweep().await.summary.deleted, 1);
+    assert_eq!(world.left(&batch), 2);
+}

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use retentiond::engine::{Ending, Stop};
 use retentiond::ledger::Controls;
-use retentiond::model::{FileId, FileState};
+use retentiond::model::{FileId, FileState, HoldId};
 
-use crate::rules::{DAY, SimFile};
+use crate::rules::{DAY, SimFile, at};
 use crate::shared::Script;
 use crate::steps::Swept;
 use crate::world::World;
@@ -28,7 +28,8 @@ impl World {
                 let swept = self.sweep(policy, None, Script::default()).await;
                 match swept {
                     Swept::Failed(error) => {
-                        self.state().violate("LIVENESS", format_args!("a sweep fails in the calm: {error}"));
+                        self.state()
+                            .violate("LIVENESS", format_args!("a sweep fails in the calm: {error}"));
                     }
                     Swept::Ended(report) => self.answer(policy, &report.ending).await,
                     Swept::Died => {}
@@ -43,9 +44,22 @@ impl World {
         self.last_words(left, most).await;
     }
 
-    /// The operator approves what waits.
+    /// The operator approves what waits, and lifts a hold whose policy is gone.
     async fn answer(&self, policy: &str, ending: &Ending) {
-        if let Ending::Stopped { by: Stop::Limit { plan, .. } | Stop::Approval { plan } } = ending {
+        if let Ending::Stopped {
+            by: Stop::HoldWithoutPolicy { hold, .. },
+        } = ending
+        {
+            let now = at(self.shared.wall());
+            self.real()
+                .release_hold(HoldId(*hold), "sim", now, now)
+                .await
+                .unwrap();
+        }
+        if let Ending::Stopped {
+            by: Stop::Limit { plan, .. } | Stop::Approval { plan },
+        } = ending
+        {
             self.approve(policy, plan).await;
         }
     }
@@ -78,11 +92,19 @@ impl World {
     fn due_files(&self) -> Vec<FileId> {
         let state = self.state();
         let is_due = |file: &&SimFile| {
-            let enforced = state.rules.owner(state.original(file)).is_some_and(|policy| policy.enforce);
+            let enforced = state
+                .rules
+                .owner(state.original(file))
+                .is_some_and(|policy| policy.enforce);
             let due = state.due(file).is_some_and(|due| due <= state.truth);
             enforced && due && !state.held(file, false)
         };
-        state.files.values().filter(is_due).map(|file| file.address.file.clone()).collect()
+        state
+            .files
+            .values()
+            .filter(is_due)
+            .map(|file| file.address.file.clone())
+            .collect()
     }
 
     /// Ten, and what limits, quarantine and approvals add to it.
@@ -93,7 +115,10 @@ impl World {
 
     async fn unsettled(&self, files: Vec<FileId>) -> Vec<FileId> {
         let states = self.states().await;
-        files.into_iter().filter(|file| !is_settled(&states, file)).collect()
+        files
+            .into_iter()
+            .filter(|file| !is_settled(&states, file))
+            .collect()
     }
 
     /// A lie that a look could have shown is not believed any more.
@@ -115,7 +140,8 @@ impl World {
             self.state().violate("LIVENESS", text);
         }
         if self.settings.verify && !self.nothing_is_believed_of_lies().await {
-            self.state().violate("G6", "a lie is still believed after the calm");
+            self.state()
+                .violate("G6", "a lie is still believed after the calm");
         }
         for is in states.values() {
             self.state().count(match is {

@@ -20,7 +20,15 @@ pub struct CrashLedger {
 }
 
 /// Writes that another process may make wait.
-const MAY_BE_BUSY: [&str; 7] = ["claim", "settle", "note", "verified", "strike", "open_breaker", "store_plan"];
+const MAY_BE_BUSY: [&str; 7] = [
+    "claim",
+    "settle",
+    "note",
+    "verified",
+    "strike",
+    "open_breaker",
+    "store_plan",
+];
 
 impl CrashLedger {
     /// One step: what the script says, then (or not) the operation.
@@ -91,7 +99,12 @@ impl CrashLedger {
             }
         }
         let mut state = self.shared.state();
-        state.note(format_args!("claim {} of sweep {}: {:?}", attempt.0, request.sweep.0, short(&claim.files)));
+        state.note(format_args!(
+            "claim {} of sweep {}: {:?}",
+            attempt.0,
+            request.sweep.0,
+            short(&claim.files)
+        ));
         let (at, most) = (request.at.as_millis(), state.concurrency);
         if let Some((until, claims)) = state.pause.as_mut().filter(|(until, _)| at < *until) {
             *claims += 1;
@@ -105,14 +118,21 @@ impl CrashLedger {
                 || Some("G1: the world does not know it".to_owned()),
                 |known| state.objection(known),
             );
-            let claimed = Claimed { sweep: request.sweep, batch, objection };
+            let claimed = Claimed {
+                sweep: request.sweep,
+                batch,
+                objection,
+            };
             state.claimed.insert(file, claimed);
         }
     }
 }
 
 pub fn short(files: &[FileId]) -> Vec<String> {
-    files.iter().map(|file| file.as_str()[14..].trim_start_matches('-').to_owned()).collect()
+    files
+        .iter()
+        .map(|file| file.as_str()[14..].trim_start_matches('-').to_owned())
+        .collect()
 }
 
 /// Something happens from outside: another process, an operator, the clock.
@@ -125,7 +145,11 @@ pub async fn happen(shared: &Shared, event: Event) {
         }
         Event::Pause => {
             let now = retentiond::model::Timestamp::from_millis(shared.wall()).unwrap();
-            let pause = Pause { until: now.checked_add_millis(DAY).unwrap(), reason: "sim".to_owned(), since: now };
+            let pause = Pause {
+                until: now.checked_add_millis(DAY).unwrap(),
+                reason: "sim".to_owned(),
+                since: now,
+            };
             shared.real().set_pause(Some(&pause), now).await.unwrap();
             let mut state = shared.state();
             state.pause = Some((pause.until.as_millis(), 0));
@@ -144,11 +168,19 @@ pub async fn happen(shared: &Shared, event: Event) {
 }
 
 pub async fn place_hold(shared: &Shared, scope: HoldScope) {
-    let hold = NewHold { scope: scope.clone(), reason: "sim".to_owned(), reference: None, owner: None, review_by: None };
+    let hold = NewHold {
+        scope: scope.clone(),
+        reason: "sim".to_owned(),
+        reference: None,
+        owner: None,
+        review_by: None,
+    };
     let now = retentiond::model::Timestamp::from_millis(shared.wall()).unwrap();
     let placed = shared.real().add_hold(&hold, now).await.unwrap();
     let mut state = shared.state();
-    state.holds.insert(placed.hold.0, SimHold { scope, ends_at: None });
+    state
+        .holds
+        .insert(placed.hold.0, SimHold { scope, ends_at: None });
     // G4, the other half: what is under way is named as too late.
     let late: Vec<FileId> = state
         .claimed
@@ -182,7 +214,8 @@ impl Claims for CrashLedger {
         page: u32,
     ) -> Result<Vec<FileRecord>, LedgerError> {
         // Small pages, so that paging is walked too.
-        self.step("due", self.real.due(policy, now, after, page.min(7))).await
+        self.step("due", self.real.due(policy, now, after, page.min(7)))
+            .await
     }
 
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
@@ -206,7 +239,8 @@ impl Claims for CrashLedger {
 
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError> {
         let _turn = self.shared.turn.lock().await;
-        self.take_step("settle", self.real.settle(attempt, settlement)).await?;
+        self.take_step("settle", self.real.settle(attempt, settlement))
+            .await?;
         let mut state = self.shared.state();
         state.note(format_args!("settled {}: {}", attempt.0, settlement.outcome));
         for (file, _) in &settlement.files {
@@ -227,7 +261,8 @@ impl Claims for CrashLedger {
             let mut state = self.shared.state();
             state.note(format_args!("note {event:?} {:?}", short(files)));
         }
-        self.step("note", self.real.note(batch, files, event, reason, at)).await
+        self.step("note", self.real.note(batch, files, event, reason, at))
+            .await
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
@@ -250,7 +285,8 @@ impl Claims for CrashLedger {
         by: u32,
         reason: &str,
     ) -> Result<Vec<(FileId, u32)>, LedgerError> {
-        self.step("strike", self.real.strike(batch, files, by, reason)).await
+        self.step("strike", self.real.strike(batch, files, by, reason))
+            .await
     }
 }
 
@@ -262,15 +298,23 @@ impl Rules for CrashLedger {
         description: &str,
         now: Timestamp,
     ) -> Result<bool, LedgerError> {
-        self.step("adopt_rules", self.real.adopt_rules(digest, description, now)).await
+        self.step("adopt_rules", self.real.adopt_rules(digest, description, now))
+            .await
     }
 
     async fn hints_are_current(&self, digest: &RuleDigest) -> Result<bool, LedgerError> {
-        self.step("hints_are_current", self.real.hints_are_current(digest)).await
+        self.step("hints_are_current", self.real.hints_are_current(digest))
+            .await
     }
 
-    async fn rehint(&self, digest: &RuleDigest, page: u32, hint: Rehint<'_>) -> Result<Rehinted, LedgerError> {
-        self.step("rehint", self.real.rehint(digest, page.min(11), hint)).await
+    async fn rehint(
+        &self,
+        digest: &RuleDigest,
+        page: u32,
+        hint: Rehint<'_>,
+    ) -> Result<Rehinted, LedgerError> {
+        self.step("rehint", self.real.rehint(digest, page.min(11), hint))
+            .await
     }
 }
 
@@ -280,9 +324,10 @@ steps! {
     }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
+        sent_in(sweep: SweepId) -> Vec<FileKey>;
         close_sweep(sweep: SweepId, state: SweepState, summary: &SweepSummary, at: Timestamp) -> ();
         sweeps(policy: Option<&PolicyName>, limit: u32) -> Vec<Sweep>;
-        last_occurrence(policy: &PolicyName) -> Option<(Timestamp, SweepState)>;
+        last_occurrence(policy: &PolicyName, now: Timestamp) -> Option<(Timestamp, SweepState)>;
         scheduled_since(policy: &PolicyName, now: Timestamp) -> Timestamp;
         store_plan(plan: &StoredPlan, files: &[FileKey], sweep: SweepId) -> ();
         waiting_plans(since: Timestamp) -> Vec<StoredPlan>;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use retentiond::extracta::remote::{Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote};
+use retentiond::extracta::remote::{
+    Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote,
+};
 use retentiond::ledger::{Figures, HistoryFilter};
 use retentiond::model::{BatchAddress, FileId, FileState, Parent};
 use retentiond::outcome::{Answer, Reply};
@@ -32,11 +34,15 @@ pub struct Store {
 
 impl Store {
     pub fn holds(&self, batch: &BatchAddress, file: &FileId) -> bool {
-        self.batches.get(batch).is_some_and(|files| files.contains_key(file))
+        self.batches
+            .get(batch)
+            .is_some_and(|files| files.contains_key(file))
     }
 
     fn remove(&mut self, batch: &BatchAddress, file: &FileId, keep_empty: bool) -> bool {
-        let Some(files) = self.batches.get_mut(batch) else { return false };
+        let Some(files) = self.batches.get_mut(batch) else {
+            return false;
+        };
         let removed = files.remove(file).is_some();
         if files.is_empty() && !keep_empty {
             self.batches.remove(batch);
@@ -200,9 +206,16 @@ impl SimRemote {
             Some(key) => real.states(key, files).await.unwrap(),
             None => Vec::new(),
         };
-        let deleting = states.iter().filter(|(_, state)| *state == FileState::Deleting).count();
+        let deleting = states
+            .iter()
+            .filter(|(_, state)| *state == FileState::Deleting)
+            .count();
         let last = real
-            .history(&HistoryFilter { file: files.first().cloned(), limit: 1, ..HistoryFilter::default() })
+            .history(&HistoryFilter {
+                file: files.first().cloned(),
+                limit: 1,
+                ..HistoryFilter::default()
+            })
             .await
             .unwrap();
         let asked: BTreeSet<&FileId> = files.iter().collect();
@@ -212,7 +225,13 @@ impl SimRemote {
         });
         let mut state = self.0.state();
         if deleting != files.len() || !intended {
-            state.violate("G3", format_args!("{deleting} of {} files are `deleting` when their request is sent", files.len()));
+            state.violate(
+                "G3",
+                format_args!(
+                    "{deleting} of {} files are `deleting` when their request is sent",
+                    files.len()
+                ),
+            );
         }
         if files.is_empty() || asked.len() != files.len() {
             state.violate("G9", "a request names no file, or one twice");
@@ -226,7 +245,12 @@ impl SimRemote {
             let at = state.rng.index(FAULTS.len());
             FAULTS[at]
         });
-        state.note(format_args!("delete {} {:?} fault {:?}", batch.batch, short(files), fault.map(|f| f.1)));
+        state.note(format_args!(
+            "delete {} {:?} fault {:?}",
+            batch.batch,
+            short(files),
+            fault.map(|f| f.1)
+        ));
         if let Some((_, name)) = fault {
             state.count(name);
         }
@@ -248,13 +272,19 @@ impl SimRemote {
             if state.script.busy_percent > 0 || !state.counts.contains_key("linked copies on") {
                 return;
             }
-            let Some(stored) = state.store.batches.get(batch) else { return };
+            let Some(stored) = state.store.batches.get(batch) else {
+                return;
+            };
             let copies = files.iter().filter_map(|file| stored.get(file)?.copy.clone());
-            copies.filter_map(|copy| Some(state.files.get(&copy.file)?.address.clone())).collect()
+            copies
+                .filter_map(|copy| Some(state.files.get(&copy.file)?.address.clone()))
+                .collect()
         };
         for copy in copies {
             if self.0.real().locate(&copy).await.unwrap().is_none() {
-                self.0.state().violate("I8", "an original is deleted while its copy is not in the ledger");
+                self.0
+                    .state()
+                    .violate("I8", "an original is deleted while its copy is not in the ledger");
             }
         }
     }
@@ -264,11 +294,17 @@ impl SimRemote {
         let others: Vec<FileId> = {
             let state = self.0.state();
             let same = state.files.values().filter(|file| file.address.batch == *batch);
-            same.map(|file| file.address.file.clone()).filter(|file| !files.contains(file)).collect()
+            same.map(|file| file.address.file.clone())
+                .filter(|file| !files.contains(file))
+                .collect()
         };
-        let Some(key) = real.batch_key(batch).await.unwrap() else { return };
+        let Some(key) = real.batch_key(batch).await.unwrap() else {
+            return;
+        };
         let states = real.states(key, &others).await.unwrap();
-        let alive = states.iter().any(|(_, s)| !matches!(s, FileState::Deleted | FileState::Gone));
+        let alive = states
+            .iter()
+            .any(|(_, s)| !matches!(s, FileState::Deleted | FileState::Gone));
         let mut state = self.0.state();
         state.plan.emptied |= alive && !is_extraction(batch);
     }
@@ -286,14 +322,19 @@ fn judge_sent(state: &mut State, batch: &BatchAddress, file: &FileId) {
     }
     let home = state.files.get(file).map(|known| known.address.batch.clone());
     if home.as_ref() != Some(batch) || claimed.batch != *batch {
-        state.violate("G9", format_args!("{file} does not lie in the batch of the request"));
+        state.violate(
+            "G9",
+            format_args!("{file} does not lie in the batch of the request"),
+        );
     }
 }
 
 /// Counts a file against its sweep's limit; whether it is new to the sweep.
 fn note_sent(state: &mut State, file: &FileId) -> bool {
     let is_copy = state.files.get(file).is_some_and(|known| known.copy_of.is_some());
-    let Some(sweep) = state.claimed.get(file).map(|claimed| claimed.sweep) else { return false };
+    let Some(sweep) = state.claimed.get(file).map(|claimed| claimed.sweep) else {
+        return false;
+    };
     if is_copy || !state.sent.entry(sweep.0).or_default().insert(file.clone()) {
         return false;
     }
@@ -303,11 +344,25 @@ fn note_sent(state: &mut State, file: &FileId) -> bool {
     true
 }
 
-fn reply_leaves(state: &mut State, reply: &Reply, batch: &BatchAddress, files: &[FileId], fresh: Vec<FileId>) {
-    let word = if is_extraction(batch) { "deleted" } else { "success" };
+fn reply_leaves(
+    state: &mut State,
+    reply: &Reply,
+    batch: &BatchAddress,
+    files: &[FileId],
+    fresh: Vec<FileId>,
+) {
+    let word = if is_extraction(batch) {
+        "deleted"
+    } else {
+        "success"
+    };
     if let Reply::Answered(answer) = reply {
         let released = matches!(answer.status, 400 | 401 | 403 | 404 | 413 | 429);
-        let says = |text: &str| answer.body.starts_with(format!("{{\"status\":\"{text}\"").as_bytes());
+        let says = |text: &str| {
+            answer
+                .body
+                .starts_with(format!("{{\"status\":\"{text}\"").as_bytes())
+        };
         if released && !says("success") {
             for file in fresh {
                 let claimed = state.claimed.get(&file).map(|claimed| claimed.sweep.0);
@@ -343,7 +398,10 @@ fn later(retry_after: Option<&str>) -> Reply {
     match answered(429, r#"{"status":"error","message":"Too many requests"}"#) {
         Reply::Answered(answer) => {
             let retry_after = retry_after.into_iter().map(str::to_owned).collect();
-            Reply::Answered(Answer { retry_after, ..answer })
+            Reply::Answered(Answer {
+                retry_after,
+                ..answer
+            })
         }
         other @ (Reply::NotSent { .. } | Reply::TooLong { .. } | Reply::Lost { .. }) => other,
     }
@@ -352,10 +410,16 @@ fn later(retry_after: Option<&str>) -> Reply {
 const ERROR_500: &str = r#"{"status":"error","message":"Internal server error"}"#;
 
 fn answer(state: &mut State, fault: Option<Fault>, batch: &BatchAddress, files: &[FileId]) -> Reply {
-    let Some(fault) = fault else { return honest(state, batch, files) };
-    let lost = || Reply::Lost { reason: "reset".to_owned() };
+    let Some(fault) = fault else {
+        return honest(state, batch, files);
+    };
+    let lost = || Reply::Lost {
+        reason: "reset".to_owned(),
+    };
     match fault {
-        Fault::NotSent => Reply::NotSent { reason: "connection refused".to_owned() },
+        Fault::NotSent => Reply::NotSent {
+            reason: "connection refused".to_owned(),
+        },
         Fault::LostBefore => lost(),
         Fault::LostAfter => {
             honest(state, batch, files);
@@ -416,7 +480,11 @@ fn answer(state: &mut State, fault: Option<Fault>, batch: &BatchAddress, files: 
         }
         Fault::Redirect => answered(302, ""),
         Fault::Lie => {
-            let there: Vec<FileId> = files.iter().filter(|f| state.store.holds(batch, f)).cloned().collect();
+            let there: Vec<FileId> = files
+                .iter()
+                .filter(|f| state.store.holds(batch, f))
+                .cloned()
+                .collect();
             state.lied.extend(there);
             success(batch, false)
         }
@@ -437,10 +505,15 @@ fn answer(state: &mut State, fault: Option<Fault>, batch: &BatchAddress, files: 
 
 /// A file beside the asked-for ones goes: one that the sweep has no business with.
 fn neighbour_vanishes(state: &mut State, batch: &BatchAddress, files: &[FileId]) {
-    let Some(stored) = state.store.batches.get(batch) else { return };
+    let Some(stored) = state.store.batches.get(batch) else {
+        return;
+    };
     let beside = stored.keys().filter(|file| !files.contains(file));
     let idle = beside.filter(|file| {
-        state.files.get(*file).is_some_and(|known| state.due(known).is_none_or(|due| state.truth + 86_400_000 < due))
+        state
+            .files
+            .get(*file)
+            .is_some_and(|known| state.due(known).is_none_or(|due| state.truth + 86_400_000 < due))
     });
     let Some(victim) = idle.min().cloned() else { return };
     let keep = state.plan.keeps_empty;
@@ -458,7 +531,10 @@ fn success(batch: &BatchAddress, all: bool) -> Reply {
     if is_extraction(batch) {
         answered(200, r#"{"status":"deleted","deletedAt":1740864032426}"#)
     } else if all {
-        answered(200, r#"{"status":"success","message":"Files deleted","deleteAll":true}"#)
+        answered(
+            200,
+            r#"{"status":"success","message":"Files deleted","deleteAll":true}"#,
+        )
     } else {
         answered(200, r#"{"status":"success","message":"Files deleted"}"#)
     }
@@ -483,13 +559,20 @@ fn honest(state: &mut State, batch: &BatchAddress, files: &[FileId]) -> Reply {
         }
         None => {}
     }
-    let absent = files.iter().filter(|file| !state.store.holds(batch, file)).count();
+    let absent = files
+        .iter()
+        .filter(|file| !state.store.holds(batch, file))
+        .count();
     if absent > 0 && (state.plan.strict || absent == files.len()) {
         state.count("400 does not exist, true");
         return missing();
     }
     if let Some(before) = state.store.batches.get(batch).cloned() {
-        let looks = if state.rng.chance(state.plan.storm / 2) { 1 + u32::from(state.rng.chance(50)) } else { 0 };
+        let looks = if state.rng.chance(state.plan.storm / 2) {
+            1 + u32::from(state.rng.chance(50))
+        } else {
+            0
+        };
         if looks > 0 {
             state.store.stale.insert(batch.clone(), (looks, before));
         }
@@ -516,8 +599,10 @@ impl Remote for SimRemote {
     }
 
     async fn delete_extraction_file(&self, request: &DeleteExtractionFile) -> Reply {
-        let batch =
-            BatchAddress { parent: Parent::Extraction(request.extraction.clone()), batch: request.batch.clone() };
+        let batch = BatchAddress {
+            parent: Parent::Extraction(request.extraction.clone()),
+            batch: request.batch.clone(),
+        };
         self.delete(batch, vec![request.file.clone()]).await
     }
 
@@ -527,7 +612,10 @@ impl Remote for SimRemote {
         let mut state = self.0.state();
         let listing = look(&mut state, batch);
         let seen = match &listing {
-            Listing::Files(files) => format!("{:?}", short(&files.iter().map(|f| f.file.clone()).collect::<Vec<_>>())),
+            Listing::Files(files) => format!(
+                "{:?}",
+                short(&files.iter().map(|f| f.file.clone()).collect::<Vec<_>>())
+            ),
             Listing::NoBatch => "no batch".to_owned(),
             Listing::CannotTell { reason } => reason.clone(),
         };
@@ -536,7 +624,12 @@ impl Remote for SimRemote {
     }
 
     fn account(&self) -> String {
-        if self.0.state().plan.other_account { "other" } else { "own" }.to_owned()
+        if self.0.state().plan.other_account {
+            "other"
+        } else {
+            "own"
+        }
+        .to_owned()
     }
 
     async fn probe(&self) -> Probe {
@@ -550,8 +643,13 @@ impl Remote for SimRemote {
         }
         let storm = state.plan.storm;
         let probe = match state.rng.below(100) {
-            roll if roll < storm / 4 => Probe::Refused { status: if roll % 2 == 0 { 401 } else { 403 }, date },
-            roll if roll < storm / 2 => Probe::Unavailable { reason: "HTTP 502".to_owned() },
+            roll if roll < storm / 4 => Probe::Refused {
+                status: if roll % 2 == 0 { 401 } else { 403 },
+                date,
+            },
+            roll if roll < storm / 2 => Probe::Unavailable {
+                reason: "HTTP 502".to_owned(),
+            },
             _ => Probe::Works { date },
         };
         state.count(match probe {
@@ -573,12 +671,19 @@ fn look(state: &mut State, batch: &BatchAddress) -> Listing {
     if state.rng.chance(storm) {
         state.count("listing cannot tell");
         unclear(state, batch);
-        return Listing::CannotTell { reason: "HTTP 502".to_owned() };
+        return Listing::CannotTell {
+            reason: "HTTP 502".to_owned(),
+        };
     }
-    let lagging = state.store.stale.get_mut(batch).filter(|(looks, _)| *looks > 0).map(|(looks, files)| {
-        *looks -= 1;
-        files.clone()
-    });
+    let lagging = state
+        .store
+        .stale
+        .get_mut(batch)
+        .filter(|(looks, _)| *looks > 0)
+        .map(|(looks, files)| {
+            *looks -= 1;
+            files.clone()
+        });
     if lagging.is_some() {
         state.count("listing lags");
         unclear(state, batch);

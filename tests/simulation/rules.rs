@@ -70,7 +70,11 @@ impl RulesSpec {
             policies.push(PolicySpec {
                 name,
                 target,
-                period: if rng.chance(70) { Span::Hours(hours) } else { Span::Days(days) },
+                period: if rng.chance(70) {
+                    Span::Hours(hours)
+                } else {
+                    Span::Days(days)
+                },
                 from_processing: rng.chance(10),
                 enforce: rng.chance(90),
                 always: rng.chance(12),
@@ -126,7 +130,11 @@ impl RulesSpec {
                 text,
                 "\n[[policy]]\nname = \"{}\"\nmatch = {target}\nclock = \"{}\"\ndelete_after = \"{after}\"\ndelete_by = \"{by}\"\nschedule = \"0 3 * * *\"\nmode = \"{}\"\napproval = \"{}\"\n",
                 policy.name,
-                if policy.from_processing { "processed" } else { "uploaded" },
+                if policy.from_processing {
+                    "processed"
+                } else {
+                    "uploaded"
+                },
                 if policy.enforce { "enforce" } else { "observe" },
                 if policy.always { "always" } else { "over-limit" },
             );
@@ -146,13 +154,17 @@ impl RulesSpec {
 
     /// The owner of a file; `original` stands for it where it is a copy.
     pub fn owner(&self, original: &SimFile) -> Option<&PolicySpec> {
-        self.policies.iter().find(|policy| match (policy.target, &original.address.batch.parent) {
-            (Target::Everything, _) => true,
-            (Target::Tenant(tenant), _) => original.tenant == Some(tenant),
-            (Target::Class(at), Parent::Classification(id)) => id.as_str() == CLASSES[at],
-            (Target::Template, Parent::Extraction(id)) => id.as_str() == TEMPLATES[0],
-            (Target::Class(_), Parent::Extraction(_)) | (Target::Template, Parent::Classification(_)) => false,
-        })
+        self.policies
+            .iter()
+            .find(|policy| match (policy.target, &original.address.batch.parent) {
+                (Target::Everything, _) => true,
+                (Target::Tenant(tenant), _) => original.tenant == Some(tenant),
+                (Target::Class(at), Parent::Classification(id)) => id.as_str() == CLASSES[at],
+                (Target::Template, Parent::Extraction(id)) => id.as_str() == TEMPLATES[0],
+                (Target::Class(_), Parent::Extraction(_)) | (Target::Template, Parent::Classification(_)) => {
+                    false
+                }
+            })
     }
 
     /// When a file is due, in milliseconds of true time. `None`: never, or in doubt.
@@ -168,7 +180,9 @@ impl RulesSpec {
             return None;
         }
         let own = end(start, owner.period);
-        let floor = self.floor_of(original).map(|hours| original.uploaded_at + hours * HOUR);
+        let floor = self
+            .floor_of(original)
+            .map(|hours| original.uploaded_at + hours * HOUR);
         Some(floor.map_or(own, |floor| floor.max(own)))
     }
 

@@ -140,7 +140,8 @@ impl State {
 
     pub fn note(&mut self, line: impl Display) {
         let truth = self.truth;
-        self.trace.push(format!("  {:>12} #{:<5} {line}", truth / 1000, self.steps));
+        self.trace
+            .push(format!("  {:>12} #{:<5} {line}", truth / 1000, self.steps));
     }
 
     pub fn violate(&mut self, invariant: &str, text: impl Display) {
@@ -176,7 +177,9 @@ impl State {
             let active = hold.ends_at.is_none_or(|end| self.truth + slack < end);
             let covers = match &hold.scope {
                 HoldScope::File(id) => *id == file.address.file || *id == original.address.file,
-                HoldScope::Batch(id) => *id == file.address.batch.batch || *id == original.address.batch.batch,
+                HoldScope::Batch(id) => {
+                    *id == file.address.batch.batch || *id == original.address.batch.batch
+                }
                 HoldScope::Label { value, .. } => original.tenant == Some(value.as_str()),
                 HoldScope::Policy(name) => owner == Some(name.as_str()),
             };
@@ -193,7 +196,10 @@ impl State {
             return Some(format!("G1: {} only observes", owner.name));
         }
         if self.sweeping.as_deref() != Some(owner.name) {
-            return Some(format!("G1: {} owns it, {:?} is swept", owner.name, self.sweeping));
+            return Some(format!(
+                "G1: {} owns it, {:?} is swept",
+                owner.name, self.sweeping
+            ));
         }
         match self.due(file) {
             None => return Some("G2: it is never due".to_owned()),
@@ -208,7 +214,11 @@ impl State {
     /// G7: whether one more file of `sweep` is inside the limits.
     pub fn over_limit(&self, sweep: SweepId, file: &FileId) -> Option<String> {
         let policy = self.sweeping.as_deref()?;
-        if self.approved.get(policy).is_some_and(|files| files.contains(file)) {
+        if self
+            .approved
+            .get(policy)
+            .is_some_and(|files| files.contains(file))
+        {
             return None;
         }
         if self.rules.policy(policy)?.always {

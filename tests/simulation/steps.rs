@@ -7,8 +7,8 @@ use retentiond::extracta::Copy;
 use retentiond::intake::provisional;
 use retentiond::ledger::{Claims, Controls, Figures, Hinted, Intake, Sweeps};
 use retentiond::model::{
-    BatchAddress, BatchId, BreakerKind, ClassificationId, ExtractionId, FileAddress, FileId, FileState, HoldId,
-    HoldScope, Labels, NewFile, Parent, PolicyName, Trigger,
+    BatchAddress, BatchId, BreakerKind, ClassificationId, ExtractionId, FileAddress, FileId, FileState,
+    HoldId, HoldScope, Labels, NewFile, Parent, PolicyName, Trigger,
 };
 use retentiond::outcome::FileEvent;
 use retentiond::rules::decide::hint;
@@ -91,7 +91,10 @@ impl World {
         } else {
             Parent::Classification(ClassificationId::new(self.rng.pick(&CLASSES)).unwrap())
         };
-        let batch = BatchAddress { parent, batch: BatchId::new(format!("batch{:05}", self.serial)).unwrap() };
+        let batch = BatchAddress {
+            parent,
+            batch: BatchId::new(format!("batch{:05}", self.serial)).unwrap(),
+        };
         self.begin(format_args!("{count} files are uploaded to {batch}"));
         let tenant = self.rng.pick(&TENANTS);
         let linked = !extraction && self.rng.chance(40);
@@ -102,14 +105,20 @@ impl World {
             let id = FileId::new(push_id(truth, self.serial)).unwrap();
             let uploaded_at = if wrong_time { truth - 3 * DAY } else { truth };
             let file = SimFile {
-                address: FileAddress { batch: batch.clone(), file: id.clone() },
+                address: FileAddress {
+                    batch: batch.clone(),
+                    file: id.clone(),
+                },
                 uploaded_at,
                 processed_at: self.rng.chance(80).then_some(uploaded_at.max(truth) + HOUR),
                 tenant,
                 copy_of: None,
             };
             let pending = !extraction && self.rng.chance(15);
-            let mut stored = Stored { status: if pending { "waiting" } else { "processed" }, copy: None };
+            let mut stored = Stored {
+                status: if pending { "waiting" } else { "processed" },
+                copy: None,
+            };
             if linked && !pending {
                 stored.copy = Some(self.link(&file));
             }
@@ -118,7 +127,12 @@ impl World {
                 self.state().plan.poison.insert(id.clone(), poison);
             }
             let mut state = self.state();
-            state.store.batches.entry(batch.clone()).or_default().insert(id.clone(), stored);
+            state
+                .store
+                .batches
+                .entry(batch.clone())
+                .or_default()
+                .insert(id.clone(), stored);
             state.files.insert(id, file.clone());
             drop(state);
             files.push(file);
@@ -132,18 +146,36 @@ impl World {
         let extraction = ExtractionId::new(TEMPLATES[1]).unwrap();
         let batch = BatchId::new(format!("c{}", original.address.batch.batch)).unwrap();
         let file = FileId::new(push_id(self.state().truth, self.serial)).unwrap();
-        let address = BatchAddress { parent: Parent::Extraction(extraction.clone()), batch: batch.clone() };
+        let address = BatchAddress {
+            parent: Parent::Extraction(extraction.clone()),
+            batch: batch.clone(),
+        };
         let mut state = self.state();
         state.count("linked copy made");
-        let stored = Stored { status: "processed", copy: None };
-        state.store.batches.entry(address.clone()).or_default().insert(file.clone(), stored);
+        let stored = Stored {
+            status: "processed",
+            copy: None,
+        };
+        state
+            .store
+            .batches
+            .entry(address.clone())
+            .or_default()
+            .insert(file.clone(), stored);
         let copy = SimFile {
-            address: FileAddress { batch: address, file: file.clone() },
+            address: FileAddress {
+                batch: address,
+                file: file.clone(),
+            },
             copy_of: Some(original.address.file.clone()),
             ..original.clone()
         };
         state.files.insert(file.clone(), copy);
-        Copy { extraction, batch, file }
+        Copy {
+            extraction,
+            batch,
+            file,
+        }
     }
 
     async fn record(&self, files: &[SimFile]) {
@@ -160,10 +192,16 @@ impl World {
                     subject: None,
                     copy_of: None,
                 };
-                Hinted { hint: hint(&provisional(&file), &self.rules), file }
+                Hinted {
+                    hint: hint(&provisional(&file), &self.rules),
+                    file,
+                }
             })
             .collect();
-        self.real().record(&rows, &self.rules.digest, at(self.shared.wall())).await.unwrap();
+        self.real()
+            .record(&rows, &self.rules.digest, at(self.shared.wall()))
+            .await
+            .unwrap();
     }
 
     async fn pass(&mut self) {
@@ -177,7 +215,8 @@ impl World {
         self.begin("a tick");
         self.quietly();
         if let Err(error) = self.engine().guard(false).await {
-            self.state().violate("ERROR", format_args!("a tick failed: {error}"));
+            self.state()
+                .violate("ERROR", format_args!("a tick failed: {error}"));
         }
     }
 
@@ -238,22 +277,35 @@ impl World {
     }
 
     fn some_scope(&mut self) -> HoldScope {
-        let files: Vec<FileAddress> = self.state().files.values().map(|file| file.address.clone()).collect();
+        let files: Vec<FileAddress> = self
+            .state()
+            .files
+            .values()
+            .map(|file| file.address.clone())
+            .collect();
         let Some(last) = files.len().checked_sub(1) else {
-            return HoldScope::Label { key: "tenant".to_owned(), value: "acme".to_owned() };
+            return HoldScope::Label {
+                key: "tenant".to_owned(),
+                value: "acme".to_owned(),
+            };
         };
         let file = &files[self.rng.index(last + 1)];
         match self.rng.below(10) {
             0..5 => HoldScope::File(file.file.clone()),
             5..8 => HoldScope::Batch(file.batch.batch.clone()),
-            8 => HoldScope::Label { key: "tenant".to_owned(), value: self.rng.pick(&["acme", "fin"]).to_owned() },
+            8 => HoldScope::Label {
+                key: "tenant".to_owned(),
+                value: self.rng.pick(&["acme", "fin"]).to_owned(),
+            },
             _ => HoldScope::Policy(PolicyName::new(self.rng.pick(&["alpha", "beta"])).unwrap()),
         }
     }
 
     /// One sweep of one policy, driven to its end or to its death.
     pub async fn sweep(&mut self, policy: &'static str, occurrence: Option<i64>, script: Script) -> Swept {
-        self.begin(format_args!("sweep of {policy}, occurrence {occurrence:?}, {script:?}"));
+        self.begin(format_args!(
+            "sweep of {policy}, occurrence {occurrence:?}, {script:?}"
+        ));
         let during = matches!(script.death, Some((_, Death::During)));
         let mut state = self.state();
         settle_down(&mut state);
@@ -306,13 +358,23 @@ impl World {
             Swept::Ended(report) => {
                 let name = ending_name(&report.ending);
                 state.count(name);
-                let noticed = state.plan.vanished.values().any(|n| n.truthful > 0 && n.unclear == 0);
+                let noticed = state
+                    .plan
+                    .vanished
+                    .values()
+                    .any(|n| n.truthful > 0 && n.unclear == 0);
                 let alarm = breakers.iter().any(|b| b.kind == BreakerKind::Collateral);
                 if self.settings.verify && noticed && !alarm && state.injected == 0 {
-                    state.violate("G9", "a neighbour vanished, a look showed it, and no breaker opened");
+                    state.violate(
+                        "G9",
+                        "a neighbour vanished, a look showed it, and no breaker opened",
+                    );
                 }
                 if state.plan.emptied && !alarm && state.injected == 0 {
-                    state.violate("G9", "`deleteAll` over files that the ledger knows, and no breaker opened");
+                    state.violate(
+                        "G9",
+                        "`deleteAll` over files that the ledger knows, and no breaker opened",
+                    );
                 }
                 if alarm {
                     state.count("breaker collateral");
@@ -325,15 +387,20 @@ impl World {
                 BreakerKind::Clock => "breaker clock",
                 BreakerKind::Auth => "breaker auth",
                 BreakerKind::Api => "breaker api",
-                BreakerKind::Disk | BreakerKind::Integrity | BreakerKind::Collateral | BreakerKind::Rollback => continue,
+                BreakerKind::Integrity | BreakerKind::Collateral => continue,
             });
         }
     }
 
     async fn hold_or_release(&mut self) {
         let wall = self.shared.wall();
-        let open: Vec<i64> =
-            self.state().holds.iter().filter(|(_, hold)| hold.ends_at.is_none()).map(|(id, _)| *id).collect();
+        let open: Vec<i64> = self
+            .state()
+            .holds
+            .iter()
+            .filter(|(_, hold)| hold.ends_at.is_none())
+            .map(|(id, _)| *id)
+            .collect();
         if open.is_empty() || self.rng.chance(45) {
             let scope = self.some_scope();
             self.begin(format_args!("a hold on {scope:?}"));
@@ -343,7 +410,10 @@ impl World {
         let id = open[self.rng.index(open.len())];
         let ends_at = wall + self.rng.pick(&[0, 24]) * HOUR;
         self.begin(format_args!("hold {id} is released"));
-        self.real().release_hold(HoldId(id), "sim", at(wall), at(ends_at)).await.unwrap();
+        self.real()
+            .release_hold(HoldId(id), "sim", at(wall), at(ends_at))
+            .await
+            .unwrap();
         let mut state = self.state();
         state.holds.get_mut(&id).unwrap().ends_at = Some(ends_at);
         state.count("hold released");
@@ -387,11 +457,20 @@ impl World {
                 let by = self.rng.pick(&JUMPS);
                 self.begin(format_args!("the clock jumps by {} s", by / 1000));
                 self.shared.clock.jump(by);
-                self.state().count(if by > 0 { "clock jump ahead" } else { "clock jump back" });
+                self.state().count(if by > 0 {
+                    "clock jump ahead"
+                } else {
+                    "clock jump back"
+                });
             }
             2 => {
-                let error = self.rng.pick(&[0, 0, 2 * HOUR, 30 * DAY, -2 * HOUR, 40 * 365 * DAY]);
-                self.begin(format_args!("the machine restarts, its clock off by {} s", error / 1000));
+                let error = self
+                    .rng
+                    .pick(&[0, 0, 2 * HOUR, 30 * DAY, -2 * HOUR, 40 * 365 * DAY]);
+                self.begin(format_args!(
+                    "the machine restarts, its clock off by {} s",
+                    error / 1000
+                ));
                 self.state().truth += HOUR;
                 self.shared.clock.reboot(HOUR);
                 self.shared.clock.jump(error);
@@ -412,7 +491,11 @@ impl World {
         self.begin("the weather changes");
         let storm = self.rng.pick(&STORMS);
         let (other, date, skewed) = (self.rng.chance(8), self.rng.chance(80), self.rng.chance(10));
-        let skew = if skewed { self.rng.pick(&[50 * 60_000, -50 * 60_000, 9 * HOUR]) } else { 0 };
+        let skew = if skewed {
+            self.rng.pick(&[50 * 60_000, -50 * 60_000, 9 * HOUR])
+        } else {
+            0
+        };
         let mut state = self.state();
         if skewed {
             state.count("the API's clock is wrong");
@@ -440,7 +523,9 @@ impl World {
                 self.begin("quarantined files are sent round again");
                 for (record, _) in real.quarantined(100).await.unwrap() {
                     let files = [record.key.file.clone()];
-                    real.note(record.key.batch, &files, FileEvent::Retried, "sim", now).await.unwrap();
+                    real.note(record.key.batch, &files, FileEvent::Retried, "sim", now)
+                        .await
+                        .unwrap();
                     self.state().count("quarantine retried");
                 }
             }
@@ -472,7 +557,12 @@ impl World {
     /// Somebody else deletes a file.
     fn outsider(&mut self) {
         let mut state = self.state();
-        let all: Vec<_> = state.store.batches.iter().flat_map(|(b, files)| files.keys().map(|f| (b.clone(), f.clone()))).collect();
+        let all: Vec<_> = state
+            .store
+            .batches
+            .iter()
+            .flat_map(|(b, files)| files.keys().map(|f| (b.clone(), f.clone())))
+            .collect();
         drop(state);
         if all.is_empty() {
             return;
@@ -491,15 +581,29 @@ impl World {
         self.begin("processing ends");
         let waiting: Vec<(BatchAddress, FileId)> = {
             let state = self.state();
-            let all = state.store.batches.iter().flat_map(|(b, files)| files.iter().map(move |(f, s)| (b, f, s)));
-            all.filter(|(_, _, stored)| stored.status == "waiting").map(|(b, f, _)| (b.clone(), f.clone())).collect()
+            let all = state
+                .store
+                .batches
+                .iter()
+                .flat_map(|(b, files)| files.iter().map(move |(f, s)| (b, f, s)));
+            all.filter(|(_, _, stored)| stored.status == "waiting")
+                .map(|(b, f, _)| (b.clone(), f.clone()))
+                .collect()
         };
         for (batch, file) in waiting {
             let original = self.state().files[&file].clone();
             let copy = (!is_extraction(&batch) && self.rng.chance(50)).then(|| self.link(&original));
             let mut state = self.state();
-            if let Some(stored) = state.store.batches.get_mut(&batch).and_then(|files| files.get_mut(&file)) {
-                *stored = Stored { status: "processed", copy };
+            if let Some(stored) = state
+                .store
+                .batches
+                .get_mut(&batch)
+                .and_then(|files| files.get_mut(&file))
+            {
+                *stored = Stored {
+                    status: "processed",
+                    copy,
+                };
             }
         }
     }
@@ -510,7 +614,10 @@ impl World {
         let live: Vec<SimFile> = {
             let state = self.state();
             let originals = state.files.values().filter(|file| file.copy_of.is_none());
-            originals.filter(|f| states.get(&f.address.file) == Some(&FileState::Live)).cloned().collect()
+            originals
+                .filter(|f| states.get(&f.address.file) == Some(&FileState::Live))
+                .cloned()
+                .collect()
         };
         if live.is_empty() {
             return;
@@ -530,7 +637,10 @@ impl World {
 fn is_over(report: &SweepReport) -> bool {
     match &report.ending {
         Ending::Done | Ending::Observed | Ending::AlreadyDone => true,
-        Ending::Stopped { by } => matches!(by, Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. }),
+        Ending::Stopped { by } => matches!(
+            by,
+            Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. }
+        ),
     }
 }
 
@@ -548,6 +658,8 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::ClockAlone => "sweep stopped, the clock stands alone",
             Stop::Canary { .. } => "sweep stopped by its canary",
             Stop::Shutdown => "sweep cut by a shutdown",
+            Stop::Incomplete { .. } => "sweep left files behind",
+            Stop::HoldWithoutPolicy { .. } => "sweep stopped by a hold without its policy",
         },
     }
 }

@@ -43,7 +43,12 @@ pub struct World {
 /// Memory-backed where there is such a thing: every commit waits for its fsync.
 fn temp_dir() -> TempDir {
     let fast = Path::new("/dev/shm");
-    if fast.is_dir() { tempfile::tempdir_in(fast) } else { tempfile::tempdir() }.unwrap()
+    if fast.is_dir() {
+        tempfile::tempdir_in(fast)
+    } else {
+        tempfile::tempdir()
+    }
+    .unwrap()
 }
 
 /// An empty, migrated ledger, made once.
@@ -54,7 +59,9 @@ async fn template() -> Vec<u8> {
     }
     let dir = temp_dir();
     let path = dir.path().join("ledger.db");
-    let ledger = SqliteLedger::open(&path.display().to_string(), OpenMode::ReadWrite).await.unwrap();
+    let ledger = SqliteLedger::open(&path.display().to_string(), OpenMode::ReadWrite)
+        .await
+        .unwrap();
     ledger.close().await;
     let bytes = std::fs::read(path).unwrap();
     TEMPLATE.get_or_init(|| bytes).clone()
@@ -154,7 +161,10 @@ impl World {
         let ledger = SqliteLedger::open(&self.path.display().to_string(), OpenMode::ReadWrite).await;
         let real = Arc::new(ledger.unwrap());
         *self.shared.ledger.lock().unwrap() = Some(Arc::clone(&real));
-        let crash = Arc::new(CrashLedger { shared: Arc::clone(&self.shared), real: Arc::clone(&real) });
+        let crash = Arc::new(CrashLedger {
+            shared: Arc::clone(&self.shared),
+            real: Arc::clone(&real),
+        });
         let remote = Arc::new(SimRemote(Arc::clone(&self.shared)));
         let clock = Arc::clone(&self.shared.clock);
         self.engine = Some(Engine::new(crash, remote, clock, self.settings.clone(), &lock));
@@ -164,7 +174,8 @@ impl World {
         self.state().claimed.clear();
         for (file, state) in self.states().await {
             if state == FileState::Deleting {
-                self.state().violate("G8", format_args!("{file} is `deleting` after a recovery"));
+                self.state()
+                    .violate("G8", format_args!("{file} is `deleting` after a recovery"));
             }
         }
     }
@@ -175,7 +186,13 @@ impl World {
         self.state().script = Script::default();
         self.engine = None;
         self.lock = None;
-        let real = self.shared.ledger.lock().unwrap().take().expect("a ledger was open");
+        let real = self
+            .shared
+            .ledger
+            .lock()
+            .unwrap()
+            .take()
+            .expect("a ledger was open");
         if image {
             self.images += 1;
             let to = self.dir.path().join(format!("image-{}.db", self.images));
@@ -195,7 +212,8 @@ impl World {
     pub async fn check_ledger(&self) {
         let problems = self.real().check(true).await.unwrap();
         if !problems.is_empty() {
-            self.state().violate("G8", format_args!("the ledger contradicts itself: {problems:?}"));
+            self.state()
+                .violate("G8", format_args!("the ledger contradicts itself: {problems:?}"));
         }
     }
 
@@ -236,7 +254,10 @@ impl World {
                     state.violate("G5", format_args!("{file} is `deleted` without a confirmation"));
                 }
                 FileState::Deleted | FileState::Gone if there && !lied => {
-                    state.violate("G6", format_args!("{file} of {address:?} is {is:?} and still there"));
+                    state.violate(
+                        "G6",
+                        format_args!("{file} of {address:?} is {is:?} and still there"),
+                    );
                 }
                 FileState::Deleted
                 | FileState::Gone

@@ -105,7 +105,6 @@ proptest! {
     #[test]
     fn row_survives_json_and_csv_unchanged(file in file()) {
         let mut case = Case::of(Format::Jsonl);
-        case.options.trust_uploaded_at = true;
         let (summary, files) = wait(case.once(as_json(&file)));
         prop_assert_eq!(summary.refused, []);
         prop_assert_eq!(files, std::slice::from_ref(&file));

@@ -198,7 +198,7 @@ fn times() -> Vec<Bad> {
         bad(
             "before-id",
             row(PUSH_ID, ",\"uploaded_at\":\"2025-02-28T21:20:32.425Z\""),
-            "uploaded_at 2025-02-28T21:20:32.425Z lies more than a day before 2025-03-01T21:20:32.426Z, the time inside the file id: correct it, or say --trust-uploaded-at",
+            "uploaded_at 2025-02-28T21:20:32.425Z lies more than a day before 2025-03-01T21:20:32.426Z, the time inside the file id: correct it",
         ),
         bad(
             "processed-before-upload",
@@ -237,7 +237,11 @@ async fn subject_without_a_key_is_refused_and_never_repeated() {
     case.subjects = None;
     let (summary, files) = case.once(row("f", ",\"subject\":\"jane@example.org\"")).await;
     assert_eq!(summary.refused[0].code, "no-subject-key");
-    assert!(summary.refused[0].message.contains("set subject_key_file"));
+    assert!(
+        summary.refused[0]
+            .message
+            .contains("cannot take subjects yet: leave `subject` out")
+    );
     assert!(!summary.refused[0].message.contains("jane"));
     assert_eq!(files, []);
 }

@@ -190,7 +190,7 @@ async fn upload_time_is_now_when_missing_and_as_given_within_five_minutes() {
 }
 
 #[tokio::test]
-async fn upload_time_before_the_ids_own_is_taken_within_a_day_or_when_trusted() {
+async fn upload_time_before_the_ids_own_is_taken_within_a_day_only() {
     let within = row(PUSH_ID, r#","uploaded_at":"2025-02-28T21:20:32.426Z""#);
     let (summary, _) = Case::of(Format::Jsonl).once(&within).await;
     assert_eq!(summary.added, 1);
@@ -198,10 +198,6 @@ async fn upload_time_before_the_ids_own_is_taken_within_a_day_or_when_trusted() 
     let long_before = row(PUSH_ID, r#","uploaded_at":"2020-01-01T00:00:00Z""#);
     let (summary, files) = Case::of(Format::Jsonl).once(&long_before).await;
     assert_eq!((summary.result, files.len()), (RecordResult::Refused, 0));
-    let mut case = Case::of(Format::Jsonl);
-    case.options.trust_uploaded_at = true;
-    let (_, files) = case.once(&long_before).await;
-    assert_eq!(files[0].uploaded_at, at("2020-01-01T00:00:00Z"));
 }
 
 #[tokio::test]

@@ -27,6 +27,19 @@ const INVARIANTS: &[(&str, &str)] = &[
          LIMIT ?1",
     ),
     (
+        "a batch's count of files left differs from its files",
+        "SELECT format('batch %d: %d counted, %d there', b.id, b.files_left, ifnull(k.files, 0))
+         FROM batches b
+         LEFT JOIN (
+             SELECT batch, count(*) AS files
+             FROM files
+             WHERE state NOT IN (2, 3)
+             GROUP BY batch
+         ) k ON k.batch = b.id
+         WHERE b.files_left <> ifnull(k.files, 0)
+         LIMIT ?1",
+    ),
+    (
         "an attempt has no files",
         "SELECT format('attempt %d', a.id)
          FROM attempts a
@@ -57,7 +70,7 @@ const INVARIANTS: &[(&str, &str)] = &[
            AND NOT EXISTS (
                SELECT 1
                FROM attempt_files l
-               JOIN attempts a ON a.id = l.attempt
+               CROSS JOIN attempts a ON a.id = l.attempt
                WHERE l.file_id = f.file_id AND a.batch = f.batch AND a.settled_at IS NULL
            )
          LIMIT ?1",
@@ -79,7 +92,7 @@ const INVARIANTS: &[(&str, &str)] = &[
            AND NOT EXISTS (
                SELECT 1
                FROM attempt_files l
-               JOIN attempts a ON a.id = l.attempt
+               CROSS JOIN attempts a ON a.id = l.attempt
                WHERE l.file_id = f.file_id AND a.batch = f.batch AND l.result = 2
            )
          LIMIT ?1",
@@ -92,7 +105,7 @@ const INVARIANTS: &[(&str, &str)] = &[
            AND NOT EXISTS (
                SELECT 1
                FROM attempt_files l
-               JOIN attempts a ON a.id = l.attempt
+               CROSS JOIN attempts a ON a.id = l.attempt
                WHERE l.file_id = f.file_id AND a.batch = f.batch AND l.result = 3
            )
            AND NOT EXISTS (

@@ -116,7 +116,7 @@ pub(super) async fn by_key(
 
 pub(super) async fn by_id(tx: &mut SqliteConnection, file: &FileId) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
-        "files f INDEXED BY files_by_id",
+        "files f",
         "WHERE f.file_id = ?1
          ORDER BY f.batch"
     ))

@@ -153,14 +153,13 @@ async fn quarantined(
 
 async fn batch_is_live(tx: &mut SqliteConnection, batch: BatchKey) -> Result<bool, LedgerError> {
     sqlx::query_scalar(
-        "SELECT EXISTS (
-             SELECT 1
-             FROM files
-             WHERE batch = ?1 AND state NOT IN (2, 3)
-         )",
+        "SELECT files_left > 0
+         FROM batches
+         WHERE id = ?1",
     )
     .bind(batch.0)
-    .fetch_one(tx)
+    .fetch_optional(tx)
     .await
+    .map(|left| left.unwrap_or(false))
     .map_err(during("reading whether a batch holds files"))
 }

@@ -143,7 +143,7 @@ async fn under_way(tx: &mut SqliteConnection, hold: &Hold) -> Result<Vec<Attempt
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT a.id
              FROM attempt_files l
-             JOIN attempts a ON a.id = l.attempt
+             CROSS JOIN attempts a ON a.id = l.attempt
              WHERE l.file_id = ?2 AND a.batch = ?1 AND a.settled_at IS NULL",
         )
         .bind(file.key.batch.0)

@@ -1,27 +1,33 @@
 //! Recording uploads: one statement a page, sorted by key, and a slow path only for what is known.
 //!
 //! First the rows are prepared without the database (`prepare`): shared names become indexes, and a
-//! file that the list names twice becomes one. New files then go in with one `INSERT … DO NOTHING`;
-//! only if some were known are those read that differ, merged (`merge`) and updated (`update`).
+//! file that the list names twice becomes one. New files then go in with one `INSERT … DO NOTHING`,
+//! and what hangs on them after it (`attach`); only if some were known is the page taken apart, and
+//! those that differ merged (`merge`) and updated (`update`).
 
+mod attach;
 mod merge;
 mod prepare;
 mod update;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 
-use super::fault::during;
+use super::fault::{during, ensure_rows};
 use super::{SqliteLedger, intern};
 use crate::ledger::{Hinted, Intake, LedgerError, Recorded};
 use crate::model::Timestamp;
 use crate::rules::policy::RuleDigest;
+use attach::attach;
 use prepare::{Prepared, Row};
 
 /// Rows per statement: beyond, nothing is gained and the list only grows.
 const PAGE: usize = 50_000;
+/// From so many rows on it is a bulk import, whose process may use more memory.
+const BULK: usize = 10_000;
 /// The rule set of a file whose hints were found for other facts than it has now.
 const UNDECIDED: i64 = 0;
 
@@ -57,6 +63,13 @@ async fn record(
     mut prepared: Prepared,
     digest: &RuleDigest,
 ) -> Result<Recorded, LedgerError> {
+    if prepared.rows.len() >= BULK {
+        // 64 MiB, so that a page of new rows does not spill into the log before its commit.
+        sqlx::query("PRAGMA cache_size = -65536")
+            .execute(&mut *tx)
+            .await
+            .map_err(during("preparing a bulk import"))?;
+    }
     let numbers = Numbers {
         batches: intern::batches(tx, &prepared.batches).await?,
         attributes: intern::attributes(tx, &prepared.attributes).await?,
@@ -65,27 +78,62 @@ async fn record(
     };
     // In key order the B-tree grows at its edge.
     prepared.rows.sort_unstable_by(|a, b| {
-        (numbers.batches[a.batch], a.file.as_str()).cmp(&(numbers.batches[b.batch], b.file.as_str()))
+        (a.file.as_str(), numbers.batches[a.batch]).cmp(&(b.file.as_str(), numbers.batches[b.batch]))
     });
     let mut total = prepared.folded;
     for page in prepared.rows.chunks(PAGE) {
-        let list = json_list(page, &numbers);
-        insert_side_facts(tx, page, &numbers).await?;
-        let added = insert(tx, &list).await?;
-        let known = page.len() as u64 - added;
-        let updated = if known == 0 {
-            0
-        } else {
-            update::merge_known(tx, page, &list, &numbers, &prepared.attributes).await?
-        };
-        total.added += added;
+        let page: Vec<&Row> = page.iter().collect();
+        let known = insert(tx, &page, &numbers).await?;
+        let updated = update::merge_known(tx, &known, &numbers, &prepared.attributes).await?;
+        total.added += (page.len() - known.len()) as u64;
         total.updated += updated;
-        total.known += known - updated;
+        total.known += known.len() as u64 - updated;
     }
     Ok(total)
 }
 
-async fn insert(tx: &mut SqliteConnection, list: &str) -> Result<u64, LedgerError> {
+/// Inserts those that are new, with all that hangs on them, and gives back the others.
+async fn insert<'a>(
+    tx: &mut SqliteConnection,
+    page: &[&'a Row],
+    numbers: &Numbers,
+) -> Result<Vec<&'a Row>, LedgerError> {
+    let context = "recording files";
+    // Mostly a page is new throughout; asking first would cost every such page a fifth.
+    sqlx::query("SAVEPOINT page")
+        .execute(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    let added = insert_files(tx, &json_list(page, numbers)).await?;
+    if added == page.len() as u64 {
+        sqlx::query("RELEASE page")
+            .execute(&mut *tx)
+            .await
+            .map_err(during(context))?;
+        attach(tx, page, numbers).await?;
+        return Ok(Vec::new());
+    }
+    sqlx::query("ROLLBACK TO page")
+        .execute(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    sqlx::query("RELEASE page")
+        .execute(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    let known = known(tx, &json_list(page, numbers)).await?;
+    let (known, new): (Vec<_>, Vec<_>) = page
+        .iter()
+        .enumerate()
+        .partition(|(at, _)| i64::try_from(*at).is_ok_and(|at| known.contains(&at)));
+    let new: Vec<&Row> = new.into_iter().map(|(_, row)| *row).collect();
+    let added = insert_files(tx, &json_list(&new, numbers)).await?;
+    ensure_rows("files being recorded", added, new.len())?;
+    attach(tx, &new, numbers).await?;
+    Ok(known.into_iter().map(|(_, row)| *row).collect())
+}
+
+async fn insert_files(tx: &mut SqliteConnection, list: &str) -> Result<u64, LedgerError> {
     let done = sqlx::query(
         "INSERT INTO files
                 (batch, file_id, state, policy, uploaded_at, processed_at, due_at, deadline_at, attributes,
@@ -94,7 +142,7 @@ async fn insert(tx: &mut SqliteConnection, list: &str) -> Result<u64, LedgerErro
                 value ->> 7, value ->> 8
          FROM json_each(?1)
          WHERE true -- or the parser takes ON for a join
-         ON CONFLICT (batch, file_id) DO NOTHING",
+         ON CONFLICT (file_id, batch) DO NOTHING",
     )
     .bind(list)
     .execute(tx)
@@ -103,67 +151,22 @@ async fn insert(tx: &mut SqliteConnection, list: &str) -> Result<u64, LedgerErro
     Ok(done.rows_affected())
 }
 
-/// Subjects and originals of files that are not known yet.
-async fn insert_side_facts(
-    tx: &mut SqliteConnection,
-    page: &[Row],
-    numbers: &Numbers,
-) -> Result<(), LedgerError> {
-    let subjects = side_list(page.iter().filter_map(|row| {
-        let subject = row.facts.subject.as_ref()?;
-        Some(serde_json::json!([numbers.batches[row.batch], row.file, subject]))
-    }));
-    let copies = side_list(page.iter().filter_map(|row| {
-        let (batch, file) = row.facts.original.as_ref()?;
-        Some(serde_json::json!([
-            numbers.batches[row.batch],
-            row.file,
-            numbers.batches[*batch],
-            file
-        ]))
-    }));
-    if let Some(list) = subjects {
-        sqlx::query(
-            "INSERT INTO subjects (batch, file_id, subject)
-             SELECT value ->> 0, value ->> 1, value ->> 2
-             FROM json_each(?1)
-             WHERE NOT EXISTS (
-                 SELECT 1
-                 FROM files f
-                 WHERE f.batch = value ->> 0 AND f.file_id = value ->> 1
-             )",
-        )
-        .bind(list)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("recording subjects"))?;
-    }
-    if let Some(list) = copies {
-        sqlx::query(
-            "INSERT INTO copies (batch, file_id, original_batch, original_file)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3
-             FROM json_each(?1)
-             WHERE NOT EXISTS (
-                 SELECT 1
-                 FROM files f
-                 WHERE f.batch = value ->> 0 AND f.file_id = value ->> 1
-             )",
-        )
-        .bind(list)
-        .execute(&mut *tx)
-        .await
-        .map_err(during("recording linked copies"))?;
-    }
-    Ok(())
-}
-
-fn side_list(rows: impl Iterator<Item = serde_json::Value>) -> Option<String> {
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| serde_json::Value::Array(rows).to_string())
+/// Places in the list whose file is known.
+async fn known(tx: &mut SqliteConnection, list: &str) -> Result<HashSet<i64>, LedgerError> {
+    let places: Vec<i64> = sqlx::query_scalar(
+        "SELECT j.key
+         FROM json_each(?1) j
+         CROSS JOIN files f ON f.batch = j.value ->> 0 AND f.file_id = j.value ->> 1",
+    )
+    .bind(list)
+    .fetch_all(tx)
+    .await
+    .map_err(during("looking for known files"))?;
+    Ok(places.into_iter().collect())
 }
 
 /// `[[batch, file, policy, uploaded, processed, due, deadline, attributes, rule set], …]`
-fn json_list(page: &[Row], numbers: &Numbers) -> String {
+fn json_list(page: &[&Row], numbers: &Numbers) -> String {
     let mut list = String::with_capacity(page.len() * 100 + 2);
     list.push('[');
     for (at, row) in page.iter().enumerate() {
@@ -193,10 +196,13 @@ fn push_row(list: &mut String, row: &Row, numbers: &Numbers) {
             None => list.push_str(",null"),
         }
     }
-    let rule_set = if row.hint.exact {
+    write!(list, ",{}]", rule_set(row, numbers)).expect(never);
+}
+
+fn rule_set(row: &Row, numbers: &Numbers) -> i64 {
+    if row.hint.exact {
         numbers.rule_set
     } else {
         UNDECIDED
-    };
-    write!(list, ",{rule_set}]").expect(never);
+    }
 }

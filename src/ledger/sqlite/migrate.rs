@@ -1,6 +1,7 @@
 //! The schema: made, recognised, migrated. `application_id` says whose file it is, `user_version`
 //! which schema it has; both lie in the header and change with the migration's own transaction.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, SqliteConnection};
@@ -39,11 +40,19 @@ impl Found {
                 });
             }
         }
-        // SQLite itself finds out only at the first page it reads, and calls a foreign file damaged.
-        if !begins_like_sqlite(path) {
-            return Ok(Self::Foreign {
-                problem: "it is no SQLite database; give another path",
-            });
+        match Head::of(path) {
+            // SQLite itself finds out only at the first page it reads, and calls a foreign file damaged.
+            Head::NotSqlite => {
+                return Ok(Self::Foreign {
+                    problem: "it is no SQLite database; give another path",
+                });
+            }
+            // The common case, without a connection, which would leave side files behind.
+            Head::Whole {
+                application: APPLICATION_ID,
+                version,
+            } => return Ok(Self::Ledger { version }),
+            Head::Whole { .. } | Head::Unclear => {}
         }
         let mut connection = connect(&plain(path).read_only(true)).await?;
         let found = Self::by_header(&mut connection).await;
@@ -53,19 +62,16 @@ impl Found {
     }
 
     async fn by_header(connection: &mut SqliteConnection) -> Result<Self, LedgerError> {
-        let context = "reading the ledger's header";
-        let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(during(context))?;
-        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(during(context))?;
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(during(context))?;
+        // One statement, one snapshot: read one by one, a ledger that another process makes just now
+        // would look like a foreign file.
+        let (application, version, tables): (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT application_id FROM pragma_application_id),
+                    (SELECT user_version FROM pragma_user_version),
+                    (SELECT count(*) FROM sqlite_schema)",
+        )
+        .fetch_one(connection)
+        .await
+        .map_err(during("reading the ledger's header"))?;
         Ok(match (application, version, tables) {
             (APPLICATION_ID, version, _) => Self::Ledger { version },
             // What an interrupted first start leaves behind.
@@ -124,19 +130,25 @@ async fn upgrade(
     migrations: &'static [&'static str],
 ) -> Result<(), LedgerError> {
     let context = "migrating the ledger";
-    if let Found::Ledger { version } = Found::by_header(connection).await? {
-        back_up(connection, path, version).await?;
-    } else {
-        sqlx::query("PRAGMA journal_mode = WAL")
-            .execute(&mut *connection)
-            .await
-            .map_err(during(context))?;
+    match Found::by_header(connection).await? {
+        Found::Ledger { version } if version < latest(migrations) => {
+            back_up(connection, path, version).await?;
+        }
+        // Another process was quicker.
+        Found::Ledger { .. } => return Ok(()),
+        Found::Foreign { problem } => return Err(not_ours(path, problem)),
+        Found::Nothing => {
+            sqlx::query("PRAGMA journal_mode = WAL")
+                .execute(&mut *connection)
+                .await
+                .map_err(during(context))?;
+        }
     }
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *connection)
         .await
         .map_err(during(context))?;
-    // Asked again under the write lock: another process may have been quicker.
+    // Asked again under the write lock.
     let from = match Found::by_header(connection).await? {
         Found::Nothing => 0,
         Found::Ledger { version } => version,
@@ -175,12 +187,40 @@ fn latest(migrations: &[&str]) -> i64 {
     i64::try_from(migrations.len()).expect("a handful of migrations")
 }
 
-fn begins_like_sqlite(path: &Path) -> bool {
-    use std::io::Read;
-    let mut head = Vec::with_capacity(16);
-    let read = std::fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
-    // Empty: made, but never written. Unreadable: SQLite will say so better.
-    read.is_err() || head.is_empty() || head == b"SQLite format 3\0"
+/// The first bytes of a file: <https://www.sqlite.org/fileformat2.html#the_database_header>.
+#[derive(Debug)]
+enum Head {
+    NotSqlite,
+    /// Nothing newer can lie in a write-ahead log.
+    Whole {
+        application: i64,
+        version: i64,
+    },
+    /// Empty, unreadable, or with a log beside it: SQLite knows.
+    Unclear,
+}
+
+impl Head {
+    fn of(path: &Path) -> Self {
+        let mut head = Vec::with_capacity(100);
+        let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut head));
+        if read.is_err() || head.is_empty() {
+            return Self::Unclear;
+        }
+        if !head.starts_with(b"SQLite format 3\0") {
+            return Self::NotSqlite;
+        }
+        let number = |at: usize| {
+            let bytes = head.get(at..at + 4)?;
+            Some(i64::from(u32::from_be_bytes(bytes.try_into().ok()?)))
+        };
+        match (number(68), number(60)) {
+            (Some(application), Some(version)) if !super::stats::wal_path(path).exists() => {
+                Self::Whole { application, version }
+            }
+            _ => Self::Unclear,
+        }
+    }
 }
 
 fn not_ours(path: &Path, problem: &str) -> LedgerError {

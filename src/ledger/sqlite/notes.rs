@@ -171,7 +171,7 @@ pub(super) async fn verified(
            AND attempt_files.attempt = (
                SELECT max(l.attempt)
                FROM attempt_files l
-               JOIN attempts a ON a.id = l.attempt
+               CROSS JOIN attempts a ON a.id = l.attempt
                WHERE l.file_id = j.value ->> 0
                  AND l.result IN (2, 3)
                  AND a.batch = ?1

@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::fault::during;
 use super::{Identity, LedgerError, Slot, SqliteLedger, migrate};
@@ -19,12 +20,17 @@ use super::{Identity, LedgerError, Slot, SqliteLedger, migrate};
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// How long to wait for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Page caches in KiB, as SQLite spells it. The writer's is given back after big work
-/// (`shrink_memory`), the readers' stay small: an idle daemon has 20 MiB in all.
-const WRITER_CACHE: &str = "-65536";
+/// How long to wait where SQLite itself does not.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// Page caches in KiB, as SQLite spells it. Small: what a cache once held the allocator keeps (neither
+/// `shrink_memory` nor closing gave it back), and an idle daemon has 20 MiB in all. Only a
+/// bulk import raises the writer's (`intake`).
+const WRITER_CACHE: &str = "-4096";
 const READER_CACHE: &str = "-2048";
 /// Pages of WAL before a checkpoint: 64 MiB, the bound of faults.md D16.
 const WAL_AUTOCHECKPOINT: &str = "16384";
+/// Bytes that the log's file is cut back to after a checkpoint, should it have grown beyond.
+const WAL_FILE: &str = "67108864";
 
 /// How a ledger is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,17 @@ impl SqliteLedger {
     /// `NotWritable`, `Busy` and `Damaged` as SQLite says.
     pub async fn open(url_or_path: &str, mode: OpenMode) -> Result<Self, LedgerError> {
         let path = path_of(url_or_path)?;
+        let until = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            match Self::open_once(path.clone(), mode).await {
+                // Turning on WAL does not wait for another process that does the same, it fails.
+                Err(LedgerError::Busy) if Instant::now() < until => tokio::time::sleep(BUSY_PAUSE).await,
+                done => return done,
+            }
+        }
+    }
+
+    async fn open_once(path: PathBuf, mode: OpenMode) -> Result<Self, LedgerError> {
         let found = migrate::Found::at(&path).await?;
         match mode {
             OpenMode::ReadOnly => found.ready_to_read(&path)?,
@@ -129,6 +146,7 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT)
+        .pragma("journal_size_limit", WAL_FILE)
 }
 
 pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {

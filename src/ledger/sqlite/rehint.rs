@@ -48,21 +48,16 @@ impl Rules for SqliteLedger {
         hint: Rehint<'_>,
     ) -> Result<Rehinted, LedgerError> {
         let digest = digest.clone();
-        let rehinted = self
-            .write_asking(
-                move |tx, asker| Box::pin(async move { rehint_page(tx, &digest, page, asker).await }),
-                |files: Vec<FileRecord>| {
-                    files
-                        .into_iter()
-                        .map(|file| (file.key.clone(), hint(&file)))
-                        .collect()
-                },
-            )
-            .await?;
-        if rehinted.finished {
-            self.shrink().await;
-        }
-        Ok(rehinted)
+        self.write_asking(
+            move |tx, asker| Box::pin(async move { rehint_page(tx, &digest, page, asker).await }),
+            |files: Vec<FileRecord>| {
+                files
+                    .into_iter()
+                    .map(|file| (file.key.clone(), hint(&file)))
+                    .collect()
+            },
+        )
+        .await
     }
 }
 
@@ -199,10 +194,10 @@ async fn page_after(
 ) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "files f",
-        "WHERE (f.batch, f.file_id) > (?1, ?2)
+        "WHERE (f.file_id, f.batch) > (?2, ?1)
            AND f.state IN (0, 4)
            AND f.rule_set <> ?3
-         ORDER BY f.batch, f.file_id
+         ORDER BY f.file_id, f.batch
          LIMIT ?4"
     ))
     .bind(batch)

@@ -8,7 +8,7 @@ use super::due;
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::{ids, state};
 use crate::ledger::{LedgerError, Settlement};
-use crate::model::{AttemptId, BatchKey, FileId, FileState, Timestamp};
+use crate::model::{AttemptId, BatchKey, FileId, FileKey, FileState, SweepId, Timestamp};
 use crate::outcome::{FileEvent, next_state};
 
 pub(super) async fn settle(
@@ -175,8 +175,8 @@ pub(super) async fn sent_before(
          FROM json_each(?3) j
          WHERE EXISTS (
              SELECT 1
-             FROM attempt_files l
-             JOIN attempts a ON a.id = l.attempt
+             FROM attempt_files l -- CROSS keeps the order: by file, not by sweep
+             CROSS JOIN attempts a ON a.id = l.attempt
              WHERE l.file_id = j.value
                AND a.sweep = ?1
                AND a.batch = ?2
@@ -190,6 +190,29 @@ pub(super) async fn sent_before(
     .await
     .map_err(during("reading what a sweep has sent"))?;
     super::rows::count(sent)
+}
+
+/// The files that a sweep has sent, by the same rule; copies are not counted.
+pub(super) async fn sent_in(tx: &mut SqliteConnection, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT DISTINCT a.batch, l.file_id
+         FROM attempts a
+         CROSS JOIN attempt_files l ON l.attempt = a.id
+         WHERE a.sweep = ?1
+           AND l.result IS NOT 0 -- under way, or settled as anything but released
+           AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.batch = a.batch AND c.file_id = l.file_id)",
+    )
+    .bind(sweep.0)
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading what a sweep has sent"))?;
+    let key = |(batch, file)| {
+        Ok(FileKey {
+            batch: BatchKey(batch),
+            file: super::rows::file_id(file)?,
+        })
+    };
+    rows.into_iter().map(key).collect()
 }
 
 /// Released files were not touched: unless the sweep sent them another time, they cost it nothing.

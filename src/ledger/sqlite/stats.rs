@@ -68,7 +68,7 @@ fn stat(name: &'static str, value: u64, unit: &'static str) -> Stat {
     Stat { name, value, unit }
 }
 
-fn wal_path(path: &Path) -> PathBuf {
+pub(super) fn wal_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

@@ -28,9 +28,12 @@ impl Sweeps for SqliteLedger {
     ) -> Result<(), LedgerError> {
         let summary = serde_json::to_string(summary).expect("counts and plain text");
         self.write(move |tx| Box::pin(async move { close_sweep(tx, sweep, state, &summary, at).await }))
-            .await?;
-        self.shrink().await;
-        Ok(())
+            .await
+    }
+
+    async fn sent_in(&self, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError> {
+        self.read(move |tx| Box::pin(super::settle::sent_in(tx, sweep)))
+            .await
     }
 
     async fn sweeps(&self, policy: Option<&PolicyName>, limit: u32) -> Result<Vec<Sweep>, LedgerError> {
@@ -42,9 +45,10 @@ impl Sweeps for SqliteLedger {
     async fn last_occurrence(
         &self,
         policy: &PolicyName,
+        now: Timestamp,
     ) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
         let policy = policy.clone();
-        self.read(move |tx| Box::pin(async move { last_occurrence(tx, &policy).await }))
+        self.read(move |tx| Box::pin(async move { last_occurrence(tx, &policy, now).await }))
             .await
     }
 
@@ -221,16 +225,18 @@ fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {
 async fn last_occurrence(
     tx: &mut SqliteConnection,
     policy: &PolicyName,
+    now: Timestamp,
 ) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
     let row: Option<(i64, String)> = sqlx::query_as(
         "SELECT occurrence, state
          FROM sweeps
          WHERE policy = (SELECT id FROM policies WHERE name = ?1)
-           AND occurrence IS NOT NULL
+           AND occurrence <= ?2
          ORDER BY occurrence DESC
          LIMIT 1",
     )
     .bind(policy.as_str())
+    .bind(now.as_millis())
     .fetch_optional(tx)
     .await
     .map_err(during("reading the last occurrence"))?;

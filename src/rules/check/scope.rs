@@ -14,6 +14,42 @@ pub(super) fn means(matcher: &Matcher, file: &FileRecord) -> bool {
     }
 }
 
+/// Whether an unknown document type could turn the answer: tried out with a type that every key names
+/// and with one that none does.
+pub(super) fn may_mean(matcher: &Matcher, file: &FileRecord) -> bool {
+    let Matcher::Where { all_of, except } = matcher else {
+        return false;
+    };
+    if file.document_type.is_some() {
+        return false;
+    }
+    let names = |criteria: &Criteria| {
+        criteria
+            .document_type
+            .iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let mut tries: Vec<String> = names(all_of);
+    tries.extend(except.iter().flat_map(names));
+    // A control character: no document type that a rule could name.
+    tries.push("\u{1}".to_owned());
+    let answers: Vec<bool> = tries
+        .into_iter()
+        .map(|kind| {
+            means(
+                matcher,
+                &FileRecord {
+                    document_type: Some(kind.into()),
+                    ..file.clone()
+                },
+            )
+        })
+        .collect();
+    answers.iter().any(|answer| *answer) && !answers.iter().all(|answer| *answer)
+}
+
 fn fits(wanted: &Criteria, file: &FileRecord) -> bool {
     let address = match &file.copy_of {
         Some(original) => &original.batch,

@@ -49,6 +49,10 @@ pub(super) fn timing<'r>(
             tell.floor_forever(floor);
             Timing::Forever(floor)
         }
+        _ if type_decides(file, rules, owner) => {
+            tell.type_unknown();
+            Timing::Doubtful(Doubt::NoType)
+        }
         (None, None) => Timing::Unowned,
         (None, Some(policy)) => match until(file, rules, policy, now, tell) {
             Ok(when) => Timing::Until(when),
@@ -56,6 +60,18 @@ pub(super) fn timing<'r>(
         },
     };
     Found { starts_at, timing }
+}
+
+/// Whether a document type that is not known decides over the owner or over a floor.
+fn type_decides(file: &FileRecord, rules: &RuleSet, owner: Option<&Policy>) -> bool {
+    let below = owner.and_then(|owner| rules.policies.iter().position(|policy| policy.name == owner.name));
+    let to_owner = below.map_or(rules.policies.len(), |at| at + 1);
+    rules
+        .policies
+        .iter()
+        .take(to_owner)
+        .any(|policy| policy.matcher.hangs_on_type(file))
+        || rules.floors.iter().any(|floor| floor.matcher.hangs_on_type(file))
 }
 
 fn until<'r>(

@@ -28,6 +28,7 @@ pub(super) trait Tell {
     ) {
     }
     fn floor_forever(&mut self, _floor: &Floor) {}
+    fn type_unknown(&mut self) {}
     fn deadline(&mut self, _policy: &Policy, _deadline: Timestamp, _due: Timestamp, _rules: &RuleSet) {}
     fn mode(&mut self, _owner: Option<&Policy>, _due: Timestamp, _now: Timestamp) {}
 }
@@ -129,6 +130,8 @@ impl Tell for Told {
                     "the {what} is recorded more than 24 hours before the upload: in doubt, so it is kept"
                 )
             }
+            // Told before any start is asked for.
+            Some(Doubt::NoType) => Doubt::NoType.sentence().to_owned(),
             Some(Doubt::OutOfCalendar) => {
                 format!("the {what}, {when}, lies outside the calendar: it is kept")
             }
@@ -165,6 +168,10 @@ impl Tell for Told {
             "floor",
             format!("floor `{name}`{basis} keeps it {keep_for}, until {until}: {effect}"),
         );
+    }
+
+    fn type_unknown(&mut self) {
+        self.say("type", format!("{}: it is kept", Doubt::NoType.sentence()));
     }
 
     fn floor_forever(&mut self, floor: &Floor) {

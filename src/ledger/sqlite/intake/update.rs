@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::merge::{Facts, merge_attributes};
 use super::prepare::{Row, RowHint};
-use super::{Numbers, UNDECIDED};
+use super::{Numbers, UNDECIDED, json_list};
 use crate::ledger::LedgerError;
 use crate::ledger::sqlite::fault::{damaged, during, ensure_rows};
 use crate::ledger::sqlite::intern::{self, Attributes};
@@ -32,15 +32,17 @@ struct Change<'a> {
     hint: Option<RowHint>,
 }
 
-/// Merges the page into what was known of its files; how many changed.
+/// Merges what the rows say into what was known of their files; how many changed.
 pub(super) async fn merge_known(
     tx: &mut SqliteConnection,
-    page: &[Row],
-    list: &str,
+    page: &[&Row],
     numbers: &Numbers,
     attributes: &[Attributes],
 ) -> Result<u64, LedgerError> {
-    let known = differing(tx, page, list).await?;
+    if page.is_empty() {
+        return Ok(0);
+    }
+    let known = differing(tx, page, &json_list(page, numbers)).await?;
     if known.is_empty() {
         return Ok(0);
     }
@@ -59,7 +61,7 @@ pub(super) async fn merge_known(
 /// Live files of the page that may have something to learn from it.
 async fn differing(
     tx: &mut SqliteConnection,
-    page: &[Row],
+    page: &[&Row],
     list: &str,
 ) -> Result<Vec<KnownRow>, LedgerError> {
     let side_facts = page
@@ -88,14 +90,14 @@ async fn differing(
 
 fn change<'a>(
     known: KnownRow,
-    page: &'a [Row],
+    page: &[&'a Row],
     numbers: &Numbers,
     values: &mut Values,
 ) -> Result<Option<Change<'a>>, LedgerError> {
     let (at, uploaded, processed, attributes, subject, original_batch, original_file) = known;
     let row = usize::try_from(at)
         .ok()
-        .and_then(|at| page.get(at))
+        .and_then(|at| page.get(at).copied())
         .ok_or_else(|| damaged("json_each counted beyond its list"))?;
     let known = Facts {
         uploaded,

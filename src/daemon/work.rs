@@ -1,0 +1,142 @@
+//! What to do next: the oldest run that is due, or an approved plan; and patience with what is stopped.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::occurrence::due_run;
+use super::service::{Daemon, Work};
+use crate::engine::observe::LAST_TURN;
+use crate::engine::{Ending, Stop, SweepError, SweepReport, SweepRequest};
+use crate::model::{BreakerKind, PolicyName, Timestamp, Trigger as Cause};
+use crate::rules::policy::Mode;
+
+/// A policy whose sweep was stopped is left alone for so long at first, then twice as long each time.
+const FIRST_REST: Duration = Duration::from_secs(30);
+
+/// Six tries an hour are enough for an API that is down.
+const LONGEST_REST: Duration = Duration::from_secs(600);
+
+/// How long to leave a policy alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    until: Instant,
+    rest: Duration,
+}
+
+impl Daemon {
+    /// The next piece of work, if nothing runs. The clock is heard either way.
+    pub(super) async fn next_work(&mut self) -> Result<Option<Work>, SweepError> {
+        let now = self.parts.clock.now();
+        self.parts
+            .ledger
+            .set_setting(LAST_TURN, Some(&now.to_string()))
+            .await?;
+        if self.running.is_some() {
+            self.parts.engine.watch_clock().await?;
+            return Ok(None);
+        }
+        if self.rest_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(None);
+        }
+        let stop = self.parts.engine.guard(false).await?;
+        self.show_stop(stop.as_ref());
+        if !self
+            .parts
+            .ledger
+            .hints_are_current(&self.rules.rules.digest)
+            .await?
+        {
+            return Ok(Some(Work::Hints));
+        }
+        // By a clock that nobody trusts no run is due: its name would stand in the ledger for ever.
+        if matches!(
+            stop,
+            Some(Stop::Breaker {
+                kind: BreakerKind::Clock,
+                ..
+            })
+        ) {
+            return Ok(None);
+        }
+        if let Some(request) = self.oldest_due(now, stop.is_some()).await? {
+            return Ok(Some(Work::Sweep(request)));
+        }
+        if stop.is_some() {
+            return Ok(None);
+        }
+        Ok(self.approved(now).await?.map(|policy| {
+            Work::Sweep(SweepRequest {
+                policy,
+                occurrence: None,
+                trigger: Cause::Approval,
+            })
+        }))
+    }
+
+    /// Of all runs that are due the one with the oldest instant: no policy starves another.
+    async fn oldest_due(&self, now: Timestamp, blocked: bool) -> Result<Option<SweepRequest>, SweepError> {
+        let rules = &self.rules.rules;
+        let mut oldest: Option<SweepRequest> = None;
+        for policy in &rules.policies {
+            if self.rests(&policy.name) {
+                continue;
+            }
+            let due = due_run(self.parts.ledger.as_ref(), rules, policy, now, blocked).await?;
+            if let Some(due) = due
+                && oldest.as_ref().is_none_or(|old| due.occurrence < old.occurrence)
+            {
+                oldest = Some(due);
+            }
+        }
+        Ok(oldest)
+    }
+
+    /// An enforced policy with an approval in force that no sweep has used up.
+    async fn approved(&self, now: Timestamp) -> Result<Option<PolicyName>, SweepError> {
+        let enforced = |name: &PolicyName| {
+            self.rules
+                .rules
+                .policy(name)
+                .is_some_and(|policy| policy.mode == Mode::Enforce)
+        };
+        let approvals = self.parts.ledger.approvals(now).await?;
+        Ok(approvals
+            .into_iter()
+            .map(|a| a.policy)
+            .find(|name| enforced(name) && !self.rests(name)))
+    }
+
+    fn rests(&self, policy: &PolicyName) -> bool {
+        self.patience
+            .get(policy)
+            .is_some_and(|patience| Instant::now() < patience.until)
+    }
+
+    /// A sweep that was stopped is tried again, but not at once and not for ever at the same pace.
+    pub(super) fn learn_patience(&mut self, report: &SweepReport) {
+        let stop = match &report.ending {
+            Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
+            Ending::Stopped {
+                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. },
+            } => None,
+            Ending::Stopped { by } => Some(by),
+        };
+        if let Ending::Stopped { by } = &report.ending {
+            tracing::warn!(policy = %report.policy, "the sweep was stopped: {}", by.sentence());
+        }
+        if stop.is_none() {
+            self.patience.remove(&report.policy);
+            return;
+        }
+        let rest = self
+            .patience
+            .get(&report.policy)
+            .map_or(FIRST_REST, |p| (p.rest * 2).min(LONGEST_REST));
+        let patience = Patience {
+            until: Instant::now() + rest,
+            rest,
+        };
+        self.patience.insert(report.policy.clone(), patience);
+    }
+}

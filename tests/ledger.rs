@@ -1,0 +1,44 @@
+//! What a ledger promises, sentence by sentence of `src/ledger/contract.rs`, for every backend.
+//!
+//! The tests speak to the traits only; `world` opens a ledger of each backend for them.
+//! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
+//! callers; `lock` the right to delete; `measure` prints figures.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail as tests do"
+)]
+#![expect(clippy::print_stdout, reason = "`measure` prints its figures")]
+
+#[path = "ledger/world.rs"]
+mod world;
+
+#[path = "ledger/claims.rs"]
+mod claims;
+#[path = "ledger/controls.rs"]
+mod controls;
+#[path = "ledger/due.rs"]
+mod due;
+#[path = "ledger/figures.rs"]
+mod figures;
+#[path = "ledger/holds.rs"]
+mod holds;
+#[path = "ledger/intake.rs"]
+mod intake;
+#[path = "ledger/lock.rs"]
+mod lock;
+#[path = "ledger/measure.rs"]
+mod measure;
+#[path = "ledger/notes.rs"]
+mod notes;
+#[path = "ledger/plans.rs"]
+mod plans;
+#[path = "ledger/rehint.rs"]
+mod rehint;
+#[path = "ledger/settle.rs"]
+mod settle;
+#[path = "ledger/sqlite_file.rs"]
+mod sqlite_file;
+#[path = "ledger/sweeps.rs"]
+mod sweeps;
