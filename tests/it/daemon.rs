@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use retentiond::engine::{Clock, SystemClock};
 use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
 use retentiond::model::{FileId, FileState, Finding, Timestamp};
 use retentiond::sandbox::{
@@ -127,6 +128,34 @@ impl Service {
             output.status.success(),
             "{}",
             String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// A batch of 25 files of the first policy, due at once.
+    async fn upload_an_hour_ago(&self) {
+        let classification = &self.classifications[0];
+        let batch = self
+            .server
+            .seed_batch(Module::Classification, classification)
+            .unwrap();
+        let at = SystemClock.now().checked_add_millis(-3_600_000).unwrap();
+        let rows: String = self
+            .server
+            .seed_files(classification, &batch, 25)
+            .unwrap()
+            .iter()
+            .map(|id| {
+                let row = json!({"classification_id": classification, "batch_id": batch, "file_id": id, "uploaded_at": at});
+                format!("{row}\n")
+            })
+            .collect();
+        std::fs::write(self.path("rows.jsonl"), rows).unwrap();
+        let rows = self.path("rows.jsonl");
+        assert!(
+            self.run(&["record", rows.to_str().unwrap()])
+                .await
+                .status
+                .success()
         );
     }
 
@@ -449,4 +478,27 @@ async fn a_policy_turned_to_observe_stops_the_sweep_under_way() {
     assert!(service.left_of(&service.classifications[0]) > 0);
     terminate(&daemon);
     assert!(daemon.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn terminating_a_manual_sweep_lets_the_request_end_and_says_so() {
+    let service = Service::new().await;
+    service.upload_an_hour_ago().await;
+    let slow = Fault::at(Endpoint::DeleteFiles).delay_ms(1_000).times(1);
+    service.server.add_fault(slow).unwrap();
+    let mut command = service.command(&["--json", "sweep"]);
+    let sweep = command.stdout(Stdio::piped()).spawn().unwrap();
+    service
+        .wait("the first request", |s| {
+            s.request_count(Endpoint::DeleteFiles) == 1
+        })
+        .await;
+    terminate(&sweep);
+    let output = sweep.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["sweeps"].as_array().map(Vec::len), Some(1));
+    assert_eq!(report["sweeps"][0]["by"]["stop"], "shutdown");
+    assert_eq!(report["sweeps"][0]["summary"]["deleted"], 1);
+    assert_eq!(service.server.request_count(Endpoint::DeleteFiles), 1);
 }

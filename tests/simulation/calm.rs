@@ -34,7 +34,6 @@ impl World {
                     Swept::Ended(report) => self.answer(policy, &report.ending).await,
                     Swept::Died => {}
                 }
-                self.compare().await;
             }
             self.reset_breakers().await;
             left = self.unsettled(left).await;

@@ -22,6 +22,9 @@ use crate::world::World;
 const TENANTS: [Option<&str>; 4] = [None, Some("acme"), Some("fin"), Some("acme")];
 const JUMPS: [i64; 6] = [3 * 60_000, -3 * 60_000, 2 * HOUR, 26 * HOUR, -2 * HOUR, 30 * DAY];
 
+/// Calls that go wrong, of a hundred.
+pub const STORMS: [u64; 5] = [0, 10, 20, 35, 60];
+
 /// How a sweep came to its end, as its driver sees it.
 #[derive(Debug)]
 pub enum Swept {
@@ -33,6 +36,7 @@ pub enum Swept {
 impl World {
     /// One step of the seed's choosing.
     pub async fn step(&mut self) {
+        self.nudge().await;
         match self.rng.below(100) {
             0..16 => self.upload().await,
             16..34 => self.pass().await,
@@ -50,7 +54,23 @@ impl World {
             96..98 => self.process(),
             _ => self.record_again().await,
         }
-        self.compare().await;
+    }
+
+    /// What stops everything is not left to stand for long, or nothing else would be seen.
+    async fn nudge(&mut self) {
+        let (paused, off) = {
+            let state = self.state();
+            (state.pause.is_some(), state.truth != self.shared.wall())
+        };
+        if paused && self.rng.chance(30) {
+            self.resume().await;
+        }
+        if off && self.rng.chance(25) {
+            self.set_clock_right();
+        }
+        if self.rng.chance(12) {
+            self.reset_breakers().await;
+        }
     }
 
     fn begin(&self, text: impl std::fmt::Display) {
@@ -205,8 +225,7 @@ impl World {
     }
 
     async fn sweep_some(&mut self, deadly: bool) {
-        let policies: Vec<&'static str> = self.state().rules.policies.iter().map(|p| p.name).collect();
-        let policy = self.rng.pick(&policies);
+        let policy = self.some_policy().await;
         let mut script = Script::default();
         if deadly {
             let death = self.rng.pick(&[Death::Before, Death::During, Death::After]);
@@ -229,6 +248,23 @@ impl World {
             (_, Some(at)) => drop(self.unfinished.insert(policy, at)),
             (_, None) => {}
         }
+    }
+
+    /// Mostly one that has something to do.
+    async fn some_policy(&mut self) -> &'static str {
+        let states = self.states().await;
+        let (all, busy) = {
+            let state = self.state();
+            let due = state.files.values().filter(|file| {
+                let open = matches!(states.get(&file.address.file), Some(FileState::Live | FileState::Unknown));
+                open && state.due(file).is_some_and(|due| due <= state.truth)
+            });
+            let busy: Vec<&'static str> =
+                due.filter_map(|file| state.rules.owner(state.original(file)).map(|policy| policy.name)).collect();
+            let all: Vec<&'static str> = state.rules.policies.iter().map(|p| p.name).collect();
+            (all, busy)
+        };
+        if busy.is_empty() || self.rng.chance(15) { self.rng.pick(&all) } else { self.rng.pick(&busy) }
     }
 
     fn some_event(&mut self) -> Event {
@@ -307,6 +343,7 @@ impl World {
             self.reopen(image).await;
         }
         self.state().sweeping = None;
+        self.compare().await;
         swept
     }
 
@@ -452,7 +489,7 @@ impl World {
 
     fn weather(&mut self) {
         self.begin("the weather changes");
-        let storm = self.rng.pick(&[0, 0, 10, 25, 50]);
+        let storm = self.rng.pick(&STORMS);
         let (other, date, skewed) = (self.rng.chance(8), self.rng.chance(80), self.rng.chance(10));
         let skew = if skewed {
             self.rng.pick(&[50 * 60_000, -50 * 60_000, 9 * HOUR])

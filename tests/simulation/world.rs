@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use retentiond::engine::{Engine, ManualClock, Settings};
 use retentiond::ledger::{DeleterLock, Figures, OpenMode, SqliteLedger};
-use retentiond::model::{FileId, FileState};
+use retentiond::model::{BatchAddress, BatchKey, FileId, FileState};
 use retentiond::rules::policy::RuleSet;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use crate::remote::{Plan, SimRemote, Store};
 use crate::rng::Rng;
 use crate::rules::{RulesSpec, at};
 use crate::shared::{Script, Shared, State};
+use crate::steps::STORMS;
 
 /// 4 May 2026, 10:00 UTC.
 const BEGINNING: i64 = 1_777_888_800_000;
@@ -33,6 +34,7 @@ pub struct World {
     pub serial: u64,
     /// Unfinished occurrences by policy.
     pub unfinished: BTreeMap<&'static str, i64>,
+    keys: Mutex<BTreeMap<BatchAddress, BatchKey>>,
     dir: TempDir,
     path: PathBuf,
     images: u32,
@@ -84,6 +86,7 @@ impl World {
             strict: rng.chance(50),
             longest_list: usize::try_from(rng.pick(&[2, 4, 1000])).unwrap(),
             sends_date: rng.chance(80),
+            storm: rng.pick(&STORMS),
             ..Plan::default()
         };
         let mut state = State {
@@ -131,6 +134,7 @@ impl World {
             rng,
             serial: 0,
             unfinished: BTreeMap::new(),
+            keys: Mutex::default(),
             dir,
             path,
             images: 0,
@@ -223,7 +227,13 @@ impl World {
         let real = self.real();
         let mut states = BTreeMap::new();
         for (batch, files) in by_batch {
-            if let Some(key) = real.batch_key(&batch).await.unwrap() {
+            let known = self.keys.lock().unwrap().get(&batch).copied();
+            let key = match known {
+                Some(key) => Some(key),
+                None => real.batch_key(&batch).await.unwrap(),
+            };
+            if let Some(key) = key {
+                self.keys.lock().unwrap().insert(batch, key);
                 states.extend(real.states(key, &files).await.unwrap());
             }
         }
