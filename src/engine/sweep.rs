@@ -256,12 +256,14 @@ impl Engine {
         if let Some(stop) = self.guard(asks_api).await? {
             return Ok(Some(stop));
         }
-        run.vouch(
-            self.ledger
-                .clock_mark()
-                .await?
-                .map_or_else(|| self.clock.mark(), |(mark, _)| mark),
-        );
+        // Planning goes by the clock as it is; before anything is sent the witnesses have spoken, and the
+        // reading that they agreed with is the one in the ledger.
+        let vouched = if asks_api {
+            self.ledger.clock_mark().await?
+        } else {
+            None
+        };
+        run.vouch(vouched.map_or_else(|| self.clock.mark(), |(mark, _)| mark));
         let holds = self.ledger.holds(Some(self.clock.now())).await?;
         Ok(holds.iter().find_map(|hold| match &hold.scope {
             HoldScope::Policy(name) if run.rules.policy(name).is_none() => Some(Stop::HoldWithoutPolicy {

@@ -256,15 +256,23 @@ impl World {
         let (all, busy) = {
             let state = self.state();
             let due = state.files.values().filter(|file| {
-                let open = matches!(states.get(&file.address.file), Some(FileState::Live | FileState::Unknown));
+                let open = matches!(
+                    states.get(&file.address.file),
+                    Some(FileState::Live | FileState::Unknown)
+                );
                 open && state.due(file).is_some_and(|due| due <= state.truth)
             });
-            let busy: Vec<&'static str> =
-                due.filter_map(|file| state.rules.owner(state.original(file)).map(|policy| policy.name)).collect();
+            let busy: Vec<&'static str> = due
+                .filter_map(|file| state.rules.owner(state.original(file)).map(|policy| policy.name))
+                .collect();
             let all: Vec<&'static str> = state.rules.policies.iter().map(|p| p.name).collect();
             (all, busy)
         };
-        if busy.is_empty() || self.rng.chance(15) { self.rng.pick(&all) } else { self.rng.pick(&busy) }
+        if busy.is_empty() || self.rng.chance(15) {
+            self.rng.pick(&all)
+        } else {
+            self.rng.pick(&busy)
+        }
     }
 
     fn some_event(&mut self) -> Event {
