@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// Worlds of an ordinary run; `SEEDS` says otherwise.
-const DEFAULT_SEEDS: u64 = 150;
+const DEFAULT_SEEDS: u64 = 300;
 
 /// Steps of a world before the calm.
 const STEPS: u64 = 45;

@@ -224,7 +224,7 @@ CREATE TABLE attempt_files (
     CHECK ((verified_at IS NULL) = (finding IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_files_by_file ON attempt_files (file_id, attempt);
-CREATE INDEX attempt_files_unverified ON attempt_files (attempt) WHERE result = 2 AND finding IS NULL;
+CREATE INDEX attempt_files_unverified ON attempt_files (attempt) WHERE result IN (2, 3) AND finding IS NULL;
 
 -- Moves outside an attempt: a probe, a listing, an operator.
 CREATE TABLE notes (

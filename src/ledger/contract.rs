@@ -170,7 +170,7 @@ pub trait Claims: Send + Sync {
     /// Files in state `unknown`, by batch, at most `page`.
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
-    /// Files in state `deleted` by attempts settled at or after `since` that no second look has
+    /// Files in state `deleted` or `gone` by attempts settled at or after `since` that no second look has
     /// confirmed or contradicted, oldest attempt first, at most `page`.
     async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 

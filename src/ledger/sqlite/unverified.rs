@@ -1,4 +1,4 @@
-//! Confirmed deletions that nobody has looked at a second time: a crash came between.
+//! Deletions, confirmed or found gone, that nobody has looked at a second time: a crash came between.
 
 use sqlx::SqliteConnection;
 
@@ -16,8 +16,8 @@ pub(super) async fn unverified(
         "attempt_files l INDEXED BY attempt_files_unverified
          CROSS JOIN attempts a ON a.id = l.attempt
          CROSS JOIN files f ON f.batch = a.batch AND f.file_id = l.file_id",
-        "WHERE l.result = 2 AND l.finding IS NULL -- literals: they take the partial index
-           AND f.state = 2
+        "WHERE l.result IN (2, 3) AND l.finding IS NULL -- literals: they take the partial index
+           AND f.state IN (2, 3)
            AND a.settled_at >= ?1
          ORDER BY l.attempt, l.file_id
          LIMIT ?2"
