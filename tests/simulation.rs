@@ -9,6 +9,7 @@
 #![expect(
     unreachable_pub,
     clippy::unwrap_used,
+    clippy::await_holding_lock,
     reason = "an integration test: it has no outside, and a panic is its way to fail"
 )]
 
