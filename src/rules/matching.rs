@@ -67,11 +67,25 @@ impl Matcher {
         match self {
             Self::Everything => false,
             Self::Where { all_of, except } => {
-                let excepted = |type_fits| except.as_ref().is_some_and(|except| except.fits(file, type_fits));
-                let wanted = |type_fits| all_of.fits(file, type_fits);
-                let may = wanted(true) && !excepted(false);
-                let must = wanted(false) && !excepted(true);
-                may != must
+                let excepted = |type_fits| {
+                    except
+                        .as_ref()
+                        .filter(|except| except.fits(file, type_fits))
+                        .is_some()
+                };
+                if !all_of.fits(file, true) || excepted(false) {
+                    return false;
+                }
+                let left_out = except
+                    .as_ref()
+                    .and_then(|except| except.document_type.as_ref())
+                    .filter(|_| excepted(true));
+                match (&all_of.document_type, left_out) {
+                    (None, left_out) => left_out.is_some(),
+                    (Some(wanted), None) => !wanted.is_empty(),
+                    // The two lists speak of one type: what one wants and the other leaves out never fits.
+                    (Some(wanted), Some(left_out)) => !wanted.is_subset(left_out),
+                }
             }
         }
     }

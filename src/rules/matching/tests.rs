@@ -352,5 +352,19 @@ mod proofs {
                 prop_assert!(!a.is_impossible() || !in_a, "impossible: {file:?}");
             }
         }
+
+        /// It hangs on the type where one type gives another answer than another, and only there.
+        #[test]
+        fn the_answer_hangs_on_the_type_exactly_where_types_differ(matcher in any_matcher()) {
+            for file in world() {
+                let of_type = |kind: &str| {
+                    let typed = FileRecord { document_type: Some(kind.into()), ..file.clone() };
+                    matcher.matches(&typed)
+                };
+                let answers = ["t1", "t2", "named by no rule"].map(of_type);
+                let differ = answers != [true; 3] && answers != [false; 3];
+                prop_assert_eq!(matcher.hangs_on_type(&file), differ && file.document_type.is_none(), "{:?}", file);
+            }
+        }
     }
 }
