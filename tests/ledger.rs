@@ -9,7 +9,7 @@
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests fail as tests do"
 )]
-#![expect(clippy::print_stdout, reason = "`measure` prints its figures")]
+#![expect(clippy::print_stdout, reason = "`measure` and `flips` print their figures")]
 
 #[path = "ledger/world.rs"]
 mod world;
@@ -22,6 +22,8 @@ mod controls;
 mod due;
 #[path = "ledger/figures.rs"]
 mod figures;
+#[path = "ledger/flips.rs"]
+mod flips;
 #[path = "ledger/holds.rs"]
 mod holds;
 #[path = "ledger/intake.rs"]

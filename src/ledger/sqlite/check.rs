@@ -1,8 +1,9 @@
-//! Does the ledger contradict itself? SQLite's own checks, then ours, each a statement that finds
-//! what must not be.
+//! Does the ledger contradict itself? The checksum of every page (`deep`), SQLite's own checks, then
+//! ours, each a statement that finds what must not be.
 
 use sqlx::SqliteConnection;
 
+use super::checksum;
 use super::fault::during;
 use crate::ledger::LedgerError;
 
@@ -134,6 +135,13 @@ const INVARIANTS: &[(&str, &str)] = &[
 ];
 
 pub(super) async fn check(tx: &mut SqliteConnection, deep: bool) -> Result<Vec<String>, LedgerError> {
+    if deep {
+        let pages = checksum::damaged_pages(tx).await?;
+        // What a damaged page says of the rest is worth nothing.
+        if !pages.is_empty() {
+            return Ok(pages);
+        }
+    }
     let mut problems = structure(tx, deep).await?;
     let strays: Vec<(String, String)> = sqlx::query_as(
         "SELECT \"table\", parent

@@ -16,6 +16,8 @@ const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
 const CONSTRAINT: i32 = 19;
 const NOTADB: i32 = 26;
+/// A page does not match its checksum (`vendor/sqlite/cksumvfs.c`).
+const IOERR_DATA: i32 = IOERR | (32 << 8);
 const IOERR_WRITE: i32 = IOERR | (3 << 8);
 const IOERR_FSYNC: i32 = IOERR | (4 << 8);
 const IOERR_DIR_FSYNC: i32 = IOERR | (5 << 8);
@@ -72,6 +74,8 @@ fn classify(context: &'static str, error: sqlx::Error) -> LedgerError {
         (_, IOERR_WRITE | IOERR_FSYNC | IOERR_DIR_FSYNC | IOERR_TRUNCATE) => {
             damaged(format!("{FSYNC_FAILED}: {problem}"))
         }
+        // Before the other I/O errors: waiting does not mend a page.
+        (_, IOERR_DATA) => damaged(format!("a page does not match its checksum: {problem}")),
         (BUSY | LOCKED, _) => LedgerError::Busy,
         (FULL | READONLY | PERM | CANTOPEN | IOERR, _) => LedgerError::NotWritable { problem },
         (CORRUPT | NOTADB | CONSTRAINT, _) => damaged(problem),

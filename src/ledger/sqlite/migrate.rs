@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{Connection, SqliteConnection};
 
 use super::LedgerError;
+use super::checksum;
 use super::fault::during;
 use super::open::{connect, plain};
 
@@ -138,6 +139,9 @@ async fn upgrade(
         Found::Ledger { .. } => return Ok(()),
         Found::Foreign { problem } => return Err(not_ours(path, problem)),
         Found::Nothing => {
+            // The next statement writes the first page, straight into the file: whoever opens it from
+            // then on sees in its header that pages have checksums.
+            checksum::reserve(connection).await?;
             sqlx::query("PRAGMA journal_mode = WAL")
                 .execute(&mut *connection)
                 .await

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::fault::during;
-use super::{Identity, LedgerError, Slot, SqliteLedger, migrate};
+use super::{Identity, LedgerError, Slot, SqliteLedger, checksum, migrate};
 
 /// Before 3.51.3 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -69,11 +69,11 @@ impl SqliteLedger {
         }
         let writer = match mode {
             OpenMode::ReadOnly => None,
-            OpenMode::ReadWrite => Some(slot(connect(&writing(&path)).await?)),
+            OpenMode::ReadWrite => Some(slot(checked(&writing(&path)).await?)),
         };
         let readers = [
-            slot(connect(&reading(&path)).await?),
-            slot(connect(&reading(&path)).await?),
+            slot(checked(&reading(&path)).await?),
+            slot(checked(&reading(&path)).await?),
         ];
         Ok(Self {
             identity: identity(&path).map_err(|error| LedgerError::NotWritable {
@@ -149,7 +149,15 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .pragma("journal_size_limit", WAL_FILE)
 }
 
+/// A connection to a whole ledger, each page of which is held against its checksum when it is read.
+async fn checked(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {
+    let mut connection = connect(options).await?;
+    checksum::ensure_on(&mut connection).await?;
+    Ok(connection)
+}
+
 pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {
+    checksum::register()?;
     let mut connection = SqliteConnection::connect_with(options)
         .await
         .map_err(during("opening the ledger"))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, SqliteConnection};
 
+use super::checksum;
 use super::fault::{conflict, during};
 use super::open::{connect, plain};
 use super::rows::{count, state};
@@ -109,8 +110,7 @@ pub(super) async fn copy_to(connection: &mut SqliteConnection, to: &Path) -> Res
         .execute(connection)
         .await
         .map_err(during("copying the ledger"))?;
-    std::fs::File::open(&partial)
-        .and_then(|file| file.sync_all())
+    checksum::seal(&partial)
         .and_then(|()| std::fs::rename(&partial, to))
         .and_then(|()| sync_directory(to))
         .map_err(refuse)
