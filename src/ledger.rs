@@ -5,6 +5,7 @@
 //! ledger decides nothing: whoever claims files brings the decision along as a function. The right
 //! to *delete* is apart from the right to write: [`lock`].
 
+mod anchor;
 pub mod contract;
 pub mod error;
 pub mod lock;

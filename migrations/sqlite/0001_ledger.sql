@@ -305,4 +305,14 @@ CREATE TABLE settings (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Which ledger this is, and how far it has come: held against the anchor file beside it, so that an
+-- older copy that was put in its place is noticed. `suspicion` stays until an operator accepts it.
+CREATE TABLE lineage (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    ledger    TEXT NOT NULL CHECK (length(ledger) = 32),
+    sequence  INTEGER NOT NULL CHECK (sequence >= 0),
+    suspicion TEXT
+) STRICT;
+INSERT INTO lineage (one, ledger, sequence) VALUES (1, lower(hex(randomblob(16))), 0);
+
 PRAGMA user_version = 1;

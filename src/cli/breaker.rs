@@ -48,6 +48,10 @@ async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) 
         })?;
     let now = context.clock.now();
     let ledger = context.writer(checked).await?;
+    if kind == BreakerKind::Rollback {
+        // Before the breaker closes: it would open again at the next tick.
+        ledger.accept_lineage().await?;
+    }
     let was_open = ledger.close_breaker(kind, "operator", now).await?;
     if kind == BreakerKind::Clock {
         // The operator vouches for the clock: this reading is the new base.

@@ -17,7 +17,7 @@ pub enum Exit {
     Usage,
     /// 3: a limit, an approval or a breaker.
     Stopped,
-    /// 4: the ledger contradicts itself or is not ours.
+    /// 4: the ledger contradicts itself, is not ours, or is older than it was.
     Integrity,
     /// 5.
     Credentials,
@@ -71,7 +71,7 @@ impl From<&Stop> for Exit {
             }
             | Stop::NotBefore { .. } => Self::Unavailable,
             Stop::Breaker {
-                kind: BreakerKind::Integrity,
+                kind: BreakerKind::Integrity | BreakerKind::Rollback,
                 ..
             } => Self::Integrity,
             Stop::Breaker {

@@ -127,7 +127,13 @@ impl Engine {
         if !self.ledger.intact().await? {
             return Err(SweepError::Replaced);
         }
-        let open = self.ledger.breakers().await?;
+        let mut open = self.ledger.breakers().await?;
+        if let Some(problem) = self.ledger.rollback().await?
+            && !open.iter().any(|breaker| breaker.kind == BreakerKind::Rollback)
+        {
+            self.open_breaker(BreakerKind::Rollback, &problem).await?;
+            open = self.ledger.breakers().await?;
+        }
         let (_, standing) = self.ledger.anomalies().await?;
         let asks_api = open
             .iter()

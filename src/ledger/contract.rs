@@ -399,6 +399,14 @@ pub trait Controls: Send + Sync {
     /// Number of anomalies ever noted, and those standing.
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError>;
 
+    /// Why this ledger may not be the latest of its line: it is behind the anchor beside it, or the
+    /// anchor is missing or another ledger's. Once found it stays until [`Self::accept_lineage`],
+    /// whatever is written. Fails with `NotWritable` when the anchor cannot be read or kept.
+    async fn rollback(&self) -> Result<Option<String>, LedgerError>;
+
+    /// Takes the ledger as it is, and begins a new line: older copies belong to another from now on.
+    async fn accept_lineage(&self) -> Result<(), LedgerError>;
+
     /// A small named value that outlives a restart (`api.not_before`, `chunk.size`, …).
     async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError>;
 

@@ -26,7 +26,7 @@ impl DeleterLock {
     /// [`LedgerError::InUse`] names the process that holds it; [`LedgerError::NotWritable`] when the
     /// lock file cannot be made or opened.
     pub fn acquire(ledger_path: &Path) -> Result<Self, LedgerError> {
-        let path = beside(ledger_path);
+        let path = beside(ledger_path, ".lock");
         let refuse = |error: std::io::Error| LedgerError::NotWritable {
             problem: format!("{}: {error}", path.display()),
         };
@@ -71,9 +71,9 @@ impl Drop for DeleterLock {
     }
 }
 
-/// `<ledger>.lock`, beside the file that the path leads to: by whatever link it is reached, one ledger
-/// has one lock.
-fn beside(ledger_path: &Path) -> PathBuf {
+/// `<ledger><suffix>`, beside the file that the path leads to: by whatever link it is reached, one
+/// ledger has one lock.
+pub(super) fn beside(ledger_path: &Path, suffix: &str) -> PathBuf {
     let real = ledger_path.canonicalize().or_else(|_| {
         // Not made yet: its directory is there, or nothing can be.
         let directory = ledger_path.parent().filter(|dir| !dir.as_os_str().is_empty());
@@ -85,7 +85,7 @@ fn beside(ledger_path: &Path) -> PathBuf {
     });
     let mut name: OsString =
         real.map_or_else(|_| ledger_path.as_os_str().to_owned(), PathBuf::into_os_string);
-    name.push(".lock");
+    name.push(suffix);
     PathBuf::from(name)
 }
 

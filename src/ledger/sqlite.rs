@@ -19,6 +19,7 @@ mod history;
 mod holds;
 mod intake;
 mod intern;
+mod lineage;
 mod migrate;
 mod notes;
 mod open;
@@ -45,6 +46,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::task::JoinHandle;
 
 use super::LedgerError;
+use super::anchor::Anchor;
 use fault::during;
 pub use open::OpenMode;
 
@@ -66,6 +68,7 @@ pub struct SqliteLedger {
     writer: Option<Slot>,
     readers: [Slot; 2],
     turn: AtomicUsize,
+    anchor: Anchor,
     /// Set by the first failed write or fsync of the file: what reached the disk is not known after
     /// it, and asking again would lie (Rebello et al., ATC 2020). Only opening anew clears it.
     failed: Arc<OnceLock<String>>,
@@ -80,6 +83,9 @@ impl SqliteLedger {
 
     /// Closes the connections, and waits for those that are busy. Every later call fails.
     pub async fn close(&self) {
+        if self.writer.is_some() {
+            self.anchor.sync();
+        }
         for slot in self.readers.iter().chain(&self.writer) {
             if let Some(connection) = slot.lock().await.take() {
                 // Nothing is lost if closing fails: every committed transaction is on the disk.
@@ -133,14 +139,23 @@ impl SqliteLedger {
         };
         let connection = Arc::clone(writer).lock_owned().await;
         let failed = Arc::clone(&self.failed);
+        let anchor = self.anchor.clone();
         Ok(tokio::spawn(async move {
-            let done = transaction(connection, Kind::Write, body).await;
+            let done = transaction(connection, Kind::Write, move |tx| {
+                Box::pin(async move {
+                    let value = body(&mut *tx).await?;
+                    Ok((value, lineage::advance(tx).await?))
+                })
+            })
+            .await;
             if let Err(LedgerError::Damaged { problem }) = &done
                 && problem.contains(fault::FSYNC_FAILED)
             {
                 let _ = failed.set(problem.clone());
             }
-            done
+            let (value, line) = done?;
+            lineage::follow(&anchor, &line);
+            Ok(value)
         }))
     }
 

@@ -18,16 +18,20 @@ pub enum BreakerKind {
     Integrity,
     /// A file that nobody asked for has vanished. An operator resets it.
     Collateral,
+    /// The ledger is older than its anchor: a backup was restored, or its last changes were lost. An
+    /// operator resets it.
+    Rollback,
 }
 
 impl BreakerKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Clock,
         Self::Auth,
         Self::Api,
         Self::Integrity,
         Self::Collateral,
+        Self::Rollback,
     ];
 
     /// The name in the ledger, in print and in metrics.
@@ -39,6 +43,7 @@ impl BreakerKind {
             Self::Api => "api",
             Self::Integrity => "integrity",
             Self::Collateral => "collateral",
+            Self::Rollback => "rollback",
         }
     }
 
@@ -47,7 +52,7 @@ impl BreakerKind {
     pub const fn heals(self) -> bool {
         match self {
             Self::Clock | Self::Auth | Self::Api => true,
-            Self::Integrity | Self::Collateral => false,
+            Self::Integrity | Self::Collateral | Self::Rollback => false,
         }
     }
 }

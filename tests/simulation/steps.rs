@@ -395,7 +395,7 @@ impl World {
                 BreakerKind::Clock => "breaker clock",
                 BreakerKind::Auth => "breaker auth",
                 BreakerKind::Api => "breaker api",
-                BreakerKind::Integrity | BreakerKind::Collateral => continue,
+                BreakerKind::Integrity | BreakerKind::Collateral | BreakerKind::Rollback => continue,
             });
         }
     }

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during};
 use super::rows::timestamp;
-use super::{SqliteLedger, clock, holds};
+use super::{SqliteLedger, clock, holds, lineage};
 use crate::ledger::{Controls, LedgerError, Placed};
 use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
 
@@ -96,6 +96,14 @@ impl Controls for SqliteLedger {
 
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
         self.read(move |tx| Box::pin(clock::anomalies(tx))).await
+    }
+
+    async fn rollback(&self) -> Result<Option<String>, LedgerError> {
+        lineage::rollback(self).await
+    }
+
+    async fn accept_lineage(&self) -> Result<(), LedgerError> {
+        lineage::accept(self).await
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError> {

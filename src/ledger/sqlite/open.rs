@@ -14,7 +14,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::fault::during;
-use super::{Identity, LedgerError, Slot, SqliteLedger, checksum, migrate};
+use super::{Identity, LedgerError, Slot, SqliteLedger, checksum, lineage, migrate};
+use crate::ledger::anchor::Anchor;
 
 /// Before 3.51.3 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -75,7 +76,8 @@ impl SqliteLedger {
             slot(checked(&reading(&path)).await?),
             slot(checked(&reading(&path)).await?),
         ];
-        Ok(Self {
+        let ledger = Self {
+            anchor: Anchor::beside(&path),
             identity: identity(&path).map_err(|error| LedgerError::NotWritable {
                 problem: format!("{}: {error}", path.display()),
             })?,
@@ -84,7 +86,15 @@ impl SqliteLedger {
             readers,
             turn: AtomicUsize::new(0),
             failed: Arc::new(OnceLock::new()),
-        })
+        };
+        if mode == OpenMode::ReadWrite {
+            // Before anything is written that could hide it. Whoever deletes asks again, and fails if
+            // this fails; a hold must be possible all the same.
+            if let Err(error) = lineage::rollback(&ledger).await {
+                tracing::warn!(%error, "the ledger cannot be held against its anchor");
+            }
+        }
+        Ok(ledger)
     }
 
     /// Whether the path still leads to the file that was opened.

@@ -28,7 +28,9 @@ impl Sweeps for SqliteLedger {
     ) -> Result<(), LedgerError> {
         let summary = serde_json::to_string(summary).expect("counts and plain text");
         self.write(move |tx| Box::pin(async move { close_sweep(tx, sweep, state, &summary, at).await }))
-            .await
+            .await?;
+        self.anchor.sync();
+        Ok(())
     }
 
     async fn sent_in(&self, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError> {
