@@ -65,6 +65,8 @@ struct Identity {
 pub struct SqliteLedger {
     path: PathBuf,
     identity: Identity,
+    /// The write-ahead log's: it stays as long as anyone has the ledger open.
+    log: Option<Identity>,
     writer: Option<Slot>,
     readers: [Slot; 2],
     turn: AtomicUsize,

@@ -28,6 +28,8 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pub checked: Checked,
     pub ledger: Arc<dyn Ledger>,
+    /// The same, to be closed.
+    pub sqlite: Arc<SqliteLedger>,
     pub settings: Settings,
     pub lock: DeleterLock,
     /// The classification that the policies of the tests speak of.
@@ -79,11 +81,12 @@ impl World {
         let text = Self::policy_text(&dir, &sandbox.base_url(), &policies(&classification));
         let checked = config::parse("policies.toml", &text).unwrap_or_else(|p| panic!("{}", p.render(false)));
         let lock = DeleterLock::acquire(&checked.ledger.path).unwrap();
-        let ledger: Arc<dyn Ledger> = Arc::new(
+        let sqlite = Arc::new(
             SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite)
                 .await
                 .unwrap(),
         );
+        let ledger: Arc<dyn Ledger> = Arc::<SqliteLedger>::clone(&sqlite);
         let settings = Settings {
             backoff: Duration::from_millis(1),
             ..Settings::default()
@@ -95,13 +98,14 @@ impl World {
             clock,
             checked,
             ledger,
+            sqlite,
             settings,
             lock,
             classification,
         }
     }
 
-    fn policy_text(dir: &TempDir, base_url: &str, policies: &str) -> String {
+    pub fn policy_text(dir: &TempDir, base_url: &str, policies: &str) -> String {
         let (head, rest) = ("timezone = \"Europe/Berlin\"\nlabels = [\"tenant\"]\n", policies);
         format!(
             "{head}\n[extracta]\nbase_url = \"{base_url}\"\nresults_interval = \"0s\"\n\n[ledger]\nurl = \"sqlite:{}\"\n{rest}",

@@ -12,6 +12,8 @@ mod daemon;
 mod faults;
 mod harness;
 mod limits;
+mod races;
+mod rollback;
 mod secrets;
 mod stops;
 mod sweeps;

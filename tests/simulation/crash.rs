@@ -351,6 +351,8 @@ steps! {
         add_anomaly(anomaly: &ClockAnomaly) -> bool;
         resolve_anomalies(at: Timestamp) -> ();
         anomalies() -> (u64, Vec<ClockAnomaly>);
+        rollback() -> Option<String>;
+        accept_lineage() -> ();
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
     }

@@ -196,7 +196,8 @@ impl World {
         if image {
             self.images += 1;
             let to = self.dir.path().join(format!("image-{}.db", self.images));
-            for end in ["", "-wal"] {
+            // The anchor first: it is never ahead of what is copied after it.
+            for end in [".anchor", "", "-wal"] {
                 let from = PathBuf::from(format!("{}{end}", self.path.display()));
                 if from.exists() {
                     std::fs::copy(from, format!("{}{end}", to.display())).unwrap();

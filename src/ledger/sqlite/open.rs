@@ -76,7 +76,8 @@ impl SqliteLedger {
             slot(checked(&reading(&path)).await?),
             slot(checked(&reading(&path)).await?),
         ];
-        let ledger = Self {
+        let mut ledger = Self {
+            log: None,
             anchor: Anchor::beside(&path),
             identity: identity(&path).map_err(|error| LedgerError::NotWritable {
                 problem: format!("{}: {error}", path.display()),
@@ -93,13 +94,17 @@ impl SqliteLedger {
             if let Err(error) = lineage::rollback(&ledger).await {
                 tracing::warn!(%error, "the ledger cannot be held against its anchor");
             }
+            // The question above was the first read, which makes the log.
+            ledger.log = identity(&super::stats::wal_path(&ledger.path)).ok();
         }
         Ok(ledger)
     }
 
-    /// Whether the path still leads to the file that was opened.
+    /// Whether the paths still lead to the file that was opened, and to its log.
     pub(super) fn same_file(&self) -> bool {
+        let log = || identity(&super::stats::wal_path(&self.path)).ok();
         identity(&self.path).is_ok_and(|now| now == self.identity)
+            && self.log.is_none_or(|opened| log() == Some(opened))
     }
 }
 
