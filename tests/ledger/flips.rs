@@ -179,9 +179,9 @@ async fn a_damaged_page_is_noticed_by_whoever_reads_it() {
     let due = ledger.due(&policy("q"), at(400), None, 5000).await.unwrap();
     assert!(due.len() > 1000, "{}", due.len());
     ledger.close().await;
-    // One bit of each page behind the schema's, without which it would not even be opened.
+    // One bit of each page of the second half: the schema, without which it would not open, lies before.
     let mut bytes = whole.clone();
-    for page in bytes[30 * 4096..].chunks_mut(4096) {
+    for page in bytes[70 * 4096..].chunks_mut(4096) {
         page[2000] ^= 1;
     }
     std::fs::write(&path, &bytes).unwrap();
