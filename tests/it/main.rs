@@ -11,6 +11,7 @@ mod binary;
 mod daemon;
 mod faults;
 mod harness;
+mod intent;
 mod limits;
 mod races;
 mod rollback;
