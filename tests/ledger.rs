@@ -22,6 +22,8 @@ mod controls;
 mod due;
 #[path = "ledger/figures.rs"]
 mod figures;
+#[path = "ledger/fixtures.rs"]
+mod fixtures;
 #[path = "ledger/flips.rs"]
 mod flips;
 #[path = "ledger/holds.rs"]

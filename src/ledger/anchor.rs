@@ -76,27 +76,23 @@ impl Anchor {
         moved().map_err(|error| self.refused(&error))
     }
 
-    /// Makes it, or makes it that of `to` whatever it was.
+    /// Makes it, or makes it that of `to` whatever it was. Whole or not at all: half an anchor would stop
+    /// deletion.
     pub(super) fn set(&self, to: &Position) -> Result<(), LedgerError> {
         let done = || {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&self.path)?;
+            let directory = self.path.parent().unwrap_or(Path::new("."));
+            let fresh = tempfile::Builder::new()
+                .prefix(".anchor-")
+                .tempfile_in(directory)?;
             // Made by root for a daemon that is not: it belongs to the ledger's owner.
             if let Ok(ledger) = std::fs::metadata(&self.ledger) {
-                let _ = std::os::unix::fs::fchown(&file, Some(ledger.uid()), Some(ledger.gid()));
+                let _ = std::os::unix::fs::fchown(&fresh, Some(ledger.uid()), Some(ledger.gid()));
+                fresh.as_file().set_permissions(ledger.permissions())?;
             }
-            file.lock()?;
-            file.set_len(0)?;
-            write(&file, to)?;
-            file.sync_all()?;
-            match self.path.parent() {
-                Some(directory) => File::open(directory)?.sync_all(),
-                None => Ok(()),
-            }
+            write(fresh.as_file(), to)?;
+            fresh.as_file().sync_all()?;
+            fresh.persist(&self.path).map_err(|error| error.error)?;
+            File::open(directory)?.sync_all()
         };
         done().map_err(|error: std::io::Error| self.refused(&error))
     }

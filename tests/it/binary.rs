@@ -327,6 +327,51 @@ fn the_demo_shows_the_whole_job_and_agrees_with_the_server() {
 }
 
 /// Rows uploaded so many days ago: 10 days are kept by 30 days, not by 3.
+/// Killed at whatever point of making the ledger: nothing, or a whole one, and no false alarm.
+#[test]
+fn a_first_start_that_is_killed_leaves_no_ledger_or_a_whole_one() {
+    let mut whole = 0;
+    for n in 0..40 {
+        let desk = Desk::new();
+        std::fs::write(desk.path("rows.jsonl"), ROW).unwrap();
+        let record = |desk: &Desk| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
+            command
+                .arg("-c")
+                .arg(desk.path("policies.toml"))
+                .arg("record")
+                .arg(desk.path("rows.jsonl"))
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null());
+            command
+        };
+        let mut first = record(&desk).spawn().unwrap();
+        // A different point each time, by what the process has done so far and not by the clock.
+        let until = n % 5;
+        let reached = |desk: &Desk| match until {
+            0 => desk.path("ledger.db").exists(),
+            1 => desk.path("ledger.db-journal").exists() || desk.path("ledger.db-wal").exists(),
+            2 => std::fs::metadata(desk.path("ledger.db")).is_ok_and(|m| m.len() > 4096),
+            3 => desk.path("ledger.db-shm").exists(),
+            _ => desk.path("ledger.db.anchor").exists(),
+        };
+        while first.try_wait().unwrap().is_none() && !reached(&desk) {
+            std::thread::yield_now();
+        }
+        let _ = first.kill();
+        first.wait().unwrap();
+        whole += usize::from(desk.run(&["ledger", "check", "--deep"]).status.code() == Some(0));
+
+        assert!(record(&desk).status().unwrap().success(), "point {until}");
+        let check = desk.run(&["ledger", "check", "--deep"]);
+        assert_eq!(check.status.code(), Some(0), "point {until}: {check:?}");
+        let sweep = desk.run(&["breaker", "list"]);
+        assert_eq!(sweep.status.code(), Some(0), "point {until}: {sweep:?}");
+        assert!(desk.path("ledger.db.anchor").exists(), "point {until}");
+    }
+    assert!(whole > 0, "some were killed after the ledger was whole");
+}
+
 fn rows_of_age(days: i64) -> String {
     use retentiond::engine::{Clock, SystemClock};
 

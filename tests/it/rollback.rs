@@ -176,7 +176,9 @@ async fn an_empty_file_in_the_ledgers_place_stops_deletion() {
     world.sqlite.close().await;
     std::fs::write(&world.checked.ledger.path, "").unwrap();
     reopen(&mut world).await;
-    world.record(&batch, retentiond::model::Labels::new()).await;
+    world
+        .record(&batch, retentiond::model::Labels::new(), world.now())
+        .await;
     world.days_pass(11);
     assert!(stopped(&world).await.contains("another ledger"));
     assert_eq!(world.left(&batch), 2);
@@ -205,6 +207,46 @@ async fn an_anchor_that_cannot_be_kept_lets_nothing_be_deleted() {
     assert_eq!(world.left(&batch), 2);
     // A hold can be placed all the same.
     hold(&world, &batch, 0).await;
+}
+
+#[tokio::test]
+async fn a_damaged_page_ends_the_sweep_before_anything_is_deleted() {
+    let mut world = World::new().await;
+    let batch = world.upload(3).await;
+    world.days_pass(11);
+    world.sqlite.close().await;
+    let mut bytes = std::fs::read(&world.checked.ledger.path).unwrap();
+    let name = batch.files[0].as_str().as_bytes();
+    let mut damaged = 0;
+    for page in bytes.chunks_mut(4096) {
+        // Where nothing lies: SQLite itself would never notice.
+        if page.windows(name.len()).any(|window| window == name) {
+            let free = page.windows(8).position(|window| window == [0; 8]).unwrap();
+            page[free + 4] ^= 0x20;
+            damaged += 1;
+        }
+    }
+    assert!(damaged >= 2, "the table and its index, {damaged}");
+    std::fs::write(&world.checked.ledger.path, bytes).unwrap();
+    reopen(&mut world).await;
+    let request = retentiond::engine::SweepRequest {
+        policy: crate::harness::name("documents"),
+        occurrence: None,
+        trigger: retentiond::model::Trigger::Manual,
+    };
+    let ended = world
+        .engine()
+        .sweep(&world.checked.rules, &request, &Default::default())
+        .await
+        .unwrap_err();
+    assert!(
+        ended.to_string().contains("does not match its checksum"),
+        "{ended}"
+    );
+    assert_eq!(world.server.request_count(Endpoint::DeleteFiles), 0);
+    assert_eq!(world.left(&batch), 3);
+    let check = cli(&world, &["ledger", "check", "--deep"]);
+    assert_eq!(check.status.code(), Some(4), "{check:?}");
 }
 
 #[tokio::test]

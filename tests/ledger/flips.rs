@@ -31,8 +31,8 @@ async fn opened(path: &Path, mode: OpenMode) -> Result<SqliteLedger, LedgerError
     SqliteLedger::open(path.to_str().unwrap(), mode).await
 }
 
-fn rows() -> Vec<Hinted> {
-    (0..2000)
+fn rows(files: i64) -> Vec<Hinted> {
+    (0..files)
         .map(|n| {
             let mut new = file(&format!("b{}", n / 500), &format!("-Og{n:017x}"));
             new.labels.insert("tenant".to_owned(), format!("t{}", n % 9));
@@ -41,10 +41,10 @@ fn rows() -> Vec<Hinted> {
         .collect()
 }
 
-/// 2,000 files, attempts, notes, holds, a breaker's history, and pages that are free again.
-async fn busy_ledger(path: &Path) {
+/// Files, attempts, notes, holds, a breaker's history, and pages that are free again.
+pub(crate) async fn busy_ledger(path: &Path, files: i64) {
     let ledger = opened(path, OpenMode::ReadWrite).await.unwrap();
-    let rows = rows();
+    let rows = rows(files);
     ledger.adopt_rules(&digest("one"), "", at(0)).await.unwrap();
     ledger.record(&rows, &digest("one"), at(0)).await.unwrap();
     let opening = ledger.open_sweep(&open("p", None)).await.unwrap();
@@ -120,7 +120,7 @@ async fn found_by_sqlite_alone(path: &Path) -> bool {
 async fn nearly_every_flipped_byte_is_found_by_the_deep_check() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger.db");
-    busy_ledger(&path).await;
+    busy_ledger(&path, 2000).await;
     assert!(
         !found_by_the_check(&path).await,
         "whole before anything is flipped"
@@ -158,7 +158,7 @@ async fn nearly_every_flipped_byte_is_found_by_the_deep_check() {
 async fn every_byte_of_the_header_is_guarded() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger.db");
-    busy_ledger(&path).await;
+    busy_ledger(&path, 2000).await;
     let whole = std::fs::read(&path).unwrap();
     for place in 0..100 {
         let mut bytes = whole.clone();
@@ -173,7 +173,7 @@ async fn every_byte_of_the_header_is_guarded() {
 async fn a_damaged_page_is_noticed_by_whoever_reads_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger.db");
-    busy_ledger(&path).await;
+    busy_ledger(&path, 2000).await;
     let whole = std::fs::read(&path).unwrap();
     let ledger = opened(&path, OpenMode::ReadWrite).await.unwrap();
     let due = ledger.due(&policy("q"), at(400), None, 5000).await.unwrap();
