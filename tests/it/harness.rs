@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    fn policy_text(dir: &TempDir, base_url: &str, policies: &str) -> String {
+    pub fn policy_text(dir: &TempDir, base_url: &str, policies: &str) -> String {
         let (head, rest) = ("timezone = \"Europe/Berlin\"\nlabels = [\"tenant\"]\n", policies);
         format!(
             "{head}\n[extracta]\nbase_url = \"{base_url}\"\nresults_interval = \"0s\"\n\n[ledger]\nurl = \"sqlite:{}\"\n{rest}",

@@ -8,10 +8,13 @@
 )]
 
 mod binary;
+mod bisection;
 mod daemon;
 mod faults;
 mod harness;
 mod limits;
+mod matrix;
 mod secrets;
+mod settling;
 mod stops;
 mod sweeps;
