@@ -2,9 +2,10 @@
 
 #![expect(
     unreachable_pub,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
-    reason = "an integration test: it has no outside, and a panic is its way to fail"
+    reason = "an integration test: it has no outside, says its figures, and a panic is its way to fail"
 )]
 
 mod binary;

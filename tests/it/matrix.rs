@@ -1,11 +1,14 @@
 //! What the network and the API may do to one delete, a fault a case, over real HTTP: what the ledger then says, how
 //! many requests reached the server, how it ends, and that no file outside the list was touched.
 //!
-//! `cases` plays one case and judges it; the tables are in `answers` (what the API says) and `wire` (what the
+//! `cases` plays one case, `judge` holds against it what must hold always; the tables are in `answers` and `bodies`
+//! (what the API says), `waits` (429) and `wire` (what the
 //! connection does, and addresses at which nobody can be reached).
 
 mod answers;
+mod bodies;
 mod cases;
+mod judge;
 mod waits;
 mod wire;
 
@@ -35,11 +38,16 @@ impl Trap {
                 counter.fetch_add(1, Ordering::SeqCst);
             }
         });
-        Self {
-            address,
-            connections,
-        }
+        Self { address, connections }
     }
+}
+
+fn table(trap: &Trap) -> Vec<Case> {
+    let mut cases = answers::cases(&trap.address);
+    cases.extend(bodies::cases());
+    cases.extend(waits::cases());
+    cases.extend(wire::cases());
+    cases
 }
 
 /// Plays all cases, several at a time, and reports every one that went wrong.
@@ -60,38 +68,51 @@ async fn play_all(what: &str, cases: Vec<Case>) {
         .collect()
         .await;
     println!("HTTP matrix, {what}: {count} cases, {} wrong", wrong.len());
-    assert!(wrong.is_empty(), "{} of {count} cases:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_to_a_list_is_written_as_what_it_proves() {
     let trap = Trap::set().await;
-    let mut cases = answers::cases(&trap.address);
-    cases.extend(waits::cases());
-    cases.extend(wire::cases());
+    let mut cases = table(&trap);
     play_all("the list of ten", cases).await;
-    assert_eq!(trap.connections.load(Ordering::SeqCst), 0, "a redirect was followed");
+    assert_eq!(
+        trap.connections.load(Ordering::SeqCst),
+        0,
+        "a redirect was followed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_answers_to_the_first_file_of_a_sweep_lose_and_widen_nothing() {
     let trap = Trap::set().await;
-    let mut cases = answers::cases(&trap.address);
-    cases.extend(waits::cases());
-    cases.extend(wire::cases());
+    let mut cases = table(&trap);
     // Twins that differ only in whether it was done differ only in the table's figures.
     cases.retain(|case| !case.name.ends_with(", done"));
     for case in &mut cases {
         case.place = Place::FirstFile;
     }
     play_all("the first file", cases).await;
-    assert_eq!(trap.connections.load(Ordering::SeqCst), 0, "a redirect was followed");
+    assert_eq!(
+        trap.connections.load(Ordering::SeqCst),
+        0,
+        "a redirect was followed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_left_the_machine_is_written_as_not_sent_and_leaves_every_file_live() {
     let (cases, servers) = wire::unreachable().await;
-    assert!(cases.iter().all(|case| !matches!(case.deletes, Deletes::AtSandbox)));
+    assert!(
+        cases
+            .iter()
+            .all(|case| !matches!(case.deletes, Deletes::AtSandbox))
+    );
     play_all("not sent", cases).await;
     for server in servers {
         assert_eq!(server.requests(), 0, "{}: a request came through", server.name);

@@ -18,7 +18,9 @@ const NAME: &str = "canary-name-c3d9";
 
 fn holds_canary(what: &str, bytes: &[u8]) {
     for canary in [KEY, LINK, NAME] {
-        let at = bytes.windows(canary.len()).position(|window| window == canary.as_bytes());
+        let at = bytes
+            .windows(canary.len())
+            .position(|window| window == canary.as_bytes());
         if let Some(at) = at {
             let around = &bytes[at.saturating_sub(200)..bytes.len().min(at + 200)];
             panic!("{canary} appears in {what}: {}", String::from_utf8_lossy(around));
@@ -100,13 +102,19 @@ impl Vault {
     /// The binary at its most talkative.
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
-        command.arg("-vvv").arg("-c").arg(self.path("policies.toml")).args(args);
+        command
+            .arg("-vvv")
+            .arg("-c")
+            .arg(self.path("policies.toml"))
+            .args(args);
         self.environment(&mut command);
         command
     }
 
     fn environment(&self, command: &mut Command) {
-        command.env("RETENTIOND_LOG", "trace").env_remove("EXTRACTA_API_KEY");
+        command
+            .env("RETENTIOND_LOG", "trace")
+            .env_remove("EXTRACTA_API_KEY");
         match self.key {
             Key::File => {}
             Key::Credentials => drop(command.env("CREDENTIALS_DIRECTORY", self.inputs.path())),
@@ -123,13 +131,18 @@ impl Vault {
 
     /// `count` files that are due, recorded twice: from an upload answer with names and links, and from rows.
     fn upload(&self, count: usize) -> Vec<String> {
-        let batch = self.server.seed_batch(Module::Classification, &self.classification).unwrap();
+        let batch = self
+            .server
+            .seed_batch(Module::Classification, &self.classification)
+            .unwrap();
         let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
         let ids: Vec<String> = (0..count)
             .map(|n| {
                 let name = format!("{NAME}-{n}.pdf");
                 let module = Module::Classification;
-                self.server.seed_file(module, &self.classification, &batch, &name, now - 60_000).unwrap()
+                self.server
+                    .seed_file(module, &self.classification, &batch, &name, now - 60_000)
+                    .unwrap()
             })
             .collect();
         let listed: Vec<_> = ids
@@ -188,19 +201,38 @@ fn leaks() -> Vec<Fault> {
         leaks.push(Fault::at(endpoint).status(403).body(html.clone()));
         leaks.push(Fault::at(endpoint).body(html));
         leaks.push(Fault::at(endpoint).body(json!({"status": link, "message": words[0]})));
-        leaks.push(Fault::at(endpoint).body(json!({"files": [{"fileName": NAME, "url": link}], "status": "success"})));
+        leaks.push(
+            Fault::at(endpoint)
+                .body(json!({"files": [{"fileName": NAME, "url": link}], "status": "success"})),
+        );
         let to = format!("https://elsewhere.invalid/{LINK}?key={KEY}");
         leaks.push(Fault::at(endpoint).status(307).header("Location", to));
-        leaks.push(Fault::at(endpoint).status(429).header("Retry-After", LINK).body(json!({"message": words[3]})));
-        leaks.push(Fault::at(endpoint).header("X-Debug", format!("{KEY} {link}")).shape(Shape::Truncated { missing: 3 }));
+        leaks.push(
+            Fault::at(endpoint)
+                .status(429)
+                .header("Retry-After", LINK)
+                .body(json!({"message": words[3]})),
+        );
+        leaks.push(
+            Fault::at(endpoint)
+                .header("X-Debug", format!("{KEY} {link}"))
+                .shape(Shape::Truncated { missing: 3 }),
+        );
     }
-    leaks.into_iter().map(|fault| fault.apply(Apply::Never).times(1)).collect()
+    leaks
+        .into_iter()
+        .map(|fault| fault.apply(Apply::Never).times(1))
+        .collect()
 }
 
 fn search_path(what: &str, path: &Path) {
     match std::fs::read(path) {
         Ok(bytes) => holds_canary(what, &bytes),
         // Not even we may read it.
-        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{what}: {error}"),
+        Err(error) => assert_eq!(
+            error.kind(),
+            std::io::ErrorKind::PermissionDenied,
+            "{what}: {error}"
+        ),
     }
 }

@@ -1,6 +1,6 @@
 //! One case: eleven due files, three young ones beside them, four in a batch next to it; a fault; two reckonings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use retentiond::extracta::{ExtractaClient, Remote};
 use retentiond::ledger::HistoryFilter;
 use retentiond::model::{Attempt, BatchAddress, BreakerKind, FileId, FileState, Labels};
 use retentiond::outcome::Reply;
-use retentiond::sandbox::{Cause, Endpoint, Fault, SandboxFile};
+use retentiond::sandbox::{Endpoint, Fault, SandboxFile};
 
 use crate::harness::{Batch, World};
 
@@ -31,7 +31,7 @@ pub enum Place {
 pub enum Deletes {
     AtSandbox,
     /// To this client instead; reads and the probe still work.
-    Elsewhere(ExtractaClient),
+    Elsewhere(Box<ExtractaClient>),
 }
 
 /// What a row of the table expects of the list of ten.
@@ -114,16 +114,16 @@ impl Remote for Split {
 }
 
 /// A case under way.
-struct Scene {
-    world: World,
-    due: Batch,
-    young: Batch,
-    beside: Batch,
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) due: Batch,
+    pub(super) young: Batch,
+    pub(super) beside: Batch,
     /// Every file at the sandbox before the first sweep.
-    before: BTreeMap<String, SandboxFile>,
-    confirms: bool,
-    neighbours: usize,
-    problems: Vec<String>,
+    pub(super) before: BTreeMap<String, SandboxFile>,
+    pub(super) confirms: bool,
+    pub(super) neighbours: usize,
+    pub(super) problems: Vec<String>,
 }
 
 /// Plays a case; what was not as it should be.
@@ -153,7 +153,10 @@ impl Scene {
         let world = World::new().await;
         let due = world.upload(11).await;
         world.days_pass(5);
-        let ids = world.server.seed_files(&world.classification, &due.id, 3).unwrap();
+        let ids = world
+            .server
+            .seed_files(&world.classification, &due.id, 3)
+            .unwrap();
         let young = Batch {
             id: due.id.clone(),
             files: ids.iter().map(|id| FileId::new(id.as_str()).unwrap()).collect(),
@@ -166,7 +169,12 @@ impl Scene {
             let first = u64::from(case.place == Place::List && at_delete);
             world.server.add_fault(fault.after(first)).unwrap();
         }
-        let before = world.server.files().into_iter().map(|file| (file.file_id.clone(), file)).collect();
+        let before = world
+            .server
+            .files()
+            .into_iter()
+            .map(|file| (file.file_id.clone(), file))
+            .collect();
         Self {
             world,
             due,
@@ -188,27 +196,34 @@ impl Scene {
             },
             Deletes::Elsewhere(client) => Split {
                 reads: world.client(Duration::from_secs(20)),
-                deletes: client,
+                deletes: *client,
             },
         };
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&world.clock);
         let ledger = Arc::clone(&world.ledger);
-        Engine::new(ledger, Arc::new(remote), clock, world.settings.clone(), &world.lock)
+        Engine::new(
+            ledger,
+            Arc::new(remote),
+            clock,
+            world.settings.clone(),
+            &world.lock,
+        )
     }
 
     fn expect(&mut self, what: &str, found: &str, expected: &str) {
         if found != expected {
-            self.problems.push(format!("{what} is `{found}`, not `{expected}`"));
+            self.problems
+                .push(format!("{what} is `{found}`, not `{expected}`"));
         }
     }
 
-    fn claim(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+    pub(super) fn claim(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         if !holds {
             self.problems.push(otherwise());
         }
     }
 
-    async fn history(&self) -> Vec<Attempt> {
+    pub(super) async fn history(&self) -> Vec<Attempt> {
         let filter = HistoryFilter {
             limit: 1000,
             ..Default::default()
@@ -225,7 +240,9 @@ impl Scene {
         list.map_or_else(
             || "no attempt".to_owned(),
             |a| {
-                let status = a.http_status.map_or_else(|| "-".to_owned(), |code| code.to_string());
+                let status = a
+                    .http_status
+                    .map_or_else(|| "-".to_owned(), |code| code.to_string());
                 format!("{} {status}", a.outcome.as_deref().unwrap_or("under way"))
             },
         )
@@ -237,7 +254,10 @@ impl Scene {
         for file in &self.due.files {
             *counts.entry(self.world.state(file).await.name()).or_default() += 1;
         }
-        let states: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let states: Vec<String> = counts
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
         let requests = self.world.server.request_count(Endpoint::DeleteFiles);
         format!("{requests} requests, {}", states.join(", "))
     }
@@ -277,98 +297,6 @@ impl Scene {
         self.world.sweep().await;
         let more = self.world.server.request_count(Endpoint::DeleteFiles) - deletes;
         self.claim(more == 0, || format!("{more} deletes were sent {when}"));
-    }
-
-    /// What holds at any time, whatever was answered.
-    async fn judge(&mut self, when: &str) {
-        let due: BTreeSet<&str> = self.due.files.iter().map(FileId::as_str).collect();
-        let requests = self.world.server.requests();
-        let mut problems = Vec::new();
-        for request in &requests {
-            let known = [Endpoint::DeleteFiles, Endpoint::GetResults, Endpoint::Credits];
-            if !known.contains(&request.endpoint) {
-                problems.push(format!("{} was asked for", request.line));
-            }
-            if request.endpoint != Endpoint::DeleteFiles || request.body_bytes == 0 {
-                continue;
-            }
-            let asked: BTreeSet<&str> = request.file_ids.iter().map(String::as_str).collect();
-            let whole = asked.len() == request.file_ids.len() && !asked.is_empty();
-            if !whole || !asked.is_subset(&due) || request.batch_id.as_deref() != Some(&self.due.id) {
-                problems.push(format!("a request reached further than the due files: {request:?}"));
-            }
-        }
-        let mut gone = BTreeSet::new();
-        let mut taken = 0;
-        for removed in self.world.server.deleted() {
-            let request = requests.iter().find(|r| r.sequence == removed.request);
-            let listed = request.is_some_and(|r| r.file_ids.contains(&removed.file_id));
-            match removed.cause {
-                Cause::Listed if listed => {}
-                Cause::Neighbour => taken += 1,
-                cause => problems.push(format!("{} went by {cause:?}", removed.file_id)),
-            }
-            gone.insert(removed.file_id);
-        }
-        if taken > self.neighbours {
-            problems.push(format!("{taken} neighbours are gone"));
-        }
-        // File by file: what was there and was not removed is there, and as it was.
-        let there: BTreeMap<String, SandboxFile> =
-            self.world.server.files().into_iter().map(|file| (file.file_id.clone(), file)).collect();
-        let left: BTreeMap<String, SandboxFile> =
-            self.before.iter().filter(|(id, _)| !gone.contains(*id)).map(|(id, f)| (id.clone(), f.clone())).collect();
-        if there != left {
-            problems.push("the files left are not those that nobody asked for".to_owned());
-        }
-        self.problems.extend(problems.into_iter().map(|p| format!("{when}: {p}")));
-        self.judge_ledger(when).await;
-    }
-
-    async fn judge_ledger(&mut self, when: &str) {
-        let mut problems = self.world.ledger.check(true).await.unwrap();
-        for file in self.young.files.iter().chain(&self.beside.files) {
-            if self.world.state(file).await != FileState::Live {
-                problems.push(format!("{file}, not due, is not live"));
-            }
-        }
-        let attempts = self.history().await;
-        if let Some(open) = attempts.iter().find(|a| a.settled_at.is_none()) {
-            problems.push(format!("attempt {:?} is under way for ever", open.attempt));
-        }
-        let (requests, faults) = (self.world.server.requests(), self.confirms);
-        for file in &self.due.files {
-            if self.world.state(file).await != FileState::Deleted {
-                continue;
-            }
-            let written = attempts.iter().any(|a| {
-                let ours = a.files.iter().any(|f| f.file_id == *file && f.result == Some(FileState::Deleted));
-                ours && a.outcome.as_deref() == Some("confirmed") && a.http_status == Some(200)
-            });
-            let said = requests.iter().any(|r| {
-                let honest = r.fault.is_none() || faults;
-                honest && r.status == Some(200) && r.file_ids.iter().any(|id| id == file.as_str())
-            });
-            if !written || !said {
-                problems.push(format!("{file} is deleted without a well-formed confirmation"));
-            }
-        }
-        self.problems.extend(problems.into_iter().map(|p| format!("{when}: {p}")));
-    }
-
-    /// Every due file is settled, and the ledger and the server agree on each.
-    async fn judge_end(&mut self) {
-        for file in self.due.files.clone() {
-            let state = self.world.state(&file).await;
-            let there = self.world.server.exists(file.as_str());
-            let settled = matches!(state, FileState::Deleted | FileState::Gone);
-            self.claim(settled && !there, || format!("{file} ends {} ({there})", state.name()));
-        }
-        let open = self.world.ledger.breakers().await.unwrap();
-        self.claim(open.is_empty(), || format!("{open:?} is open at the end"));
-        let kept = self.before.len() - self.due.files.len() - self.neighbours;
-        let left = self.world.server.files().len();
-        self.claim(left >= kept, || format!("{left} files are left of {kept}"));
     }
 }
 

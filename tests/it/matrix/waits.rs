@@ -9,12 +9,18 @@ use super::cases::{Case, Row};
 const LATER: Row = stopped("wait 429", "2 requests, 1 deleted, 10 live; not before");
 
 /// A wait short enough to be sat out within the sweep.
-const SAT_OUT: Row = row("wait 429", "3 requests, 11 deleted; done", "3 requests, 11 deleted");
+const SAT_OUT: Row = row(
+    "wait 429",
+    "3 requests, 11 deleted; done",
+    "3 requests, 11 deleted",
+);
 
 fn later(headers: &[&str]) -> Fault {
     headers
         .iter()
-        .fold(delete().status(429).apply(Apply::Never), |fault, value| fault.header("Retry-After", *value))
+        .fold(delete().status(429).apply(Apply::Never), |fault, value| {
+            fault.header("Retry-After", *value)
+        })
 }
 
 /// The sandbox's clock stands at Friday, 15 May 2026, 10:00:00.
@@ -42,7 +48,11 @@ pub fn cases() -> Vec<Case> {
         .iter()
         .map(|(name, headers, row)| Case::new(format!("429, {name}"), later(headers), *row))
         .collect();
-    let patient = row("wait 429", "7 requests, 1 deleted, 10 live; not before", "9 requests, 11 deleted");
+    let patient = row(
+        "wait 429",
+        "7 requests, 1 deleted, 10 live; not before",
+        "9 requests, 11 deleted",
+    );
     cases.push(Case::new("429 without end", later(&["0"]).times(50), patient));
     cases
 }

@@ -17,34 +17,97 @@ use super::cases::{Case, Deletes, Place, Row};
 /// A deadline that slow answers miss by far, and the others' work does not.
 const SHORT: Duration = Duration::from_secs(2);
 
-const WHOLE: Row = row("confirmed 200", "2 requests, 11 deleted; done", "2 requests, 11 deleted");
+const WHOLE: Row = row(
+    "confirmed 200",
+    "2 requests, 11 deleted; done",
+    "2 requests, 11 deleted",
+);
 
 pub fn cases() -> Vec<Case> {
     let reset = |when| delete().reset(when);
     let slow = || delete().shape(Shape::Slow { interval_ms: 500 });
     let close = |how| Fault::at(Endpoint::GetResults).close(how).always();
     vec![
-        Case::new("reset before the request was read", reset(Reset::BeforeRead), tried_again("unknown -")),
-        Case::new("reset, done", reset(Reset::AfterRead).apply(Apply::Before), found_gone("unknown -")),
-        Case::new("reset, not done", reset(Reset::AfterRead).apply(Apply::Never), tried_again("unknown -")),
+        Case::new(
+            "reset before the request was read",
+            reset(Reset::BeforeRead),
+            tried_again("unknown -"),
+        ),
+        Case::new(
+            "reset, done",
+            reset(Reset::AfterRead).apply(Apply::Before),
+            found_gone("unknown -"),
+        ),
+        Case::new(
+            "reset, not done",
+            reset(Reset::AfterRead).apply(Apply::Never),
+            tried_again("unknown -"),
+        ),
         Case::new(
             "reset, half done",
             reset(Reset::AfterRead).apply(Apply::Half),
-            row("unknown -", "2 requests, 1 deleted, 5 gone, 5 live; 5 left for later", "4 requests, 6 deleted, 5 gone"),
+            row(
+                "unknown -",
+                "2 requests, 1 deleted, 5 gone, 5 live; 5 left for later",
+                "4 requests, 6 deleted, 5 gone",
+            ),
         ),
         Case::new("keep-alive closed without a word", close(Close::Silent), WHOLE),
         Case::new("keep-alive closed with a word", close(Close::Announced), WHOLE),
         Case::new("closed after the answer", delete().close(Close::Silent), WHOLE).confirms(),
-        Case::new("slow loris, done", slow().apply(Apply::Before), found_gone("unknown -")).within(SHORT),
-        Case::new("slow loris, not done", slow().apply(Apply::Never), tried_again("unknown -")).within(SHORT),
-        Case::new("no answer in time, done", delete().delay_ms(6000), found_gone("unknown -")).within(SHORT),
-        Case::new("endless, done", delete().shape(Shape::Endless).apply(Apply::Before), found_gone("unknown 200")),
-        Case::new("endless, not done", delete().shape(Shape::Endless).apply(Apply::Never), tried_again("unknown 200")),
-        Case::new("gzip bomb", delete().shape(bomb()).apply(Apply::Before), found_gone("unknown 200")),
-        Case::new("gzip bomb, not done", delete().shape(bomb()).apply(Apply::Never), tried_again("unknown 200")),
-        Case::new("cut by 10 bytes", delete().shape(Shape::Truncated { missing: 10 }), found_gone("unknown -")),
-        Case::new("cut by 1 byte", delete().shape(Shape::Truncated { missing: 1 }), found_gone("unknown -")),
-        Case::new("invalid UTF-8", delete().shape(Shape::InvalidUtf8), found_gone("unknown 200")),
+        Case::new(
+            "slow loris, done",
+            slow().apply(Apply::Before),
+            found_gone("unknown -"),
+        )
+        .within(SHORT),
+        Case::new(
+            "slow loris, not done",
+            slow().apply(Apply::Never),
+            tried_again("unknown -"),
+        )
+        .within(SHORT),
+        Case::new(
+            "no answer in time, done",
+            delete().delay_ms(6000),
+            found_gone("unknown -"),
+        )
+        .within(SHORT),
+        Case::new(
+            "endless, done",
+            delete().shape(Shape::Endless).apply(Apply::Before),
+            found_gone("unknown 200"),
+        ),
+        Case::new(
+            "endless, not done",
+            delete().shape(Shape::Endless).apply(Apply::Never),
+            tried_again("unknown 200"),
+        ),
+        Case::new(
+            "gzip bomb",
+            delete().shape(bomb()).apply(Apply::Before),
+            found_gone("unknown 200"),
+        ),
+        Case::new(
+            "gzip bomb, not done",
+            delete().shape(bomb()).apply(Apply::Never),
+            tried_again("unknown 200"),
+        ),
+        Case::new(
+            "cut by 10 bytes",
+            delete().shape(Shape::Truncated { missing: 10 }),
+            found_gone("unknown -"),
+        ),
+        Case::new(
+            "cut by 1 byte",
+            delete().shape(Shape::Truncated { missing: 1 }),
+            found_gone("unknown -"),
+        ),
+        Case::new(
+            "invalid UTF-8",
+            delete().shape(Shape::InvalidUtf8),
+            found_gone("unknown 200"),
+        ),
         Case::new(
             "invalid UTF-8, not done",
             delete().shape(Shape::InvalidUtf8).apply(Apply::Never),
@@ -82,12 +145,16 @@ fn client(base: &str, roots: Option<Vec<reqwest::Certificate>>) -> ExtractaClien
 }
 
 /// Nothing was sent: three tries, each written and not counted; every file is live; then the breaker.
-const NOT_SENT: Row = row("not-sent -", "0 requests, 11 live; breaker api", "2 requests, 11 deleted");
+const NOT_SENT: Row = row(
+    "not-sent -",
+    "0 requests, 11 live; breaker api",
+    "2 requests, 11 deleted",
+);
 
 fn unsent(name: &str, client: ExtractaClient) -> Case {
     Case {
         fault: None,
-        deletes: Deletes::Elsewhere(client),
+        deletes: Deletes::Elsewhere(Box::new(client)),
         place: Place::List,
         ..Case::new(name, delete(), NOT_SENT)
     }
@@ -97,22 +164,44 @@ pub async fn unreachable() -> (Vec<Case>, Vec<Server>) {
     let mut cases = Vec::new();
     let mut servers = Vec::new();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    cases.push(unsent("connection refused", client(&format!("http://{closed}/api/v1"), None)));
-    cases.push(unsent("connection refused, TLS", client(&format!("https://{closed}/api/v1"), Some(Vec::new()))));
-    cases.push(unsent("no such name", client("https://nowhere.invalid/api/v1", Some(Vec::new()))));
+    cases.push(unsent(
+        "connection refused",
+        client(&format!("http://{closed}/api/v1"), None),
+    ));
+    cases.push(unsent(
+        "connection refused, TLS",
+        client(&format!("https://{closed}/api/v1"), Some(Vec::new())),
+    ));
+    cases.push(unsent(
+        "no such name",
+        client("https://nowhere.invalid/api/v1", Some(Vec::new())),
+    ));
     for (name, host, (from, to), signer) in [
         ("TLS: expired", "127.0.0.1", (2020, 2021), Signer::Trusted),
         ("TLS: not valid yet", "127.0.0.1", (3000, 3001), Signer::Trusted),
-        ("TLS: wrong host", "api.extracta.ai", (2020, 3000), Signer::Trusted),
+        (
+            "TLS: wrong host",
+            "api.extracta.ai",
+            (2020, 3000),
+            Signer::Trusted,
+        ),
         ("TLS: self-signed", "127.0.0.1", (2020, 3000), Signer::Itself),
-        ("TLS: untrusted issuer", "127.0.0.1", (2020, 3000), Signer::Stranger),
+        (
+            "TLS: untrusted issuer",
+            "127.0.0.1",
+            (2020, 3000),
+            Signer::Stranger,
+        ),
     ] {
         let (address, roots, server) = tls(name, host, (from, to), signer);
         cases.push(unsent(name, client(&address, Some(roots))));
         servers.push(server);
     }
     for (name, act) in [
-        ("TLS: spoken to in clear", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".as_slice()),
+        (
+            "TLS: spoken to in clear",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".as_slice(),
+        ),
         ("TLS: hung up", b""),
     ] {
         let (address, server) = clear(name, act);
@@ -172,7 +261,11 @@ fn tls(
         }
     });
     let root: &rcgen::Certificate = trusted.as_ref();
-    (address, vec![reqwest::Certificate::from_der(root.der()).unwrap()], server)
+    (
+        address,
+        vec![reqwest::Certificate::from_der(root.der()).unwrap()],
+        server,
+    )
 }
 
 /// A server that speaks no TLS: it says `act` and hangs up. What it reads counts only if it is a request in clear.

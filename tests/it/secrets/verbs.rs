@@ -20,9 +20,15 @@ async fn no_secret_reaches_an_output_or_the_ledger_whatever_the_api_says() {
         vault.server.clear_faults();
         vault.run(&["--json", "sweep"]);
     }
-    assert!(vault.server.deleted().len() >= count, "the canaries ran through real deletions");
+    assert!(
+        vault.server.deleted().len() >= count,
+        "the canaries ran through real deletions"
+    );
     assert!(vault.search_files() >= 2);
-    println!("secrets: {count} leaking answers, {} deletions", vault.server.deleted().len());
+    println!(
+        "secrets: {count} leaking answers, {} deletions",
+        vault.server.deleted().len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,8 +84,16 @@ async fn no_verb_says_a_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_be_used_is_not_repeated() {
     let vault = Vault::new(Key::Environment, "").await;
-    for key in [format!("{}\nx", super::KEY), format!("{} x", super::KEY), format!("{}ü", super::KEY)] {
-        let output = vault.command(&["sweep"]).env("EXTRACTA_API_KEY", &key).output().unwrap();
+    for key in [
+        format!("{}\nx", super::KEY),
+        format!("{} x", super::KEY),
+        format!("{}ü", super::KEY),
+    ] {
+        let output = vault
+            .command(&["sweep"])
+            .env("EXTRACTA_API_KEY", &key)
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(5), "{output:?}");
         clean("sweep with a broken key", &output);
     }
