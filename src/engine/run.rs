@@ -194,6 +194,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Waits for the next delete's turn, or for the end of the process.
+    pub(super) async fn turn_to_delete(&self) {
+        tokio::select! {
+            () = self.engine.remote.turn_to_delete() => {}
+            () = self.cancel.cancelled() => {}
+        }
+    }
+
     /// Whether one deletion of this sweep has been borne out.
     pub(super) fn has_canary(&self) -> bool {
         self.canary.load(Ordering::SeqCst)

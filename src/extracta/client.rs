@@ -101,8 +101,6 @@ impl ExtractaClient {
 
     /// Sends one delete whose body has passed its guard.
     async fn delete(&self, name: &'static str, path: &'static str, body: Vec<u8>, ids: usize) -> Reply {
-        // Deletes go on beside each other: only their starts are spaced.
-        drop(self.deletes.turn().await);
         self.exchange
             .make(Call {
                 name,
@@ -146,6 +144,11 @@ impl ExtractaClient {
 
 #[async_trait]
 impl Remote for ExtractaClient {
+    async fn turn_to_delete(&self) {
+        // Deletes go on beside each other: only their starts are spaced.
+        drop(self.deletes.turn().await);
+    }
+
     async fn delete_files(&self, request: &DeleteFiles) -> Reply {
         let body = wire::body_of_delete_files(request);
         match wire::guard_delete_files(&body) {

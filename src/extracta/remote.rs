@@ -127,6 +127,10 @@ pub enum Listing {
 /// Extracta, as the engine sees it. Each call makes at most one HTTP request and never retries.
 #[async_trait]
 pub trait Remote: Send + Sync {
+    /// Waits until the next delete may start (`request_interval`). To be asked **before** the intent: a
+    /// pause or a breaker that comes while it waits must still win.
+    async fn turn_to_delete(&self) {}
+
     /// Deletes exactly the listed files.
     async fn delete_files(&self, request: &DeleteFiles) -> Reply;
 

@@ -195,6 +195,32 @@ async fn a_refused_key_stops_everything_and_one_probe_a_tick_heals_it() {
 }
 
 #[tokio::test]
+async fn a_key_that_may_not_delete_is_tried_once_a_tick() {
+    let world = World::new().await;
+    let batch = world.upload(20).await;
+    world.days_pass(11);
+    let refuse = Fault::at(Endpoint::DeleteFiles)
+        .status(403)
+        .apply(Apply::Never)
+        .always();
+    world.server.add_fault(refuse).unwrap();
+    for tick in 1..=3 {
+        let report = world.sweep().await;
+        assert!(matches!(
+            report.ending,
+            Ending::Stopped {
+                by: Stop::Breaker {
+                    kind: BreakerKind::Auth,
+                    ..
+                }
+            }
+        ));
+        assert_eq!(world.server.request_count(Endpoint::DeleteFiles), tick);
+    }
+    settles(&world, &batch, 20).await;
+}
+
+#[tokio::test]
 async fn the_api_is_not_called_before_the_time_it_asked_for() {
     let world = World::new().await;
     let batch = world.upload(5).await;

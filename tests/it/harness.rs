@@ -148,25 +148,30 @@ impl World {
     }
 
     pub async fn upload_labelled(&self, count: usize, labels: Labels) -> Batch {
-        let module = retentiond::sandbox::Module::Classification;
-        let id = self.server.seed_batch(module, &self.classification).unwrap();
-        let files = self.server.seed_files(&self.classification, &id, count).unwrap();
-        let batch = Batch {
-            id,
-            files: files.iter().map(|id| FileId::new(id.as_str()).unwrap()).collect(),
-        };
-        self.record(&batch, labels).await;
+        let batch = self.upload_unrecorded(count);
+        self.record(&batch, labels, self.clock.now()).await;
         batch
     }
 
-    pub async fn record(&self, batch: &Batch, labels: Labels) {
+    /// Files at the sandbox that the ledger does not know yet.
+    pub fn upload_unrecorded(&self, count: usize) -> Batch {
+        let module = retentiond::sandbox::Module::Classification;
+        let id = self.server.seed_batch(module, &self.classification).unwrap();
+        let files = self.server.seed_files(&self.classification, &id, count).unwrap();
+        Batch {
+            id,
+            files: files.iter().map(|id| FileId::new(id.as_str()).unwrap()).collect(),
+        }
+    }
+
+    pub async fn record(&self, batch: &Batch, labels: Labels, uploaded_at: Timestamp) {
         let rows: Vec<Hinted> = batch
             .files
             .iter()
             .map(|file| {
                 let file = NewFile {
                     address: self.address(batch, file),
-                    uploaded_at: self.clock.now(),
+                    uploaded_at,
                     processed_at: None,
                     document_type: None,
                     labels: labels.clone(),

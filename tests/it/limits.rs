@@ -6,13 +6,13 @@ use retentiond::sandbox::{DocumentType, Endpoint};
 
 use crate::harness::{World, ten_days};
 
-fn with_limits(classification: &str, limits: &str) -> String {
+pub fn with_limits(classification: &str, limits: &str) -> String {
     let policies = ten_days(classification);
     let (_, policy) = policies.split_once("[[policy]]").unwrap();
     format!("[limits]\n{limits}\n\n[[policy]]{policy}")
 }
 
-fn plan_of(ending: &Ending) -> String {
+pub fn plan_of(ending: &Ending) -> String {
     match ending {
         Ending::Stopped {
             by: Stop::Limit { plan, .. } | Stop::Approval { plan },

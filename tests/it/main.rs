@@ -13,6 +13,7 @@ mod bisection;
 mod daemon;
 mod faults;
 mod harness;
+mod intent;
 mod limits;
 mod matrix;
 mod secrets;

@@ -79,7 +79,7 @@ async fn play_all(what: &str, cases: Vec<Case>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_to_a_list_is_written_as_what_it_proves() {
     let trap = Trap::set().await;
-    let mut cases = table(&trap);
+    let cases = table(&trap);
     play_all("the list of ten", cases).await;
     assert_eq!(
         trap.connections.load(Ordering::SeqCst),

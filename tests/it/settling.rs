@@ -159,7 +159,7 @@ async fn the_commands_shown_for_odd_ids_are_safe_to_type() {
         id: "aB3dE5gH7j".to_owned(),
         files: odd.iter().map(|id| FileId::new(*id).unwrap()).collect(),
     };
-    world.record(&batch, Default::default()).await;
+    world.record(&batch, Default::default(), world.now()).await;
     let key = world.ledger.find(&batch.files[0]).await.unwrap()[0].key.batch;
     let now = world.now();
     world

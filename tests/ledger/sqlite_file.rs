@@ -368,11 +368,11 @@ async fn a_closed_ledger_refuses_every_call() {
 }
 
 #[tokio::test]
-async fn sqlite_writes_are_durable_when_they_return() {
+async fn what_a_write_returned_from_is_in_the_files_at_once() {
     let dir = Dir::new();
     let ledger = made(&dir).await;
     ledger.open_sweep(&open("p", Some(at(3)))).await.unwrap();
-    // What the disk holds at this moment, as a crash of the machine would leave it.
+    // What the files hold at this moment, as a crash of the process would leave them.
     let copy = Dir::new();
     for suffix in ["", "-wal"] {
         let name = format!("ledger.db{suffix}");

@@ -240,6 +240,18 @@ async fn reads_are_spaced_from_answer_to_request_and_endpoints_do_not_wait_for_e
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn deletes_start_an_interval_apart() {
+    let mut config = config("http://127.0.0.1:9/api/v1");
+    config.request_interval = Duration::from_secs(2);
+    let client = ExtractaClient::new(config).expect("a client");
+    let begin = Instant::now();
+    for _ in 0..3 {
+        client.turn_to_delete().await;
+    }
+    assert_eq!(begin.elapsed(), Duration::from_secs(4));
+}
+
 #[tokio::test]
 async fn a_long_pause_asked_for_by_the_api_is_kept_without_another_request() {
     let headers = "Content-Type: application/json\r\nRetry-After: 3600\r\n";

@@ -179,6 +179,27 @@ fn is_older(version: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// In WAL mode 2 (FULL) means that a commit has waited for the disk; `tests/kill` sees the fsync.
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        drop(
+            SqliteLedger::open(path.to_str().unwrap(), OpenMode::ReadWrite)
+                .await
+                .unwrap(),
+        );
+        let mut writer = connect(&writing(&path)).await.unwrap();
+        let mut ask = async |question: &'static str| -> String {
+            sqlx::query_scalar(question).fetch_one(&mut writer).await.unwrap()
+        };
+        assert_eq!(ask("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
+        assert_eq!(
+            ask("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await,
+            "2"
+        );
+    }
+
     #[test]
     fn urls_and_paths_lead_to_the_same_file_and_other_databases_are_refused() {
         for url in ["sqlite:///var/x.db", "sqlite:/var/x.db", "/var/x.db"] {

@@ -9,7 +9,7 @@ use retentiond::engine::{Clock, Ending, Engine, ManualClock, Stop, SweepReport};
 use retentiond::extracta::remote::{DeleteExtractionFile, DeleteFiles, Listing, Probe};
 use retentiond::extracta::{ExtractaClient, Remote};
 use retentiond::ledger::HistoryFilter;
-use retentiond::model::{Attempt, BatchAddress, BreakerKind, FileId, FileState, Labels};
+use retentiond::model::{Attempt, BatchAddress, BreakerKind, FileId, Labels};
 use retentiond::outcome::Reply;
 use retentiond::sandbox::{Endpoint, Fault, SandboxFile};
 
@@ -104,6 +104,10 @@ impl Remote for Split {
         self.reads.list(batch).await
     }
 
+    async fn turn_to_delete(&self) {
+        self.deletes.turn_to_delete().await;
+    }
+
     fn account(&self) -> String {
         self.reads.account()
     }
@@ -161,7 +165,7 @@ impl Scene {
             id: due.id.clone(),
             files: ids.iter().map(|id| FileId::new(id.as_str()).unwrap()).collect(),
         };
-        world.record(&young, Labels::new()).await;
+        world.record(&young, Labels::new(), world.now()).await;
         let beside = world.upload(4).await;
         world.days_pass(6);
         if let Some(fault) = case.fault.clone() {
