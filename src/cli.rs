@@ -8,6 +8,7 @@ pub mod output;
 mod approve;
 mod breaker;
 mod check;
+mod cores;
 mod daemon;
 mod demo;
 mod explain;
@@ -34,6 +35,7 @@ use exit::{Exit, Failure};
 /// Runs the command line and returns its exit code. Errors are printed here, once.
 #[must_use]
 pub fn run(cli: &Cli) -> u8 {
+    cores::forbid();
     let context = Context::new(cli);
     logging::start(cli);
     let runtime = tokio::runtime::Builder::new_multi_thread()

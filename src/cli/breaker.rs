@@ -10,7 +10,19 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
     match command {
         BreakerCommand::List => {
             let open = context.reader(&checked).await?.breakers().await?;
-            context.output.data(&serde_json::json!({ "breakers": open }), || {
+            let rows: Vec<serde_json::Value> = open
+                .iter()
+                .map(|breaker| {
+                    serde_json::json!({
+                        "kind": breaker.kind,
+                        "opened_at": breaker.opened_at,
+                        "reason": breaker.reason,
+                        "heals": breaker.kind.heals(),
+                        "reset": format!("retentiond breaker reset {}", breaker.kind.name()),
+                    })
+                })
+                .collect();
+            context.output.data(&serde_json::json!({ "breakers": rows }), || {
                 if open.is_empty() {
                     return "no breaker is open\n".to_owned();
                 }

@@ -108,3 +108,31 @@ pub fn files(n: u64) -> String {
         format!("{n} files")
     }
 }
+
+/// A word as a shell takes it: quoted unless it is plain.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_unless_it_is_plain() {
+        for (word, quoted) in [
+            ("-OKI_FueqSWiExyfS310", "-OKI_FueqSWiExyfS310"),
+            ("", "''"),
+            ("two words", "'two words'"),
+            ("$(id)", "'$(id)'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
+}

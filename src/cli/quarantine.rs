@@ -3,7 +3,7 @@
 use super::args::QuarantineCommand;
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
-use super::output::{files, lines, table};
+use super::output::{files, shell_word};
 use crate::model::FileId;
 use crate::outcome::FileEvent;
 
@@ -17,18 +17,32 @@ pub(super) async fn run(context: &Context, command: &QuarantineCommand) -> Resul
             let found = context.reader(&checked).await?.quarantined(SHOWN).await?;
             let rows: Vec<serde_json::Value> = found
                 .iter()
-                .map(|(file, reason)| serde_json::json!({ "file": file.address(), "policy": file.owner, "reason": reason }))
+                .map(|(file, reason)| {
+                    let (retry, resolve) = commands(&file.key.file);
+                    serde_json::json!({
+                        "file": file.address(),
+                        "policy": file.owner,
+                        "reason": reason,
+                        "retry": retry,
+                        "resolve": resolve,
+                    })
+                })
                 .collect();
             context.output.data(&serde_json::json!({ "quarantined": rows }), || {
                 if found.is_empty() {
                     return "no file is quarantined\n".to_owned();
                 }
-                let mut shown = table(&["file", "in", "reason"]);
-                for (file, reason) in &found {
-                    shown.add_row([file.key.file.as_str(), &file.batch.to_string(), reason]);
-                }
-                lines(&shown)
-                    + "\nretentiond quarantine retry FILE_ID sends one round again; resolve FILE_ID --reason CODE settles it as gone\n"
+                found
+                    .iter()
+                    .map(|(file, reason)| {
+                        let id = &file.key.file;
+                        let (retry, resolve) = commands(id);
+                        format!(
+                            "{id} in {}: {reason}\n  to send it round again: {retry}\n  to settle it, once you know that it is gone: {resolve}\n",
+                            file.batch
+                        )
+                    })
+                    .collect()
             })?;
             Ok(if found.is_empty() {
                 Exit::Done
@@ -49,6 +63,15 @@ pub(super) async fn run(context: &Context, command: &QuarantineCommand) -> Resul
             settle(context, file, FileEvent::Resolved, reason).await
         }
     }
+}
+
+/// What settles a file, as it can be typed: ids begin with a hyphen, and may hold anything.
+fn commands(file: &FileId) -> (String, String) {
+    let word = shell_word(file.as_str());
+    (
+        format!("retentiond quarantine retry -- {word}"),
+        format!("retentiond quarantine resolve --reason CODE -- {word}"),
+    )
 }
 
 async fn settle(context: &Context, file: &str, event: FileEvent, reason: &str) -> Result<Exit, Failure> {

@@ -516,6 +516,8 @@ impl Run<'_> {
             tracing::error!(batch.id = %batch.address.batch, files = still.len(), "confirmed as deleted, but still listed");
             self.strike(batch, &still, 1, "confirmed as deleted, but still listed")
                 .await?;
+            // What is not given up is looked at again soon, not only at the next occurrence.
+            self.leave_behind(self.asked(batch, &still).await?.len());
         }
         let (present, lost): (Vec<_>, Vec<_>) = unknown
             .into_iter()

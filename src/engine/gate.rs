@@ -99,7 +99,9 @@ impl Stop {
             Self::ClockAlone => {
                 "nothing but the wall clock itself vouches for the time since the restart (the API sent no `Date`); if it is right, `retentiond breaker reset clock` says so".to_owned()
             }
-            Self::Canary { reason } => format!("the first deletion was not borne out: {reason}"),
+            Self::Canary { reason } => format!(
+                "the first deletion was not borne out: {reason}; the next occurrence tries again, `retentiond history` shows what was answered, and `retentiond sweep` tries now"
+            ),
             Self::Incomplete { files } => format!(
                 "{files} file(s) were left behind (a batch could not be looked at, or an outcome is not known); tried again by itself"
             ),

@@ -3,7 +3,7 @@
 use super::run::{Batch, Run};
 use super::sweep::{Engine, SweepError};
 use crate::ledger::LedgerError;
-use crate::model::{FileId, FileRecord};
+use crate::model::{FileId, FileRecord, FileState};
 
 /// Deletions older than this that nobody could look at stay unverified, and the record says so.
 const LOOK_BACK_MS: i64 = 7 * 86_400_000;
@@ -30,7 +30,7 @@ impl Run<'_> {
         self.look_at(unknown).await?;
         // What was found there is planned anew; only what is still unknown stays behind.
         let still = self.engine.ledger.unknown(PAGE).await?.len();
-        self.left_behind_so_far(still);
+        self.left_behind_so_far(still as u64);
         Ok(())
     }
 
@@ -72,6 +72,7 @@ impl Run<'_> {
                 // The API answers, only not for this file.
                 [_] if looked => self.strike(&suspect.batch, &suspect.files, 1, "HTTP 500").await?,
                 _ if others_succeed => {
+                    self.take_up(&suspect.batch, &suspect.files).await?;
                     self.bisect(&suspect.batch, suspect.files.clone(), "HTTP 500")
                         .await?;
                     self.second_look(&suspect.batch, &suspect.files, None).await?;
@@ -79,6 +80,17 @@ impl Run<'_> {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Files that a look has left behind are asked for again in this sweep after all.
+    async fn take_up(&self, batch: &Batch, files: &[FileId]) -> Result<(), SweepError> {
+        let states = self.engine.ledger.states(batch.key, files).await?;
+        let open = states
+            .iter()
+            .filter(|(_, state)| matches!(state, FileState::Live | FileState::Unknown));
+        let open = open.count() as u64;
+        self.left_behind_so_far(self.left_so_far().saturating_sub(open));
         Ok(())
     }
 }

@@ -163,8 +163,13 @@ impl<'a> Run<'a> {
     }
 
     /// Exactly so many files are left behind so far.
-    pub(super) fn left_behind_so_far(&self, files: usize) {
-        self.left.store(files as u64, Ordering::SeqCst);
+    pub(super) fn left_behind_so_far(&self, files: u64) {
+        self.left.store(files, Ordering::SeqCst);
+    }
+
+    /// Files left behind until now.
+    pub(super) fn left_so_far(&self) -> u64 {
+        self.left.load(Ordering::SeqCst)
     }
 
     /// Why the sweep is not done although nothing stopped it.

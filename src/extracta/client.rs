@@ -72,8 +72,11 @@ impl ExtractaClient {
         Self::with_roots(config, None)
     }
 
-    /// `roots`: the certificates to trust instead of the system's.
-    fn with_roots(
+    /// The same, trusting `roots` instead of the system's certificates, if given.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_roots(
         config: ClientConfig,
         roots: Option<Vec<reqwest::Certificate>>,
     ) -> Result<Self, ClientError> {

@@ -2,19 +2,23 @@
 
 #![expect(
     unreachable_pub,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
-    reason = "an integration test: it has no outside, and a panic is its way to fail"
+    reason = "an integration test: it has no outside, says its figures, and a panic is its way to fail"
 )]
 
 mod binary;
+mod bisection;
 mod daemon;
 mod faults;
 mod harness;
 mod intent;
 mod limits;
+mod matrix;
 mod races;
 mod rollback;
 mod secrets;
+mod settling;
 mod stops;
 mod sweeps;
