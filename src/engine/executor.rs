@@ -44,8 +44,12 @@ impl Run<'_> {
             "intent committed"
         );
         let (reply, outcome) = self.send(batch, &claim.files).await;
-        let outcome = self.doubt_absence(outcome).await?;
+        let outcome = self.doubt_absence(outcome);
         self.settle(attempt, &claim.files, &reply, &outcome).await?;
+        if matches!(outcome, Outcome::Confirmed { .. }) {
+            // After the outcome: nothing may come between an answer and its record.
+            self.account_is_proven().await?;
+        }
         self.count(
             batch,
             &claim.files,
@@ -144,23 +148,20 @@ impl Run<'_> {
         (reply, outcome)
     }
 
-    /// A confirmation proves the account; "does not exist" from an unproven one is only a refusal.
-    async fn doubt_absence(&self, outcome: Outcome) -> Result<Outcome, SweepError> {
+    /// "Does not exist" from an account that has proven nothing is only a refusal.
+    fn doubt_absence(&self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Confirmed { .. } => {
-                self.account_is_proven().await?;
-                Ok(outcome)
-            }
-            Outcome::Gone if !self.believes_absence() => Ok(Outcome::Refused(Refusal::List {
+            Outcome::Gone if !self.believes_absence() => Outcome::Refused(Refusal::List {
                 reason: "does not exist, says an account that has not shown any batch of this ledger"
                     .to_owned(),
-            })),
-            Outcome::Gone
+            }),
+            Outcome::Confirmed { .. }
+            | Outcome::Gone
             | Outcome::NotSent { .. }
             | Outcome::Refused(_)
             | Outcome::Wait { .. }
             | Outcome::ServerError
-            | Outcome::Unknown { .. } => Ok(outcome),
+            | Outcome::Unknown { .. } => outcome,
         }
     }
 

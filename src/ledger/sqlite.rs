@@ -131,19 +131,20 @@ impl SqliteLedger {
         &self,
         body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<JoinHandle<Result<T, LedgerError>>, LedgerError> {
-        if let Some(problem) = self.failed.get() {
-            return Err(fault::damaged(problem));
-        }
         let Some(writer) = &self.writer else {
             return Err(LedgerError::NotWritable {
                 problem: "it was opened for reading only".to_owned(),
             });
         };
-        let connection = Arc::clone(writer).lock_owned().await;
+        let mut connection = Arc::clone(writer).lock_owned().await;
+        // The one before us may have failed while we waited for our turn.
+        if let Some(problem) = self.failed.get() {
+            return Err(fault::damaged(problem));
+        }
         let failed = Arc::clone(&self.failed);
         let anchor = self.anchor.clone();
         Ok(tokio::spawn(async move {
-            let done = transaction(connection, Kind::Write, move |tx| {
+            let done = transaction(&mut connection, Kind::Write, move |tx| {
                 Box::pin(async move {
                     let value = body(&mut *tx).await?;
                     Ok((value, lineage::advance(tx).await?))
@@ -154,6 +155,9 @@ impl SqliteLedger {
                 && problem.contains(fault::FSYNC_FAILED)
             {
                 let _ = failed.set(problem.clone());
+                // Closing would checkpoint, and so sync again what the disk has refused: the connection is
+                // left as it is until the process ends.
+                std::mem::forget(connection.take());
             }
             let (value, line) = done?;
             lineage::follow(&anchor, &line);
@@ -166,8 +170,9 @@ impl SqliteLedger {
         &self,
         body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let connection = self.reader().await;
-        finish(tokio::spawn(transaction(connection, Kind::Read, body))).await
+        let mut connection = self.reader().await;
+        let task = async move { transaction(&mut connection, Kind::Read, body).await };
+        finish(tokio::spawn(task)).await
     }
 
     async fn reader(&self) -> OwnedMutexGuard<Option<SqliteConnection>> {
@@ -217,7 +222,7 @@ async fn finish<T>(task: JoinHandle<Result<T, LedgerError>>) -> Result<T, Ledger
 }
 
 async fn transaction<T>(
-    mut connection: OwnedMutexGuard<Option<SqliteConnection>>,
+    connection: &mut Option<SqliteConnection>,
     kind: Kind,
     body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T>,
 ) -> Result<T, LedgerError> {

@@ -1,0 +1,23 @@
+//! The real binary under `strace`: killed, or failed, at the n-th system call; plus full disks, read-only
+//! mounts and a clock that `faketime` moves.
+//!
+//! A point is one world of its own: a sandbox, a ledger, one sweep that is hit, then what has to hold
+//! (`world.rs`). By default an evenly spread part of the points is run; `KILL_POINTS=all` runs each.
+
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "an integration test: it has no outside, a panic is its way to fail, and it prints its figures"
+)]
+
+#[path = "kill/disk.rs"]
+mod disk;
+#[path = "kill/errors.rs"]
+mod errors;
+#[path = "kill/points.rs"]
+mod points;
+#[path = "kill/trace.rs"]
+mod trace;
+#[path = "kill/world.rs"]
+mod world;
