@@ -17,6 +17,8 @@
 mod calm;
 #[path = "simulation/crash.rs"]
 mod crash;
+#[path = "simulation/eye.rs"]
+mod eye;
 #[path = "simulation/remote.rs"]
 mod remote;
 #[path = "simulation/rng.rs"]

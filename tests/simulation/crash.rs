@@ -90,14 +90,7 @@ impl CrashLedger {
     /// Notes what the oracle says of each file that a claim lets through.
     async fn witness(&self, request: &ClaimRequest<'_>, claim: &Claim) {
         let Some(attempt) = claim.attempt else { return };
-        let mut addresses = BTreeMap::new();
-        for file in &claim.files {
-            for record in self.real.find(file).await.unwrap_or_default() {
-                if record.key.batch == request.batch {
-                    addresses.insert(file.clone(), (*record.batch).clone());
-                }
-            }
-        }
+        let intents = self.shared.eye().intents().await;
         let mut state = self.shared.state();
         state.note(format_args!(
             "claim {} of sweep {}: {:?}",
@@ -113,14 +106,18 @@ impl CrashLedger {
                 state.violate("STOP", text);
             }
         }
-        for (file, batch) in addresses {
+        let Some(intent) = intents.get(&attempt) else {
+            state.violate("G3", "a claim that was granted is not committed");
+            return;
+        };
+        for file in intent.files.clone() {
             let objection = state.files.get(&file).map_or_else(
                 || Some("G1: the world does not know it".to_owned()),
                 |known| state.objection(known),
             );
             let claimed = Claimed {
                 sweep: request.sweep,
-                batch,
+                batch: intent.batch.clone(),
                 objection,
             };
             state.claimed.insert(file, claimed);

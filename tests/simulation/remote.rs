@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use retentiond::extracta::remote::{
     Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote,
 };
-use retentiond::ledger::{Figures, HistoryFilter};
+use retentiond::ledger::Figures;
 use retentiond::model::{BatchAddress, FileId, FileState, Parent};
 use retentiond::outcome::{Answer, Reply};
 
@@ -200,37 +200,16 @@ impl SimRemote {
 
     /// G3: the intent is durable before the request: asked of the ledger past every wrapper.
     async fn is_in_the_ledger(&self, batch: &BatchAddress, files: &[FileId]) {
-        let real = self.0.real();
-        let key = real.batch_key(batch).await.unwrap();
-        let states = match key {
-            Some(key) => real.states(key, files).await.unwrap(),
-            None => Vec::new(),
-        };
-        let deleting = states
-            .iter()
-            .filter(|(_, state)| *state == FileState::Deleting)
-            .count();
-        let last = real
-            .history(&HistoryFilter {
-                file: files.first().cloned(),
-                limit: 1,
-                ..HistoryFilter::default()
-            })
-            .await
-            .unwrap();
-        let asked: BTreeSet<&FileId> = files.iter().collect();
-        let intended = last.first().is_some_and(|attempt| {
-            let named: BTreeSet<&FileId> = attempt.files.iter().map(|file| &file.file_id).collect();
-            attempt.settled_at.is_none() && attempt.batch == *batch && named == asked
-        });
+        let intents = self.0.eye().intents().await;
+        let asked: BTreeSet<FileId> = files.iter().cloned().collect();
+        let intended = intents
+            .values()
+            .any(|intent| intent.batch == *batch && intent.files == asked && intent.deleting == asked);
         let mut state = self.0.state();
-        if deleting != files.len() || !intended {
+        if !intended {
             state.violate(
                 "G3",
-                format_args!(
-                    "{deleting} of {} files are `deleting` when their request is sent",
-                    files.len()
-                ),
+                format_args!("no intent names exactly the {} files of a request", files.len()),
             );
         }
         if files.is_empty() || asked.len() != files.len() {

@@ -10,6 +10,7 @@ use retentiond::model::{BatchAddress, FileId, HoldScope, SweepId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::eye::Eye;
 use crate::remote::{Plan, Store};
 use crate::rng::Rng;
 use crate::rules::{RulesSpec, SimFile};
@@ -100,6 +101,7 @@ pub struct Shared {
     pub clock: Arc<ManualClock>,
     pub state: Mutex<State>,
     pub ledger: Mutex<Option<Arc<SqliteLedger>>>,
+    pub eye: Mutex<Option<Arc<Eye>>>,
     /// One step at a time, first come first served: so a seed gives the same run each time.
     pub turn: tokio::sync::Mutex<()>,
     pub died: Notify,
@@ -118,6 +120,12 @@ impl Shared {
 
     pub fn wall(&self) -> i64 {
         self.clock.now().as_millis()
+    }
+
+    /// What is committed.
+    pub fn eye(&self) -> Arc<Eye> {
+        let slot = self.eye.lock().expect("no holder of this lock panics");
+        Arc::clone(slot.as_ref().expect("open as long as the ledger is"))
     }
 
     /// Time passes.
