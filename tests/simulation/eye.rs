@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use retentiond::model::{AttemptId, BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, FileState, Parent};
+use retentiond::model::{
+    AttemptId, BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, FileState, Parent,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 

@@ -234,6 +234,7 @@ impl SimRemote {
             state.count(name);
         }
         let fault = fault.map(|(fault, _)| fault);
+        judge_canary(&mut state, files);
         let mut fresh = Vec::new();
         for file in files {
             judge_sent(&mut state, batch, file);
@@ -248,7 +249,7 @@ impl SimRemote {
     async fn copies_are_known(&self, batch: &BatchAddress, files: &[FileId]) {
         let copies: Vec<_> = {
             let state = self.0.state();
-            if state.script.busy_percent > 0 || !state.counts.contains_key("linked copies on") {
+            if state.script.write_faults > 0 || !state.counts.contains_key("linked copies on") {
                 return;
             }
             let Some(stored) = state.store.batches.get(batch) else {
@@ -306,6 +307,19 @@ fn judge_sent(state: &mut State, batch: &BatchAddress, file: &FileId) {
             format_args!("{file} does not lie in the batch of the request"),
         );
     }
+}
+
+/// The first request of a sweep for files of its own names one file: copies go before, uncounted.
+fn judge_canary(state: &mut State, files: &[FileId]) {
+    let is_copy = |file: &FileId| state.files.get(file).is_some_and(|known| known.copy_of.is_some());
+    if files.iter().all(is_copy) {
+        return;
+    }
+    if state.requests == 0 && files.len() > 1 {
+        let text = format!("{} files in the first request of a sweep", files.len());
+        state.violate("CANARY", text);
+    }
+    state.requests += 1;
 }
 
 /// Counts a file against its sweep's limit; whether it is new to the sweep.

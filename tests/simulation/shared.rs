@@ -36,6 +36,8 @@ pub enum Event {
     Pause,
     Jump(i64),
     Cancel,
+    /// Somebody else deletes a file, one that is under way if there is any.
+    Outsider,
 }
 
 /// What is to happen at the n-th step from now.
@@ -43,8 +45,8 @@ pub enum Event {
 pub struct Script {
     pub death: Option<(u64, Death)>,
     pub event: Option<(u64, Event)>,
-    /// Every ledger write fails as `Busy` in so many of a hundred cases.
-    pub busy_percent: u64,
+    /// Every ledger write fails in so many of a hundred cases, in one of the ways of `WriteFault`.
+    pub write_faults: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -82,6 +84,8 @@ pub struct State {
     pub script: Script,
     pub steps: u64,
     pub injected: u64,
+    /// Requests for originals in the sweep under way.
+    pub requests: u64,
     pub step: String,
     pub trace: Vec<String>,
     pub counts: BTreeMap<&'static str, u64>,
