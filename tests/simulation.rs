@@ -17,6 +17,8 @@
 mod calm;
 #[path = "simulation/crash.rs"]
 mod crash;
+#[path = "simulation/eye.rs"]
+mod eye;
 #[path = "simulation/remote.rs"]
 mod remote;
 #[path = "simulation/rng.rs"]
@@ -37,13 +39,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// Worlds of an ordinary run; `SEEDS` says otherwise.
-const DEFAULT_SEEDS: u64 = 200;
+const DEFAULT_SEEDS: u64 = 2_000;
 
-/// So many worlds must meet every kind of fault at least once; the rarest takes some hundreds.
+/// So many worlds must meet every kind of fault at least once.
 const EVERY_KIND_FROM: u64 = 2_000;
 
 /// Steps of a world before the calm.
-const STEPS: u64 = 45;
+const STEPS: u64 = 30;
 
 /// What one world came to.
 struct Life {
@@ -110,9 +112,12 @@ fn sometimes() -> Vec<&'static str> {
         "reboot",
         "ledger opened from a dead one's bytes",
         "ledger busy",
+        "ledger full",
+        "ledger commits, its answer is lost",
         "clock jump ahead",
         "clock jump back",
-        "clock jump in a sweep",
+        "clock jump ahead in a sweep",
+        "clock jump back in a sweep",
         "hold placed in a sweep",
         "hold released",
         "pause in a sweep",
@@ -122,6 +127,7 @@ fn sometimes() -> Vec<&'static str> {
         "recorded again",
         "linked copy made",
         "deleted by somebody else",
+        "deleted by somebody else in a sweep",
         "quarantine retried",
         "breaker collateral",
         "breaker clock",

@@ -29,6 +29,9 @@ impl Run<'_> {
         files: &[FileId],
     ) -> Result<Option<Outcome>, SweepError> {
         let late = Mutex::new(Vec::new());
+        if crate::sab(2) {
+            self.send(batch, files).await;
+        }
         let Some(claim) = self.claim(batch, files, &late).await? else {
             return Ok(None);
         };
@@ -100,6 +103,11 @@ impl Run<'_> {
         now: Timestamp,
         late: &Mutex<Vec<FileId>>,
     ) -> Result<(), String> {
+        if crate::sab(1) {
+            return Ok(());
+        }
+        let none = Holds::default();
+        let holds = if crate::sab(5) { &none } else { holds };
         let decision = decide(file, self.rules, holds, now);
         if decision.verdict != Verdict::Due {
             return Err(format!("not due any more: {:?}", decision.verdict));
@@ -173,7 +181,10 @@ impl Run<'_> {
         reply: &Reply,
         outcome: &Outcome,
     ) -> Result<(), SweepError> {
-        let event = event_of(outcome);
+        let mut event = event_of(outcome);
+        if crate::sab(15) && event == FileEvent::Lost {
+            event = FileEvent::Released;
+        }
         let settlement = Settlement {
             at: self.engine.clock.now(),
             outcome: outcome.label(),

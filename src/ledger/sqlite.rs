@@ -175,6 +175,20 @@ impl SqliteLedger {
         finish(tokio::spawn(task)).await
     }
 
+    /// [`Self::read`] for a `body` of one statement, which is a snapshot by itself: the questions that a
+    /// sweep asks before every request come cheaper by two thirds.
+    async fn read_one<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let mut connection = self.reader().await;
+        let task = async move {
+            let reader = connection.as_mut().ok_or_else(closed)?;
+            body(reader).await
+        };
+        finish(tokio::spawn(task)).await
+    }
+
     async fn reader(&self) -> OwnedMutexGuard<Option<SqliteConnection>> {
         for slot in &self.readers {
             if let Ok(free) = Arc::clone(slot).try_lock_owned() {
@@ -209,6 +223,12 @@ enum Kind {
     Write,
 }
 
+fn closed() -> LedgerError {
+    LedgerError::NotWritable {
+        problem: "it has been closed".to_owned(),
+    }
+}
+
 async fn finish<T>(task: JoinHandle<Result<T, LedgerError>>) -> Result<T, LedgerError> {
     match task.await {
         Ok(done) => done,
@@ -227,9 +247,7 @@ async fn transaction<T>(
     body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T>,
 ) -> Result<T, LedgerError> {
     let Some(tx) = connection.as_mut() else {
-        return Err(LedgerError::NotWritable {
-            problem: "it has been closed".to_owned(),
-        });
+        return Err(closed());
     };
     let begin = match kind {
         Kind::Read => "BEGIN",

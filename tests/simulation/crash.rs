@@ -12,15 +12,15 @@ use retentiond::outcome::FileEvent;
 use retentiond::rules::policy::RuleDigest;
 
 use crate::rules::DAY;
-use crate::shared::{Claimed, Death, Event, Shared, SimHold};
+use crate::shared::{Claimed, Death, Event, Shared, SimHold, State};
 
 pub struct CrashLedger {
     pub shared: Arc<Shared>,
     pub real: Arc<SqliteLedger>,
 }
 
-/// Writes that another process may make wait.
-const MAY_BE_BUSY: [&str; 7] = [
+/// Writes that another process or the disk may spoil.
+const MAY_FAIL: [&str; 14] = [
     "claim",
     "settle",
     "note",
@@ -28,7 +28,25 @@ const MAY_BE_BUSY: [&str; 7] = [
     "strike",
     "open_breaker",
     "store_plan",
+    "use_up",
+    "recover_orphans",
+    "open_sweep",
+    "close_sweep",
+    "set_setting",
+    "rehint",
+    "record",
 ];
+
+/// How a write fails.
+#[derive(Debug, Clone, Copy)]
+enum WriteFault {
+    /// Another process writes.
+    Busy,
+    /// The disk is full: nothing of it was kept.
+    Full,
+    /// It was committed, and nobody hears of it.
+    AnswerLost,
+}
 
 impl CrashLedger {
     /// One step: what the script says, then (or not) the operation.
@@ -50,8 +68,14 @@ impl CrashLedger {
         if let Some(event) = event {
             happen(&self.shared, event).await;
         }
-        if self.fails(name) {
-            return Err(LedgerError::Busy);
+        match self.fault(name) {
+            None => {}
+            Some(WriteFault::Busy) => return Err(LedgerError::Busy),
+            Some(WriteFault::Full) => return Err(not_writable("database or disk is full")),
+            Some(WriteFault::AnswerLost) => {
+                operation.await?;
+                return Err(not_writable("disk I/O error"));
+            }
         }
         match death {
             None => operation.await,
@@ -75,29 +99,29 @@ impl CrashLedger {
         }
     }
 
-    fn fails(&self, name: &'static str) -> bool {
+    fn fault(&self, name: &'static str) -> Option<WriteFault> {
         let mut state = self.shared.state();
-        let percent = state.script.busy_percent;
-        let fails = percent > 0 && MAY_BE_BUSY.contains(&name) && state.rng.chance(percent);
-        if fails {
-            state.count("ledger busy");
-            state.injected += 1;
-            state.note(format_args!("`{name}` finds the ledger busy"));
+        let percent = state.script.write_faults;
+        if percent == 0 || !MAY_FAIL.contains(&name) || !state.rng.chance(percent) {
+            return None;
         }
-        fails
+        let fault = state
+            .rng
+            .pick(&[WriteFault::Busy, WriteFault::Full, WriteFault::AnswerLost]);
+        state.count(match fault {
+            WriteFault::Busy => "ledger busy",
+            WriteFault::Full => "ledger full",
+            WriteFault::AnswerLost => "ledger commits, its answer is lost",
+        });
+        state.injected += 1;
+        state.note(format_args!("`{name}` fails: {fault:?}"));
+        Some(fault)
     }
 
     /// Notes what the oracle says of each file that a claim lets through.
     async fn witness(&self, request: &ClaimRequest<'_>, claim: &Claim) {
         let Some(attempt) = claim.attempt else { return };
-        let mut addresses = BTreeMap::new();
-        for file in &claim.files {
-            for record in self.real.find(file).await.unwrap_or_default() {
-                if record.key.batch == request.batch {
-                    addresses.insert(file.clone(), (*record.batch).clone());
-                }
-            }
-        }
+        let intents = self.shared.eye().intents().await;
         let mut state = self.shared.state();
         state.note(format_args!(
             "claim {} of sweep {}: {:?}",
@@ -113,14 +137,18 @@ impl CrashLedger {
                 state.violate("STOP", text);
             }
         }
-        for (file, batch) in addresses {
+        let Some(intent) = intents.get(&attempt) else {
+            state.violate("G3", "a claim that was granted is not committed");
+            return;
+        };
+        for file in intent.files.clone() {
             let objection = state.files.get(&file).map_or_else(
                 || Some("G1: the world does not know it".to_owned()),
                 |known| state.objection(known),
             );
             let claimed = Claimed {
                 sweep: request.sweep,
-                batch,
+                batch: intent.batch.clone(),
                 objection,
             };
             state.claimed.insert(file, claimed);
@@ -157,14 +185,50 @@ pub async fn happen(shared: &Shared, event: Event) {
         }
         Event::Jump(by) => {
             shared.clock.jump(by);
-            shared.state().count("clock jump in a sweep");
+            shared.state().count(if by > 0 {
+                "clock jump ahead in a sweep"
+            } else {
+                "clock jump back in a sweep"
+            });
         }
+        Event::Outsider => outsider_deletes(&mut shared.state()),
         Event::Cancel => {
             let mut state = shared.state();
             state.cancel.cancel();
             state.count("sweep cancelled");
         }
     }
+}
+
+fn not_writable(problem: &str) -> LedgerError {
+    LedgerError::NotWritable {
+        problem: problem.to_owned(),
+    }
+}
+
+/// Somebody else deletes a file, rather one that this sweep is about to ask for.
+fn outsider_deletes(state: &mut State) {
+    let held = |state: &State, file: &FileId, batch: &BatchAddress| state.store.holds(batch, file);
+    let claimed = state
+        .claimed
+        .iter()
+        .map(|(file, claim)| (claim.batch.clone(), file.clone()));
+    let mut targets: Vec<_> = claimed.filter(|(batch, file)| held(state, file, batch)).collect();
+    if targets.is_empty() {
+        let all = state.store.batches.iter();
+        targets = all
+            .flat_map(|(batch, files)| files.keys().map(|file| (batch.clone(), file.clone())))
+            .collect();
+    }
+    if targets.is_empty() {
+        return;
+    }
+    let (batch, file) = targets[state.rng.index(targets.len())].clone();
+    if let Some(files) = state.store.batches.get_mut(&batch) {
+        files.remove(&file);
+    }
+    state.note(format_args!("somebody else deletes {:?}", short(&[file])));
+    state.count("deleted by somebody else in a sweep");
 }
 
 pub async fn place_hold(shared: &Shared, scope: HoldScope) {
@@ -239,14 +303,19 @@ impl Claims for CrashLedger {
 
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError> {
         let _turn = self.shared.turn.lock().await;
-        self.take_step("settle", self.real.settle(attempt, settlement))
-            .await?;
+        let done = self
+            .take_step("settle", self.real.settle(attempt, settlement))
+            .await;
+        // What was committed without an answer is settled too.
+        if done.is_err() && self.shared.eye().intents().await.contains_key(&attempt) {
+            return done;
+        }
         let mut state = self.shared.state();
         state.note(format_args!("settled {}: {}", attempt.0, settlement.outcome));
         for (file, _) in &settlement.files {
             state.claimed.remove(file);
         }
-        Ok(())
+        done
     }
 
     async fn note(

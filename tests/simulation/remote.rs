@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use retentiond::extracta::remote::{
     Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote,
 };
-use retentiond::ledger::{Figures, HistoryFilter};
+use retentiond::ledger::Figures;
 use retentiond::model::{BatchAddress, FileId, FileState, Parent};
 use retentiond::outcome::{Answer, Reply};
 
@@ -200,37 +200,16 @@ impl SimRemote {
 
     /// G3: the intent is durable before the request: asked of the ledger past every wrapper.
     async fn is_in_the_ledger(&self, batch: &BatchAddress, files: &[FileId]) {
-        let real = self.0.real();
-        let key = real.batch_key(batch).await.unwrap();
-        let states = match key {
-            Some(key) => real.states(key, files).await.unwrap(),
-            None => Vec::new(),
-        };
-        let deleting = states
-            .iter()
-            .filter(|(_, state)| *state == FileState::Deleting)
-            .count();
-        let last = real
-            .history(&HistoryFilter {
-                file: files.first().cloned(),
-                limit: 1,
-                ..HistoryFilter::default()
-            })
-            .await
-            .unwrap();
-        let asked: BTreeSet<&FileId> = files.iter().collect();
-        let intended = last.first().is_some_and(|attempt| {
-            let named: BTreeSet<&FileId> = attempt.files.iter().map(|file| &file.file_id).collect();
-            attempt.settled_at.is_none() && attempt.batch == *batch && named == asked
-        });
+        let intents = self.0.eye().intents().await;
+        let asked: BTreeSet<FileId> = files.iter().cloned().collect();
+        let intended = intents
+            .values()
+            .any(|intent| intent.batch == *batch && intent.files == asked && intent.deleting == asked);
         let mut state = self.0.state();
-        if deleting != files.len() || !intended {
+        if !intended {
             state.violate(
                 "G3",
-                format_args!(
-                    "{deleting} of {} files are `deleting` when their request is sent",
-                    files.len()
-                ),
+                format_args!("no intent names exactly the {} files of a request", files.len()),
             );
         }
         if files.is_empty() || asked.len() != files.len() {
@@ -255,6 +234,7 @@ impl SimRemote {
             state.count(name);
         }
         let fault = fault.map(|(fault, _)| fault);
+        judge_canary(&mut state, files);
         let mut fresh = Vec::new();
         for file in files {
             judge_sent(&mut state, batch, file);
@@ -269,7 +249,7 @@ impl SimRemote {
     async fn copies_are_known(&self, batch: &BatchAddress, files: &[FileId]) {
         let copies: Vec<_> = {
             let state = self.0.state();
-            if state.script.busy_percent > 0 || !state.counts.contains_key("linked copies on") {
+            if state.script.write_faults > 0 || !state.counts.contains_key("linked copies on") {
                 return;
             }
             let Some(stored) = state.store.batches.get(batch) else {
@@ -327,6 +307,19 @@ fn judge_sent(state: &mut State, batch: &BatchAddress, file: &FileId) {
             format_args!("{file} does not lie in the batch of the request"),
         );
     }
+}
+
+/// The first request of a sweep for files of its own names one file: copies go before, uncounted.
+fn judge_canary(state: &mut State, files: &[FileId]) {
+    let is_copy = |file: &FileId| state.files.get(file).is_some_and(|known| known.copy_of.is_some());
+    if files.iter().all(is_copy) {
+        return;
+    }
+    if state.requests == 0 && files.len() > 1 {
+        let text = format!("{} files in the first request of a sweep", files.len());
+        state.violate("CANARY", text);
+    }
+    state.requests += 1;
 }
 
 /// Counts a file against its sweep's limit; whether it is new to the sweep.

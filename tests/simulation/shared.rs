@@ -10,6 +10,7 @@ use retentiond::model::{BatchAddress, FileId, HoldScope, SweepId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::eye::Eye;
 use crate::remote::{Plan, Store};
 use crate::rng::Rng;
 use crate::rules::{RulesSpec, SimFile};
@@ -35,6 +36,8 @@ pub enum Event {
     Pause,
     Jump(i64),
     Cancel,
+    /// Somebody else deletes a file, one that is under way if there is any.
+    Outsider,
 }
 
 /// What is to happen at the n-th step from now.
@@ -42,8 +45,8 @@ pub enum Event {
 pub struct Script {
     pub death: Option<(u64, Death)>,
     pub event: Option<(u64, Event)>,
-    /// Every ledger write fails as `Busy` in so many of a hundred cases.
-    pub busy_percent: u64,
+    /// Every ledger write fails in so many of a hundred cases, in one of the ways of `WriteFault`.
+    pub write_faults: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +84,8 @@ pub struct State {
     pub script: Script,
     pub steps: u64,
     pub injected: u64,
+    /// Requests for originals in the sweep under way.
+    pub requests: u64,
     pub step: String,
     pub trace: Vec<String>,
     pub counts: BTreeMap<&'static str, u64>,
@@ -100,6 +105,7 @@ pub struct Shared {
     pub clock: Arc<ManualClock>,
     pub state: Mutex<State>,
     pub ledger: Mutex<Option<Arc<SqliteLedger>>>,
+    pub eye: Mutex<Option<Arc<Eye>>>,
     /// One step at a time, first come first served: so a seed gives the same run each time.
     pub turn: tokio::sync::Mutex<()>,
     pub died: Notify,
@@ -118,6 +124,12 @@ impl Shared {
 
     pub fn wall(&self) -> i64 {
         self.clock.now().as_millis()
+    }
+
+    /// What is committed.
+    pub fn eye(&self) -> Arc<Eye> {
+        let slot = self.eye.lock().expect("no holder of this lock panics");
+        Arc::clone(slot.as_ref().expect("open as long as the ledger is"))
     }
 
     /// Time passes.

@@ -20,7 +20,15 @@ use crate::shared::{Death, Event, Script};
 use crate::world::World;
 
 const TENANTS: [Option<&str>; 4] = [None, Some("acme"), Some("fin"), Some("acme")];
-const JUMPS: [i64; 6] = [3 * 60_000, -3 * 60_000, 2 * HOUR, 26 * HOUR, -2 * HOUR, 30 * DAY];
+const JUMPS: [i64; 7] = [
+    3 * 60_000,
+    -3 * 60_000,
+    2 * HOUR,
+    26 * HOUR,
+    -2 * HOUR,
+    30 * DAY,
+    -30 * DAY,
+];
 
 /// Calls that go wrong, of a hundred.
 pub const STORMS: [u64; 5] = [0, 10, 20, 35, 60];
@@ -70,6 +78,9 @@ impl World {
         }
         if self.rng.chance(12) {
             self.reset_breakers().await;
+        }
+        if self.rng.chance(5) {
+            self.retry_quarantined().await;
         }
     }
 
@@ -230,8 +241,8 @@ impl World {
         if deadly {
             let death = self.rng.pick(&[Death::Before, Death::During, Death::After]);
             script.death = Some((self.rng.below(70), death));
-        } else if self.rng.chance(10) {
-            script.busy_percent = 10;
+        } else if self.rng.chance(20) {
+            script.write_faults = self.rng.pick(&[4, 12, 40]);
         }
         if self.rng.chance(30) {
             script.event = Some((self.rng.below(60), self.some_event()));
@@ -276,10 +287,11 @@ impl World {
     }
 
     fn some_event(&mut self) -> Event {
-        match self.rng.below(10) {
+        match self.rng.below(11) {
             0..5 => Event::Hold(self.some_scope()),
             5 => Event::Pause,
             6 | 7 => Event::Jump(self.rng.pick(&JUMPS)),
+            8 => Event::Outsider,
             _ => Event::Cancel,
         }
     }
@@ -322,6 +334,7 @@ impl World {
         state.cancel = tokio_util::sync::CancellationToken::new();
         state.claimed.clear();
         state.injected = 0;
+        state.requests = 0;
         let cancel = state.cancel.clone();
         drop(state);
         let request = SweepRequest {
@@ -518,8 +531,6 @@ impl World {
     }
 
     async fn operator(&mut self) {
-        let real = self.real();
-        let now = at(self.shared.wall());
         match self.rng.below(4) {
             0 => {
                 self.begin("a pause");
@@ -527,16 +538,19 @@ impl World {
             }
             1 => self.resume().await,
             2 => self.reset_breakers().await,
-            _ => {
-                self.begin("quarantined files are sent round again");
-                for (record, _) in real.quarantined(100).await.unwrap() {
-                    let files = [record.key.file.clone()];
-                    real.note(record.key.batch, &files, FileEvent::Retried, "sim", now)
-                        .await
-                        .unwrap();
-                    self.state().count("quarantine retried");
-                }
-            }
+            _ => self.retry_quarantined().await,
+        }
+    }
+
+    async fn retry_quarantined(&self) {
+        self.begin("quarantined files are sent round again");
+        let (real, now) = (self.real(), at(self.shared.wall()));
+        for (record, _) in real.quarantined(100).await.unwrap() {
+            let files = [record.key.file.clone()];
+            real.note(record.key.batch, &files, FileEvent::Retried, "sim", now)
+                .await
+                .unwrap();
+            self.state().count("quarantine retried");
         }
     }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use retentiond::engine::{Engine, ManualClock, Settings};
 use retentiond::ledger::{DeleterLock, Figures, OpenMode, SqliteLedger};
-use retentiond::model::{BatchAddress, BatchKey, FileId, FileState};
+use retentiond::model::{FileId, FileState};
 use retentiond::rules::policy::RuleSet;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::crash::CrashLedger;
+use crate::eye::Eye;
 use crate::remote::{Plan, SimRemote, Store};
 use crate::rng::Rng;
 use crate::rules::{RulesSpec, at};
@@ -34,7 +35,6 @@ pub struct World {
     pub serial: u64,
     /// Unfinished occurrences by policy.
     pub unfinished: BTreeMap<&'static str, i64>,
-    keys: Mutex<BTreeMap<BatchAddress, BatchKey>>,
     dir: TempDir,
     path: PathBuf,
     images: u32,
@@ -108,6 +108,7 @@ impl World {
             script: Script::default(),
             steps: 0,
             injected: 0,
+            requests: 0,
             step: "the beginning".to_owned(),
             trace: Vec::new(),
             counts: BTreeMap::new(),
@@ -122,6 +123,7 @@ impl World {
             clock: Arc::new(ManualClock::new(at(BEGINNING))),
             state: Mutex::new(state),
             ledger: Mutex::new(None),
+            eye: Mutex::new(None),
             turn: tokio::sync::Mutex::new(()),
             died: Notify::new(),
         });
@@ -134,12 +136,11 @@ impl World {
             rng,
             serial: 0,
             unfinished: BTreeMap::new(),
-            keys: Mutex::default(),
             dir,
             path,
             images: 0,
         };
-        world.open().await;
+        world.open(true).await;
         world
     }
 
@@ -156,11 +157,12 @@ impl World {
     }
 
     /// A process starts: lock, ledger, engine, recovery.
-    async fn open(&mut self) {
+    async fn open(&mut self, deep: bool) {
         let lock = DeleterLock::acquire(&self.path).unwrap();
         let ledger = SqliteLedger::open(&self.path.display().to_string(), OpenMode::ReadWrite).await;
         let real = Arc::new(ledger.unwrap());
         *self.shared.ledger.lock().unwrap() = Some(Arc::clone(&real));
+        *self.shared.eye.lock().unwrap() = Some(Arc::new(Eye::open(&self.path).await));
         let crash = Arc::new(CrashLedger {
             shared: Arc::clone(&self.shared),
             real: Arc::clone(&real),
@@ -169,7 +171,9 @@ impl World {
         let clock = Arc::clone(&self.shared.clock);
         self.engine = Some(Engine::new(crash, remote, clock, self.settings.clone(), &lock));
         self.lock = Some(lock);
-        self.check_ledger().await;
+        if deep {
+            self.check_ledger().await;
+        }
         self.engine().recover().await.unwrap();
         self.state().claimed.clear();
         for (file, state) in self.states().await {
@@ -206,8 +210,12 @@ impl World {
             self.path = to;
             self.state().count("ledger opened from a dead one's bytes");
         }
+        let eye = self.shared.eye.lock().unwrap().take().and_then(Arc::into_inner);
+        eye.expect("nobody looks between two lives").close().await;
         real.close().await;
-        self.open().await;
+        // The deep check costs as much as a sweep: always after a death, sometimes after a restart.
+        let deep = image || self.rng.chance(25);
+        self.open(deep).await;
     }
 
     pub async fn check_ledger(&self) {
@@ -220,25 +228,7 @@ impl World {
 
     /// Every file that the ledger knows, with its state.
     pub async fn states(&self) -> BTreeMap<FileId, FileState> {
-        let mut by_batch = BTreeMap::new();
-        for file in self.state().files.values() {
-            let files: &mut Vec<FileId> = by_batch.entry(file.address.batch.clone()).or_default();
-            files.push(file.address.file.clone());
-        }
-        let real = self.real();
-        let mut states = BTreeMap::new();
-        for (batch, files) in by_batch {
-            let known = self.keys.lock().unwrap().get(&batch).copied();
-            let key = match known {
-                Some(key) => Some(key),
-                None => real.batch_key(&batch).await.unwrap(),
-            };
-            if let Some(key) = key {
-                self.keys.lock().unwrap().insert(batch, key);
-                states.extend(real.states(key, &files).await.unwrap());
-            }
-        }
-        states
+        self.shared.eye().states().await
     }
 
     /// G5, G6: the ledger against the remote.

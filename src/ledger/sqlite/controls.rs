@@ -30,7 +30,7 @@ impl Controls for SqliteLedger {
     }
 
     async fn holds(&self, active_at: Option<Timestamp>) -> Result<Vec<Hold>, LedgerError> {
-        self.read(move |tx| {
+        self.read_one(move |tx| {
             Box::pin(async move {
                 match active_at {
                     Some(at) => holds::active(tx, at).await,
@@ -54,7 +54,7 @@ impl Controls for SqliteLedger {
     }
 
     async fn breakers(&self) -> Result<Vec<Breaker>, LedgerError> {
-        self.read(move |tx| Box::pin(breakers(tx))).await
+        self.read_one(move |tx| Box::pin(breakers(tx))).await
     }
 
     async fn set_pause(&self, pause: Option<&Pause>, at: Timestamp) -> Result<(), LedgerError> {
@@ -64,11 +64,11 @@ impl Controls for SqliteLedger {
     }
 
     async fn pause(&self) -> Result<Option<Pause>, LedgerError> {
-        self.read(move |tx| Box::pin(pause(tx))).await
+        self.read_one(move |tx| Box::pin(pause(tx))).await
     }
 
     async fn clock_mark(&self) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
-        self.read(move |tx| Box::pin(clock::mark(tx))).await
+        self.read_one(move |tx| Box::pin(clock::mark(tx))).await
     }
 
     async fn set_clock_mark(&self, mark: &ClockMark) -> Result<(), LedgerError> {
@@ -108,7 +108,7 @@ impl Controls for SqliteLedger {
 
     async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError> {
         let name = name.to_owned();
-        self.read(move |tx| Box::pin(async move { setting(tx, &name).await }))
+        self.read_one(move |tx| Box::pin(async move { setting(tx, &name).await }))
             .await
     }
 

@@ -30,7 +30,7 @@ impl Figures for SqliteLedger {
 
     async fn batch_key(&self, batch: &BatchAddress) -> Result<Option<BatchKey>, LedgerError> {
         let batch = batch.clone();
-        self.read(move |tx| Box::pin(async move { intern::known_batch(tx, &batch).await }))
+        self.read_one(move |tx| Box::pin(async move { intern::known_batch(tx, &batch).await }))
             .await
     }
 
@@ -40,7 +40,7 @@ impl Figures for SqliteLedger {
         files: &[FileId],
     ) -> Result<Vec<(FileId, FileState)>, LedgerError> {
         let files = files.to_vec();
-        self.read(move |tx| {
+        self.read_one(move |tx| {
             Box::pin(async move {
                 let found = settle::states(tx, batch, files.iter()).await?;
                 let in_order = files.into_iter().filter_map(|file| {
@@ -55,7 +55,7 @@ impl Figures for SqliteLedger {
 
     async fn live(&self, policy: &PolicyName) -> Result<u64, LedgerError> {
         let policy = policy.clone();
-        self.read(move |tx| Box::pin(async move { tallies::live(tx, &policy).await }))
+        self.read_one(move |tx| Box::pin(async move { tallies::live(tx, &policy).await }))
             .await
     }
 
@@ -102,7 +102,7 @@ impl Figures for SqliteLedger {
     }
 
     async fn batch_is_live(&self, batch: BatchKey) -> Result<bool, LedgerError> {
-        self.read(move |tx| Box::pin(batch_is_live(tx, batch))).await
+        self.read_one(move |tx| Box::pin(batch_is_live(tx, batch))).await
     }
 
     async fn intact(&self) -> Result<bool, LedgerError> {
