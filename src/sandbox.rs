@@ -43,6 +43,7 @@ mod route;
 mod serve;
 mod server;
 mod state;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod uploads;
@@ -62,6 +63,7 @@ pub use self::handle::{NotHeld, SandboxFile, SandboxHandle};
 pub use self::journal::{Applied, Cause, DeletedFile, RequestRecord};
 pub use self::route::{Endpoint, Module};
 pub use self::state::{DocumentType, FileStatus};
+pub use self::stock::BadStock;
 
 use self::exchange::Shared;
 use self::state::World;

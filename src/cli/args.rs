@@ -377,4 +377,7 @@ pub struct SandboxArgs {
     /// Least time between two looks at results, as the vendor documents.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     pub read_spacing: f64,
+    /// Files that it holds from the start: JSON lines as `record` takes them, `-` for stdin.
+    #[arg(long, value_name = "FILE")]
+    pub holds: Option<PathBuf>,
 }

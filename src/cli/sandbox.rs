@@ -1,11 +1,13 @@
 //! `sandbox`: a local Extracta server in the foreground.
 
+use std::io::BufReader;
+use std::path::Path;
 use std::time::Duration;
 
 use super::args::SandboxArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::sandbox::{Sandbox, SandboxConfig};
+use crate::sandbox::{Sandbox, SandboxConfig, SandboxHandle};
 
 pub(super) async fn run(context: &Context, args: &SandboxArgs) -> Result<Exit, Failure> {
     let spacing = Duration::try_from_secs_f64(args.read_spacing)
@@ -19,6 +21,10 @@ pub(super) async fn run(context: &Context, args: &SandboxArgs) -> Result<Exit, F
     let sandbox = Sandbox::start(config)
         .await
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen on {}: {error}", args.listen)))?;
+    if let Some(path) = &args.holds {
+        let files = stock(&sandbox.handle(), path)?;
+        context.output.say(&format!("holds {files} files"));
+    }
     let url = sandbox.base_url();
     context
         .output
@@ -33,4 +39,16 @@ pub(super) async fn run(context: &Context, args: &SandboxArgs) -> Result<Exit, F
     }
     sandbox.stop().await;
     Ok(Exit::Done)
+}
+
+fn stock(sandbox: &SandboxHandle, path: &Path) -> Result<u64, Failure> {
+    let failed =
+        |error: &dyn std::error::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
+    if path == Path::new("-") {
+        return sandbox.stock(std::io::stdin().lock()).map_err(|error| failed(&error));
+    }
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    sandbox
+        .stock(BufReader::new(file))
+        .map_err(|error| failed(&error))
 }

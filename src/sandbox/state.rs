@@ -244,6 +244,39 @@ impl World {
     /// Adds a file, and processes it at once when the configuration says so; `None` when the batch does not exist.
     pub(super) fn add_file(&mut self, place: &Place, arrival: Arrival, at_ms: i64) -> Option<Arc<str>> {
         let id = self.ids.push_id(at_ms);
+        self.add_file_as(id, place, arrival, at_ms)
+    }
+
+    /// A file under an id that it brings along, in a parent and a batch that are made if they are not there.
+    pub(super) fn hold_file(&mut self, id: &str, place: &Place, at_ms: i64) {
+        let parents = self.parents_mut(place.module);
+        let parent = parents
+            .entry(Arc::clone(&place.parent))
+            .or_insert_with(|| Parent {
+                details: Map::new(),
+                created_at: at_ms,
+                batches: BTreeMap::new(),
+                types: Vec::new(),
+                next_type: 0,
+            });
+        parent
+            .batches
+            .entry(Arc::clone(&place.batch))
+            .or_insert_with(|| Batch {
+                created_at: at_ms,
+                files: BTreeMap::new(),
+                copies: HashMap::new(),
+            });
+        self.add_file_as(Arc::from(id), place, Arrival::default(), at_ms);
+    }
+
+    fn add_file_as(
+        &mut self,
+        id: Arc<str>,
+        place: &Place,
+        arrival: Arrival,
+        at_ms: i64,
+    ) -> Option<Arc<str>> {
         let status = FileStatus::Waiting;
         let file = File {
             arrival,

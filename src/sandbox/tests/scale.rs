@@ -55,3 +55,22 @@ async fn an_upload_of_many_megabytes_is_counted_and_hashed() {
         Some("0c77bc0a0795a93612d45256897456d0fcb24f151c44c150d07ecd03f4ef5168")
     );
 }
+
+#[tokio::test]
+async fn files_of_a_list_are_held_under_their_own_ids() {
+    let bench = Bench::new(0).await;
+    let list = r#"{"classification_id": "-Oc", "batch_id": "b1", "file_id": "-Of1", "uploaded_at": "2026-01-01T00:00:00Z"}
+
+{"extraction_id": "-Oe", "batch_id": "b2", "file_id": "-Of2"}
+"#;
+    assert_eq!(bench.handle.stock(list.as_bytes()).unwrap(), 2);
+    let body = json!({"classificationId": "-Oc", "batchId": "b1", "fileIds": ["-Of1"]});
+    let reply = bench
+        .call("DELETE", "/documentClassification/deleteFiles", body)
+        .await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(bench.handle.deleted()[0].file_id, "-Of1");
+    assert!(bench.handle.exists("-Of2"));
+    let refused = bench.handle.stock(r#"{"batch_id": "b", "file_id": "f"}"#.as_bytes());
+    assert!(refused.unwrap_err().to_string().starts_with("line 1: "));
+}
