@@ -117,8 +117,9 @@ CREATE TABLE tallies (
     PRIMARY KEY (policy, state, rule_set, has_due)
 ) STRICT, WITHOUT ROWID;
 
--- New files are counted by the statement that inserts a page of them (a trigger would cost a third of
--- the rate); every later change by the triggers here. `ledger check` compares both with the files.
+-- Bulk work counts for itself, a page at a time (a trigger would cost a third of its rate): new files by
+-- the statement that inserts them, changed hints by `tallies::{take_off, put_on}` around the change.
+-- Moves between states are counted by the triggers here. `ledger check` compares all with the files.
 CREATE TRIGGER files_come_in_live BEFORE INSERT ON files WHEN NEW.state <> 0 BEGIN
     SELECT raise(ABORT, 'a file comes in as live');
 END;
@@ -128,7 +129,7 @@ WHEN (OLD.state IN (2, 3)) <> (NEW.state IN (2, 3)) BEGIN
     UPDATE batches SET files_left = files_left + iif(NEW.state IN (2, 3), -1, 1) WHERE id = NEW.batch;
 END;
 
-CREATE TRIGGER files_update AFTER UPDATE OF state, policy, rule_set, due_at ON files BEGIN
+CREATE TRIGGER files_move AFTER UPDATE OF state ON files BEGIN
     UPDATE tallies
     SET files = files - 1
     WHERE policy = OLD.policy

@@ -4,6 +4,7 @@ use super::args::ApproveArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{files, lines, table};
+use crate::model::Timestamp;
 
 /// An approval lapses after this.
 const VALID_MS: i64 = 72 * 3_600_000;
@@ -42,8 +43,13 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
     };
     let ledger = context.writer(&checked).await?;
     let until = now.checked_add_millis(VALID_MS).unwrap_or(now);
+    // What was approved is among what waited a moment ago, and more of it is never stored.
+    let waiting = ledger.waiting_plans(Timestamp::from_millis(0).unwrap_or(now)).await?;
     let approval = ledger.approve(hash, now, until).await?;
-    let count = ledger.plan_files(&approval.plan).await?.len() as u64;
+    let count = waiting
+        .iter()
+        .find(|plan| plan.hash == approval.plan)
+        .map_or(0, |plan| plan.files);
     context.output.data(&serde_json::json!({ "approval": approval, "files": count }), || {
         format!(
             "approved: {} of `{}`, until {}\nthe daemon runs it within a minute; or now: retentiond sweep -p '{}'\n",

@@ -278,8 +278,9 @@ pub trait Sweeps: Send + Sync {
     /// Opens a sweep; an occurrence is unique per policy.
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError>;
 
-    /// The files that a sweep has asked for, apart from copies and from those that were released again.
-    async fn sent_in(&self, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError>;
+    /// Those `among` the given files that a sweep has asked for, apart from copies and from those that
+    /// were released again.
+    async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError>;
 
     /// Ends a sweep.
     async fn close_sweep(
@@ -313,11 +314,21 @@ pub trait Sweeps: Send + Sync {
         sweep: SweepId,
     ) -> Result<(), LedgerError>;
 
+    /// Adds files to a stored plan that does not wait yet, page by page: a long one is made to wait by
+    /// a last [`store_plan`](Self::store_plan), so that only a whole one can be approved. `Conflict`
+    /// when no such plan is stored, or it waits.
+    async fn add_to_plan(&self, hash: &str, files: &[FileKey]) -> Result<(), LedgerError>;
+
     /// Stored plans that wait and are not older than `since`, newest first.
     async fn waiting_plans(&self, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError>;
 
-    /// The files of a stored plan.
-    async fn plan_files(&self, hash: &str) -> Result<Vec<FileKey>, LedgerError>;
+    /// The files of a stored plan by batch and id, after the one given, at most `page`.
+    async fn plan_files(
+        &self,
+        hash: &str,
+        after: Option<&FileKey>,
+        page: u32,
+    ) -> Result<Vec<FileKey>, LedgerError>;
 
     /// Approves a waiting plan by its whole hash or a unique prefix of at least 8 characters.
     async fn approve(

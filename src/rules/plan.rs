@@ -149,19 +149,46 @@ impl Plan {
         self.files.len() as u64
     }
 
-    /// The plan reduced to what `approved` says yes to: it may shrink, never grow. The hash is that of
-    /// the files which are left.
+    /// The plan reduced to the files whose place in [`files`](Self::files) is marked: it may shrink, never
+    /// grow. The hash is that of the files which are left. Nothing is copied: a plan may be large.
     #[must_use]
-    pub fn only(&self, approved: &dyn Fn(BatchKey, &FileId) -> bool) -> Self {
-        let keep = |file: &&PlannedFile| approved(file.key(), &file.file());
-        self.with_files(self.files.iter().filter(keep).cloned().collect())
+    pub fn only(mut self, marked: &[bool]) -> Self {
+        let mut marks = marked.iter();
+        self.files.retain(|_| marks.next().copied().unwrap_or(false));
+        self.hashed()
     }
 
     /// The plan reduced to its `count` oldest files.
     #[must_use]
-    pub fn oldest(&self, count: u64) -> Self {
+    pub fn oldest(mut self, count: u64) -> Self {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        self.with_files(self.files.iter().take(count).cloned().collect())
+        if count >= self.files.len() {
+            return self;
+        }
+        self.files.truncate(count);
+        self.hashed()
+    }
+
+    /// The places of the files by batch and id, to look some up: see [`place_of`](Self::place_of).
+    #[must_use]
+    pub fn places_by_key(&self) -> Vec<u32> {
+        let most = u32::try_from(self.files.len()).expect("a plan holds fewer than four thousand million files");
+        let mut places: Vec<u32> = (0..most).collect();
+        places.sort_unstable_by_key(|at| {
+            let file = &self.files[*at as usize];
+            (file.key(), file.id())
+        });
+        places
+    }
+
+    /// The place of a file, by the result of [`places_by_key`](Self::places_by_key).
+    #[must_use]
+    pub fn place_of(&self, places: &[u32], batch: BatchKey, file: &str) -> Option<usize> {
+        let found = places.binary_search_by(|at| {
+            let known = &self.files[*at as usize];
+            (known.key(), known.id()).cmp(&(batch, file))
+        });
+        found.ok().map(|at| places[at] as usize)
     }
 
     /// One file as `plan --json` shows it.
@@ -178,14 +205,9 @@ impl Plan {
         }
     }
 
-    fn with_files(&self, files: Vec<PlannedFile>) -> Self {
-        Self {
-            policy: self.policy.clone(),
-            rules: self.rules.clone(),
-            hash: hash(&self.policy, &self.rules, &files),
-            files,
-            ..*self
-        }
+    fn hashed(mut self) -> Self {
+        self.hash = hash(&self.policy, &self.rules, &self.files);
+        self
     }
 }
 

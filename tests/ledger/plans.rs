@@ -7,6 +7,7 @@ use crate::world::*;
 
 for_every_backend![
     a_waiting_plan_keeps_its_files,
+    a_long_plan_is_stored_in_pages_and_waits_only_when_it_is_whole,
     the_same_plan_again_is_one_plan,
     plans_that_were_let_through_or_are_old_do_not_wait,
     an_approval_takes_a_whole_hash_or_a_unique_prefix,
@@ -38,9 +39,38 @@ async fn a_waiting_plan_keeps_its_files(world: World) {
     let stored = plan("aabbccdd00", 1, Some("approval"));
     world.ledger.store_plan(&stored, &keys, sweep).await.unwrap();
     assert_eq!(world.ledger.waiting_plans(at(0)).await.unwrap(), [stored]);
-    assert_eq!(world.ledger.plan_files("aabbccdd00").await.unwrap(), keys);
-    assert_eq!(world.ledger.plan_files("aabbccdd").await.unwrap(), []);
+    assert_eq!(world.ledger.plan_files("aabbccdd00", None, 9).await.unwrap(), keys);
+    assert_eq!(world.ledger.plan_files("aabbccdd", None, 9).await.unwrap(), []);
     world.assert_clean().await;
+}
+
+async fn a_long_plan_is_stored_in_pages_and_waits_only_when_it_is_whole(world: World) {
+    let (sweep, keys) = keys(&world).await;
+    let ledger = &world.ledger;
+    let waits = || async { ledger.waiting_plans(at(0)).await.unwrap().len() };
+    let early = ledger.add_to_plan("aabbccdd00", &keys).await;
+    assert!(matches!(early, Err(LedgerError::Conflict { .. })));
+    ledger
+        .store_plan(&plan("aabbccdd00", 1, None), &[], sweep)
+        .await
+        .unwrap();
+    for page in [&keys[..1], &keys[1..], &keys[..1]] {
+        ledger.add_to_plan("aabbccdd00", page).await.unwrap();
+        assert_eq!(waits().await, 0);
+        let approved = ledger.approve("aabbccdd00", at(1), at(9)).await;
+        assert!(approved.is_err(), "half a plan cannot be approved");
+    }
+    ledger
+        .store_plan(&plan("aabbccdd00", 1, Some("limit")), &[], sweep)
+        .await
+        .unwrap();
+    assert_eq!(waits().await, 1);
+    let late = ledger.add_to_plan("aabbccdd00", &keys).await;
+    assert!(matches!(late, Err(LedgerError::Conflict { .. })));
+    let first = ledger.plan_files("aabbccdd00", None, 1).await.unwrap();
+    assert_eq!(first, keys[..1]);
+    let rest = ledger.plan_files("aabbccdd00", first.last(), 9).await.unwrap();
+    assert_eq!(rest, keys[1..]);
 }
 
 async fn the_same_plan_again_is_one_plan(world: World) {
@@ -54,7 +84,7 @@ async fn the_same_plan_again_is_one_plan(world: World) {
     }
     let waiting = world.ledger.waiting_plans(at(0)).await.unwrap();
     assert_eq!(waiting, [plan("aabbccdd00", 5, Some("limit"))]);
-    assert_eq!(world.ledger.plan_files("aabbccdd00").await.unwrap().len(), 2);
+    assert_eq!(world.ledger.plan_files("aabbccdd00", None, 9).await.unwrap().len(), 2);
 }
 
 async fn plans_that_were_let_through_or_are_old_do_not_wait(world: World) {

@@ -28,6 +28,7 @@ const MAY_FAIL: [&str; 14] = [
     "strike",
     "open_breaker",
     "store_plan",
+    "add_to_plan",
     "use_up",
     "recover_orphans",
     "open_sweep",
@@ -393,14 +394,15 @@ steps! {
     }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
-        sent_in(sweep: SweepId) -> Vec<FileKey>;
+        sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;
         close_sweep(sweep: SweepId, state: SweepState, summary: &SweepSummary, at: Timestamp) -> ();
         sweeps(policy: Option<&PolicyName>, limit: u32) -> Vec<Sweep>;
         last_occurrence(policy: &PolicyName, now: Timestamp) -> Option<(Timestamp, SweepState)>;
         scheduled_since(policy: &PolicyName, now: Timestamp) -> Timestamp;
         store_plan(plan: &StoredPlan, files: &[FileKey], sweep: SweepId) -> ();
         waiting_plans(since: Timestamp) -> Vec<StoredPlan>;
-        plan_files(hash: &str) -> Vec<FileKey>;
+        add_to_plan(hash: &str, files: &[FileKey]) -> ();
+        plan_files(hash: &str, after: Option<&FileKey>, page: u32) -> Vec<FileKey>;
         approve(hash: &str, at: Timestamp, valid_until: Timestamp) -> Approval;
         approvals(now: Timestamp) -> Vec<Approval>;
         use_up(hash: &str, sweep: SweepId, at: Timestamp) -> ();

@@ -1,6 +1,5 @@
 //! Plans that wait, and the leave to run exactly one of them.
 
-use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, during};
@@ -36,10 +35,15 @@ pub(super) async fn store(
     .fetch_one(&mut *tx)
     .await
     .map_err(during(context))?;
+    write_files(tx, id, files).await
+}
+
+async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[FileKey]) -> Result<(), LedgerError> {
     if files.is_empty() {
         return Ok(());
     }
-    let list: Vec<_> = files.iter().map(|key| json!([key.batch, key.file])).collect();
+    let list = serde_json::to_string(&files.iter().map(|key| (key.batch.0, &key.file)).collect::<Vec<_>>())
+        .expect("numbers and ids are plain");
     sqlx::query(
         "INSERT INTO plan_files (plan, batch, file_id)
          SELECT ?1, value ->> 0, value ->> 1
@@ -47,12 +51,26 @@ pub(super) async fn store(
          WHERE true -- or the parser takes ON for a join
          ON CONFLICT DO NOTHING",
     )
-    .bind(id)
-    .bind(json!(list).to_string())
+    .bind(plan)
+    .bind(list)
     .execute(tx)
     .await
-    .map_err(during(context))?;
+    .map_err(during("storing a plan"))?;
     Ok(())
+}
+
+pub(super) async fn add(tx: &mut SqliteConnection, hash: &str, files: &[FileKey]) -> Result<(), LedgerError> {
+    let plan: Option<i64> = sqlx::query_scalar(
+        "SELECT id
+         FROM plans
+         WHERE hash = ?1 AND waits_for IS NULL",
+    )
+    .bind(hash)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(during("looking for a plan"))?;
+    let plan = plan.ok_or_else(|| conflict("the plan", "it is not stored, or waits already"))?;
+    write_files(tx, plan, files).await
 }
 
 pub(super) async fn waiting(
@@ -83,14 +101,25 @@ pub(super) async fn waiting(
         .collect()
 }
 
-pub(super) async fn files(tx: &mut SqliteConnection, hash: &str) -> Result<Vec<FileKey>, LedgerError> {
+pub(super) async fn files(
+    tx: &mut SqliteConnection,
+    hash: &str,
+    after: Option<&FileKey>,
+    page: u32,
+) -> Result<Vec<FileKey>, LedgerError> {
+    let (batch, file) = after.map_or((i64::MIN, ""), |key| (key.batch.0, key.file.as_str()));
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "SELECT batch, file_id
          FROM plan_files
          WHERE plan = (SELECT id FROM plans WHERE hash = ?1)
-         ORDER BY batch, file_id",
+           AND (batch, file_id) > (?2, ?3)
+         ORDER BY batch, file_id
+         LIMIT ?4",
     )
     .bind(hash)
+    .bind(batch)
+    .bind(file)
+    .bind(page)
     .fetch_all(tx)
     .await
     .map_err(during("reading the files of a plan"))?;

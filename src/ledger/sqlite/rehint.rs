@@ -9,7 +9,8 @@ use sqlx::SqliteConnection;
 
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::{FileRow, records, select_files};
-use super::{Asker, SqliteLedger, intern};
+use super::tallies::Stretch;
+use super::{Asker, SqliteLedger, intern, tallies};
 use crate::ledger::{LedgerError, Rehint, Rehinted, Rules};
 use crate::model::{FileKey, FileRecord, PolicyName, Timestamp};
 use crate::rules::policy::{Hint, RuleDigest};
@@ -148,14 +149,34 @@ async fn rehint_page(
             finished: true,
         });
     }
-    let files = next_page(tx, rule_set, page.max(1)).await?;
-    let Some(last) = files.last().map(|file| file.key.clone()) else {
+    let Some((after, files)) = next_page(tx, rule_set, page.max(1)).await? else {
         // The tallies say that there are some: behind the cursor.
         return Err(damaged("tallies count files that no row stands for"));
     };
     let seen = files.len() as u64;
+    // Most files keep what they had: only the others are written one by one.
+    let known: Vec<(FileKey, Hint)> = files.iter().map(|file| (file.key.clone(), hint_of(file))).collect();
     let hints = asker.ask(files).await?;
-    apply(tx, rule_set, &hints).await?;
+    if hints.len() != known.len() {
+        return Err(damaged("a page of files came back with another number of hints"));
+    }
+    let Some(last) = hints.last().map(|(key, _)| key.clone()) else {
+        return Err(damaged("a page of files that holds none"));
+    };
+    let stretch = Stretch {
+        after: (&after.1, after.0),
+        last: (last.file.as_str(), last.batch.0),
+    };
+    tallies::take_off_stretch(tx, &stretch).await?;
+    let changed: Vec<&(FileKey, Hint)> = hints
+        .iter()
+        .zip(&known)
+        .filter_map(|(new, old)| (new != old).then_some(new))
+        .collect();
+    apply(tx, rule_set, &changed).await?;
+    let kept = mark(tx, rule_set, &stretch).await?;
+    ensure_rows("files being decided anew", changed.len() as u64 + kept, hints.len())?;
+    tallies::put_on_stretch(tx, &stretch).await?;
     move_cursor(tx, rule_set, last.batch.0, last.file.as_str()).await?;
     Ok(Rehinted {
         seen,
@@ -163,12 +184,24 @@ async fn rehint_page(
     })
 }
 
+/// What a file's row says of it now.
+fn hint_of(file: &FileRecord) -> Hint {
+    Hint {
+        owner: file.owner.clone(),
+        due_at: file.due_at,
+        deadline_at: file.deadline_at,
+    }
+}
+
+/// Where a page begins (after this batch and file), and its files.
+type Page = ((i64, String), Vec<FileRecord>);
+
 async fn next_page(
     tx: &mut SqliteConnection,
     rule_set: i64,
     page: u32,
-) -> Result<Vec<FileRecord>, LedgerError> {
-    let (batch, file): (i64, String) = sqlx::query_as(
+) -> Result<Option<Page>, LedgerError> {
+    let cursor: (i64, String) = sqlx::query_as(
         "SELECT cursor_batch, cursor_file
          FROM rule_sets
          WHERE id = ?1",
@@ -177,12 +210,14 @@ async fn next_page(
     .fetch_one(&mut *tx)
     .await
     .map_err(during("reading where deciding anew stands"))?;
-    let ahead = page_after(tx, rule_set, page, batch, &file).await?;
-    if !ahead.is_empty() || (batch, file.as_str()) == (0, "") {
-        return Ok(ahead);
+    let ahead = page_after(tx, rule_set, page, cursor.0, &cursor.1).await?;
+    if !ahead.is_empty() {
+        return Ok(Some((cursor, ahead)));
     }
     // What is left was recorded or released behind the cursor meanwhile.
-    page_after(tx, rule_set, page, 0, "").await
+    let start = (0, String::new());
+    let behind = page_after(tx, rule_set, page, start.0, &start.1).await?;
+    Ok((!behind.is_empty()).then_some((start, behind)))
 }
 
 async fn page_after(
@@ -213,8 +248,11 @@ async fn page_after(
 async fn apply(
     tx: &mut SqliteConnection,
     rule_set: i64,
-    hints: &[(FileKey, Hint)],
+    hints: &[&(FileKey, Hint)],
 ) -> Result<(), LedgerError> {
+    if hints.is_empty() {
+        return Ok(());
+    }
     let mut names: Vec<PolicyName> = hints.iter().filter_map(|(_, hint)| hint.owner.clone()).collect();
     names.sort_unstable();
     names.dedup();
@@ -250,6 +288,31 @@ async fn apply(
     .await
     .map_err(during("keeping hints"))?;
     ensure_rows("files being decided anew", done.rows_affected(), hints.len())
+}
+
+/// The others of the stretch carry the right hints already, and are told so; how many.
+async fn mark(
+    tx: &mut SqliteConnection,
+    rule_set: i64,
+    stretch: &Stretch<'_>,
+) -> Result<u64, LedgerError> {
+    let done = sqlx::query(
+        "UPDATE files
+         SET rule_set = ?5
+         WHERE (file_id, batch) > (?1, ?2)
+           AND (file_id, batch) <= (?3, ?4)
+           AND state IN (0, 4)
+           AND rule_set <> ?5",
+    )
+    .bind(stretch.after.0)
+    .bind(stretch.after.1)
+    .bind(stretch.last.0)
+    .bind(stretch.last.1)
+    .bind(rule_set)
+    .execute(tx)
+    .await
+    .map_err(during("keeping hints"))?;
+    Ok(done.rows_affected())
 }
 
 async fn move_cursor(

@@ -192,17 +192,34 @@ pub(super) async fn sent_before(
     super::rows::count(sent)
 }
 
-/// The files that a sweep has sent, by the same rule; copies are not counted.
-pub(super) async fn sent_in(tx: &mut SqliteConnection, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError> {
+/// Those of `among` that a sweep has sent, by the same rule; copies are not counted.
+pub(super) async fn sent_in(
+    tx: &mut SqliteConnection,
+    sweep: SweepId,
+    among: &[FileKey],
+) -> Result<Vec<FileKey>, LedgerError> {
+    let list = serde_json::to_string(&among.iter().map(|key| (key.batch.0, &key.file)).collect::<Vec<_>>())
+        .expect("numbers and ids are plain");
     let rows: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT DISTINCT a.batch, l.file_id
-         FROM attempts a
-         CROSS JOIN attempt_files l ON l.attempt = a.id
-         WHERE a.sweep = ?1
-           AND l.result IS NOT 0 -- under way, or settled as anything but released
-           AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.batch = a.batch AND c.file_id = l.file_id)",
+        "SELECT j.value ->> 0, j.value ->> 1
+         FROM json_each(?2) j
+         WHERE EXISTS (
+             SELECT 1
+             FROM attempt_files l -- CROSS keeps the order: by file, not by sweep
+             CROSS JOIN attempts a ON a.id = l.attempt
+             WHERE l.file_id = j.value ->> 1
+               AND a.sweep = ?1
+               AND a.batch = j.value ->> 0
+               AND l.result IS NOT 0 -- under way, or settled as anything but released
+         )
+           AND NOT EXISTS (
+             SELECT 1
+             FROM copies c
+             WHERE c.batch = j.value ->> 0 AND c.file_id = j.value ->> 1
+         )",
     )
     .bind(sweep.0)
+    .bind(list)
     .fetch_all(tx)
     .await
     .map_err(during("reading what a sweep has sent"))?;

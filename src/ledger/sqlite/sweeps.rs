@@ -33,8 +33,9 @@ impl Sweeps for SqliteLedger {
         Ok(())
     }
 
-    async fn sent_in(&self, sweep: SweepId) -> Result<Vec<FileKey>, LedgerError> {
-        self.read(move |tx| Box::pin(super::settle::sent_in(tx, sweep)))
+    async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError> {
+        let among = among.to_vec();
+        self.read(move |tx| Box::pin(async move { super::settle::sent_in(tx, sweep, &among).await }))
             .await
     }
 
@@ -71,13 +72,24 @@ impl Sweeps for SqliteLedger {
             .await
     }
 
+    async fn add_to_plan(&self, hash: &str, files: &[FileKey]) -> Result<(), LedgerError> {
+        let (hash, files) = (hash.to_owned(), files.to_vec());
+        self.write(move |tx| Box::pin(async move { plans::add(tx, &hash, &files).await }))
+            .await
+    }
+
     async fn waiting_plans(&self, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
         self.read(move |tx| Box::pin(plans::waiting(tx, since))).await
     }
 
-    async fn plan_files(&self, hash: &str) -> Result<Vec<FileKey>, LedgerError> {
-        let hash = hash.to_owned();
-        self.read(move |tx| Box::pin(async move { plans::files(tx, &hash).await }))
+    async fn plan_files(
+        &self,
+        hash: &str,
+        after: Option<&FileKey>,
+        page: u32,
+    ) -> Result<Vec<FileKey>, LedgerError> {
+        let (hash, after) = (hash.to_owned(), after.cloned());
+        self.read(move |tx| Box::pin(async move { plans::files(tx, &hash, after.as_ref(), page).await }))
             .await
     }
 

@@ -1,4 +1,4 @@
-//! Counts by policy: from the tallies that triggers keep, and from ranges of the index of what is due.
+//! Counts by policy: from the tallies that are kept, and from ranges of the index of what is due.
 
 use std::collections::BTreeMap;
 
@@ -147,4 +147,108 @@ pub(super) async fn falling_due(
         *slot.ok_or_else(|| damaged("json_each counted beyond its list"))? = count(files)?;
     }
     Ok(falling)
+}
+
+/// Files `[[batch, file], …]` are about to change their hints: their counts go.
+pub(super) async fn take_off(tx: &mut SqliteConnection, list: &str) -> Result<(), LedgerError> {
+    sqlx::query(
+        "UPDATE tallies
+         SET files = tallies.files - k.files
+         FROM (
+             SELECT f.policy, f.state, iif(f.state IN (0, 4), f.rule_set, 0) AS rule_set,
+                    f.due_at IS NOT NULL AS has_due, count(*) AS files
+             FROM json_each(?1) j
+             CROSS JOIN files f ON f.batch = j.value ->> 0 AND f.file_id = j.value ->> 1
+             GROUP BY 1, 2, 3, 4
+         ) k
+         WHERE tallies.policy = k.policy
+           AND tallies.state = k.state
+           AND tallies.rule_set = k.rule_set
+           AND tallies.has_due = k.has_due",
+    )
+    .bind(list)
+    .execute(tx)
+    .await
+    .map_err(during("counting files whose hints change"))?;
+    Ok(())
+}
+
+/// The same files have changed: they are counted as they are now.
+pub(super) async fn put_on(tx: &mut SqliteConnection, list: &str) -> Result<(), LedgerError> {
+    sqlx::query(
+        "INSERT INTO tallies (policy, state, rule_set, has_due, files)
+         SELECT f.policy, f.state, iif(f.state IN (0, 4), f.rule_set, 0), f.due_at IS NOT NULL, count(*)
+         FROM json_each(?1) j
+         CROSS JOIN files f ON f.batch = j.value ->> 0 AND f.file_id = j.value ->> 1
+         WHERE true -- or the parser takes ON for a join
+         GROUP BY 1, 2, 3, 4
+         ON CONFLICT DO UPDATE SET files = files + excluded.files",
+    )
+    .bind(list)
+    .execute(tx)
+    .await
+    .map_err(during("counting files whose hints changed"))?;
+    Ok(())
+}
+
+/// A stretch of files in key order: after one (file, batch), up to and with another.
+pub(super) struct Stretch<'a> {
+    pub(super) after: (&'a str, i64),
+    pub(super) last: (&'a str, i64),
+}
+
+/// The live and unknown files of a stretch are about to change their hints: their counts go.
+pub(super) async fn take_off_stretch(
+    tx: &mut SqliteConnection,
+    stretch: &Stretch<'_>,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "UPDATE tallies
+         SET files = tallies.files - k.files
+         FROM (
+             SELECT policy, state, rule_set, due_at IS NOT NULL AS has_due, count(*) AS files
+             FROM files
+             WHERE (file_id, batch) > (?1, ?2)
+               AND (file_id, batch) <= (?3, ?4)
+               AND state IN (0, 4)
+             GROUP BY 1, 2, 3, 4
+         ) k
+         WHERE tallies.policy = k.policy
+           AND tallies.state = k.state
+           AND tallies.rule_set = k.rule_set
+           AND tallies.has_due = k.has_due",
+    )
+    .bind(stretch.after.0)
+    .bind(stretch.after.1)
+    .bind(stretch.last.0)
+    .bind(stretch.last.1)
+    .execute(tx)
+    .await
+    .map_err(during("counting files that are decided anew"))?;
+    Ok(())
+}
+
+/// The same stretch has changed: it is counted as it is now.
+pub(super) async fn put_on_stretch(
+    tx: &mut SqliteConnection,
+    stretch: &Stretch<'_>,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "INSERT INTO tallies (policy, state, rule_set, has_due, files)
+         SELECT policy, state, rule_set, due_at IS NOT NULL, count(*)
+         FROM files
+         WHERE (file_id, batch) > (?1, ?2)
+           AND (file_id, batch) <= (?3, ?4)
+           AND state IN (0, 4)
+         GROUP BY 1, 2, 3, 4
+         ON CONFLICT DO UPDATE SET files = files + excluded.files",
+    )
+    .bind(stretch.after.0)
+    .bind(stretch.after.1)
+    .bind(stretch.last.0)
+    .bind(stretch.last.1)
+    .execute(tx)
+    .await
+    .map_err(during("counting files that were decided anew"))?;
+    Ok(())
 }

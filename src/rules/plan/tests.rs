@@ -110,8 +110,25 @@ fn the_oldest_comes_first_then_batch_then_file() {
     );
     let order: Vec<&str> = plan.files.iter().map(PlannedFile::id).collect();
     assert_eq!(order, ["f1", "f3", "f9", "f2"]);
-    assert_eq!(plan.oldest(2).files, plan.files[..2]);
-    assert_eq!(plan.oldest(9).hash, plan.hash);
+    assert_eq!(plan.clone().oldest(2).files, plan.files[..2]);
+    assert_eq!(plan.clone().oldest(9).hash, plan.hash);
+}
+
+#[test]
+fn a_file_is_found_by_batch_and_id() {
+    let files = [
+        old("b2", "f2", "2026-03-01T10:00:00Z"),
+        old("b1", "f9", "2026-03-01T11:00:00Z"),
+        old("b1", "f3", "2026-03-01T12:00:00Z"),
+    ];
+    let plan = plan_of(&thirty_days(), &no_holds(), &files);
+    let places = plan.places_by_key();
+    for (at, file) in plan.files.iter().enumerate() {
+        assert_eq!(plan.place_of(&places, file.key(), file.id()), Some(at));
+    }
+    let first = plan.files[0].key();
+    assert_eq!(plan.place_of(&places, first, "f8"), None);
+    assert_eq!(plan.place_of(&places, BatchKey(first.0 + 1000), plan.files[0].id()), None);
 }
 
 #[test]
@@ -152,11 +169,11 @@ fn the_hash_changes_with_every_part_and_not_with_time_or_order() {
         plan_of(&rules, &no_holds(), &moved("b1", "f3", "2026-01-01T00:00:00Z")).hash,
         plan_of(&rules, &no_holds(), &moved("b1", "f1", "2026-01-05T00:00:00Z")).hash,
         plan_of(&same_rules, &no_holds(), &[extraction, second.clone()]).hash,
-        base.only(&|_, id| id.as_str() == "f2").hash,
+        base.clone().only(&[false, true]).hash,
     ];
     let distinct: std::collections::BTreeSet<&String> = hashes.iter().collect();
     assert_eq!(distinct.len(), hashes.len());
-    assert_eq!(base.only(&|_, _| true).hash, base.hash);
+    assert_eq!(base.clone().only(&[true, true]).hash, base.hash);
     let alone = |uploaded| plan_of(&rules, &no_holds(), &[old("b1", "f1", uploaded)]).hash;
     assert_ne!(
         alone("2026-01-01T00:00:00Z"),

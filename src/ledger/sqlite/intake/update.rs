@@ -12,6 +12,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::sqlite::fault::{damaged, during, ensure_rows};
 use crate::ledger::sqlite::intern::{self, Attributes};
 use crate::ledger::sqlite::rows::attributes_by_id;
+use crate::ledger::sqlite::tallies;
 
 /// Place in the page, then uploaded, processed, attributes, subject, original's batch and file.
 type KnownRow = (
@@ -53,7 +54,9 @@ pub(super) async fn merge_known(
     }
     values.settle(tx, &mut changes).await?;
     let list = Value::Array(changes.iter().map(|change| change.list(numbers)).collect()).to_string();
+    tallies::take_off(tx, &list).await?;
     update_files(tx, &list, changes.len()).await?;
+    tallies::put_on(tx, &list).await?;
     fill_side_facts(tx, &list).await?;
     Ok(changes.len() as u64)
 }
