@@ -21,6 +21,8 @@ mod crash;
 mod eye;
 #[path = "simulation/remote.rs"]
 mod remote;
+#[path = "simulation/restore.rs"]
+mod restore;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/rules.rs"]
@@ -45,7 +47,7 @@ const DEFAULT_SEEDS: u64 = 2_000;
 const EVERY_KIND_FROM: u64 = 2_000;
 
 /// Steps of a world before the calm.
-const STEPS: u64 = 30;
+const STEPS: u64 = 16;
 
 /// What one world came to.
 struct Life {
@@ -114,6 +116,9 @@ fn sometimes() -> Vec<&'static str> {
         "ledger busy",
         "ledger full",
         "ledger commits, its answer is lost",
+        "ledger's fsync fails",
+        "backup restored",
+        "breaker rollback",
         "clock jump ahead",
         "clock jump back",
         "clock jump ahead in a sweep",

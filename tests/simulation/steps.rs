@@ -57,7 +57,8 @@ impl World {
             83..86 => self.disturb_clock().await,
             86..90 => self.weather(),
             90..92 => self.operator().await,
-            92..94 => self.restart().await,
+            92 => self.restart().await,
+            93 => self.backup_or_restore().await,
             94..96 => self.outsider(),
             96..98 => self.process(),
             _ => self.record_again().await,
@@ -84,7 +85,7 @@ impl World {
         }
     }
 
-    fn begin(&self, text: impl std::fmt::Display) {
+    pub fn begin(&self, text: impl std::fmt::Display) {
         let mut state = self.state();
         state.step = text.to_string();
         let line = format!("— {text}");
@@ -189,7 +190,7 @@ impl World {
         }
     }
 
-    async fn record(&self, files: &[SimFile]) {
+    pub async fn record(&self, files: &[SimFile]) {
         let rows: Vec<Hinted> = files
             .iter()
             .map(|file| {
@@ -358,6 +359,10 @@ impl World {
         self.state().note(line);
         self.judge(&swept).await;
         self.quietly();
+        if self.state().sync_failed {
+            // The daemon ends with exit 4; somebody looks at the disk and starts it again.
+            self.reopen(false).await;
+        }
         if matches!(swept, Swept::Died) {
             self.state().count("crash");
             let image = !during && self.rng.chance(50);
