@@ -47,7 +47,7 @@ const DEFAULT_SEEDS: u64 = 2_000;
 const EVERY_KIND_FROM: u64 = 2_000;
 
 /// Steps of a world before the calm.
-const STEPS: u64 = 16;
+const STEPS: u64 = 9;
 
 /// What one world came to.
 struct Life {
@@ -66,6 +66,7 @@ fn live(seed: u64) -> Life {
     runtime.block_on(async {
         let mut world = World::new(seed).await;
         world.tick().await;
+        world.fill().await;
         for _ in 0..STEPS {
             world.step().await;
             if !world.state().violations.is_empty() {
@@ -162,7 +163,8 @@ fn run(seeds: u64) -> (Vec<Life>, BTreeMap<&'static str, u64>) {
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
     let counts = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    // Each world waits for its SQLite thread half the time.
+    let threads = 2 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {

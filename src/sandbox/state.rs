@@ -244,6 +244,17 @@ impl World {
     /// Adds a file, and processes it at once when the configuration says so; `None` when the batch does not exist.
     pub(super) fn add_file(&mut self, place: &Place, arrival: Arrival, at_ms: i64) -> Option<Arc<str>> {
         let id = self.ids.push_id(at_ms);
+        self.add_file_as(id, place, arrival, at_ms)
+    }
+
+    /// As [`add_file`](Self::add_file), under an id that somebody else has chosen.
+    pub(super) fn add_file_as(
+        &mut self,
+        id: Arc<str>,
+        place: &Place,
+        arrival: Arrival,
+        at_ms: i64,
+    ) -> Option<Arc<str>> {
         let status = FileStatus::Waiting;
         let file = File {
             arrival,

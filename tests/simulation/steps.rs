@@ -31,7 +31,7 @@ const JUMPS: [i64; 7] = [
 ];
 
 /// Calls that go wrong, of a hundred.
-pub const STORMS: [u64; 5] = [0, 10, 20, 35, 60];
+pub const STORMS: [u64; 5] = [0, 20, 40, 60, 80];
 
 /// How a sweep came to its end, as its driver sees it.
 #[derive(Debug)]
@@ -42,12 +42,24 @@ pub enum Swept {
 }
 
 impl World {
+    /// What a world begins with: some batches, of which some files are soon due.
+    pub async fn fill(&mut self) {
+        for _ in 0..2 + self.rng.below(2) {
+            self.upload().await;
+        }
+        let hours = 24 + self.rng.below(72);
+        self.pass(hours);
+    }
+
     /// One step of the seed's choosing.
     pub async fn step(&mut self) {
         self.nudge().await;
         match self.rng.below(100) {
             0..16 => self.upload().await,
-            16..34 => self.pass().await,
+            16..34 => {
+                let hours = 1 + self.rng.below(30);
+                self.pass(hours);
+            }
             34..38 => self.tick().await,
             38..62 => self.sweep_some(false).await,
             62..72 => self.sweep_some(true).await,
@@ -216,8 +228,7 @@ impl World {
             .unwrap();
     }
 
-    async fn pass(&mut self) {
-        let hours = 1 + self.rng.below(30);
+    fn pass(&self, hours: u64) {
         self.begin(format_args!("{hours} h pass"));
         self.shared.advance(i64::try_from(hours).unwrap() * HOUR + 1000);
     }
