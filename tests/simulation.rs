@@ -47,7 +47,7 @@ const DEFAULT_SEEDS: u64 = 2_000;
 const EVERY_KIND_FROM: u64 = 2_000;
 
 /// Steps of a world before the calm.
-const STEPS: u64 = 9;
+const STEPS: u64 = 8;
 
 /// What one world came to.
 struct Life {
@@ -59,7 +59,7 @@ struct Life {
 
 fn live(seed: u64) -> Life {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
