@@ -69,7 +69,7 @@ const NUMBERS: [Number; 12] = [
         place: "files_per_sweep = {}",
         given: "1000",
         arrived: |c| c.rules.limits.files_per_sweep.to_string(),
-        wanted: |n| whole(n, i64::MAX.unsigned_abs()),
+        wanted: |n| whole(n, 1_000_000_000),
     },
     Number {
         place: "share_per_sweep = \"{}%\"",
@@ -158,8 +158,12 @@ proptest! {
         match config::parse("p.toml", &text) {
             Ok(checked) => {
                 let arrived = (number.arrived)(&checked);
-                // `1_0` is ten times one in TOML; the others are one and the same number.
-                let meant = if spelling == "{}_0" { n.checked_mul(10) } else { Some(n) };
+                // `1_0` and `0x1` are other numbers in TOML; the others are one and the same.
+                let meant = match spelling {
+                    "{}_0" => n.checked_mul(10),
+                    "0x{}" => u64::from_str_radix(&n.to_string(), 16).ok(),
+                    _ => Some(n),
+                };
                 let wanted = meant.and_then(number.wanted);
                 prop_assert!(wanted.as_ref() == Some(&arrived) && spelling != "-{}" || n == 0, "{} became {}", new, arrived);
                 let original = config::parse("p.toml", EXAMPLE).unwrap();
