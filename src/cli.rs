@@ -28,6 +28,8 @@ mod schedule;
 mod status;
 mod sweep;
 
+use std::io::Write;
+
 use args::{Cli, Command};
 use context::Context;
 use exit::{Exit, Failure};
@@ -58,13 +60,15 @@ pub fn run(cli: &Cli) -> u8 {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+/// The one place where errors are printed. Nobody has to be there to read them.
 fn report(failure: &Failure) {
-    if failure.rendered {
-        eprint!("{}", failure.text);
+    let mut err = std::io::stderr().lock();
+    let written = if failure.rendered {
+        write!(err, "{}", failure.text)
     } else {
-        eprintln!("error: {}", failure.text);
-    }
+        writeln!(err, "error: {}", failure.text)
+    };
+    drop(written);
 }
 
 async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {

@@ -22,16 +22,6 @@ pub mod engine;
 pub mod extracta;
 pub mod intake;
 pub mod ledger;
-#[allow(missing_docs, clippy::all)]
-pub fn sab(n: u32) -> bool {
-    static S: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *S.get_or_init(|| {
-        std::env::var("SAB")
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(0)
-    }) == n
-}
 pub mod model;
 pub mod outcome;
 pub mod rules;

@@ -11,6 +11,8 @@
     reason = "an integration test: it has no outside, a panic is its way to fail, and it prints its figures"
 )]
 
+#[path = "kill/clock.rs"]
+mod clock;
 #[path = "kill/disk.rs"]
 mod disk;
 #[path = "kill/errors.rs"]

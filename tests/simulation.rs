@@ -21,6 +21,8 @@ mod crash;
 mod eye;
 #[path = "simulation/remote.rs"]
 mod remote;
+#[path = "simulation/restore.rs"]
+mod restore;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/rules.rs"]
@@ -45,7 +47,7 @@ const DEFAULT_SEEDS: u64 = 2_000;
 const EVERY_KIND_FROM: u64 = 2_000;
 
 /// Steps of a world before the calm.
-const STEPS: u64 = 30;
+const STEPS: u64 = 8;
 
 /// What one world came to.
 struct Life {
@@ -57,13 +59,14 @@ struct Life {
 
 fn live(seed: u64) -> Life {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
         let mut world = World::new(seed).await;
         world.tick().await;
+        world.fill().await;
         for _ in 0..STEPS {
             world.step().await;
             if !world.state().violations.is_empty() {
@@ -114,6 +117,9 @@ fn sometimes() -> Vec<&'static str> {
         "ledger busy",
         "ledger full",
         "ledger commits, its answer is lost",
+        "ledger's fsync fails",
+        "backup restored",
+        "breaker rollback",
         "clock jump ahead",
         "clock jump back",
         "clock jump ahead in a sweep",
@@ -157,7 +163,8 @@ fn run(seeds: u64) -> (Vec<Life>, BTreeMap<&'static str, u64>) {
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
     let counts = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    // Each world waits for its SQLite thread half the time.
+    let threads = 2 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {

@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "retentiond", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+    super::output::print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }
 

@@ -29,6 +29,8 @@ pub(super) fn start(cli: &Cli) {
         tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
             .with_target(false)
+            // A closed standard error ends nothing, least of all a sweep: no complaint, no panic.
+            .log_internal_errors(false)
     };
     let format = if daemon {
         settings.map_or(LogFormat::Text, |s| s.format)

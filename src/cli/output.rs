@@ -44,31 +44,26 @@ impl Output {
     /// Prints the verb's result: `value` as JSON, or the text.
     ///
     /// # Errors
-    /// When standard output is closed.
+    /// When standard output takes nothing, such as a full disk. A reader that has gone away
+    /// (`… | head`) is no error: the verb ends as it would have.
     pub fn data(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+        let text = if self.json {
+            serde_json::to_string_pretty(value).map_err(std::io::Error::from)?
         } else {
-            let text = text();
-            out.write_all(text.as_bytes())?;
-            if !text.ends_with('\n') && !text.is_empty() {
-                writeln!(out)?;
-            }
-        }
-        Ok(())
+            harmless(text())
+        };
+        print(&text)
     }
 
     /// Tells a story on standard output; silent where one JSON object is asked for.
     ///
     /// # Errors
-    /// When standard output is closed.
+    /// As [`data`](Self::data).
     pub fn tell(&self, text: &str) -> Result<(), Failure> {
-        if !self.json && !self.quiet {
-            writeln!(std::io::stdout().lock(), "{text}")?;
+        if self.json || self.quiet {
+            return Ok(());
         }
-        Ok(())
+        print(&format!("{}\n", harmless(text.to_owned())))
     }
 
     /// Says something on standard error, unless told to be quiet.
@@ -78,6 +73,45 @@ impl Output {
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         }
     }
+}
+
+/// Writes to standard output, with a line end; nobody has to be there to read it.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let end = if text.ends_with('\n') || text.is_empty() {
+        ""
+    } else {
+        "\n"
+    };
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end.as_bytes()))
+        .and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Text that cannot steer a terminal: controls and changes of direction, which an id may hold, are
+/// written out.
+fn harmless(text: String) -> String {
+    let steers = |c: char| {
+        let direction = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        direction || (c.is_control() && !matches!(c, '\n' | '\t'))
+    };
+    if !text.contains(steers) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// A table without frames: columns line up, nothing else.
@@ -134,5 +168,15 @@ mod tests {
         ] {
             assert_eq!(shell_word(word), quoted);
         }
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_written_out_and_all_else_stays() {
+        assert_eq!(
+            harmless("a\tb\u{202e}cod.exe\u{1b}[2J\u{9b}\r\n".to_owned()),
+            "a\tb\\u{202e}cod.exe\\u{1b}[2J\\u{9b}\\u{d}\n"
+        );
+        let plain = "äöü € 😀 e\u{301}\n";
+        assert_eq!(harmless(plain.to_owned()), plain);
     }
 }

@@ -156,8 +156,7 @@ fn name(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Policy
     let text = section.string("name", findings)?;
     filled("`name`", &text, "\"applications\"", findings)?;
     let problem = match PolicyName::new(text.get_ref().as_str()) {
-        Ok(name) if name.as_str().trim() == name.as_str() => return Some(Spanned::new(text.span(), name)),
-        Ok(_) => Problem::at(Code::BadName, text.span(), "the name begins or ends with a space"),
+        Ok(name) => return Some(Spanned::new(text.span(), name)),
         Err(error) => Problem::at(Code::BadName, text.span(), error.to_string()),
     };
     findings.push(problem.help("write a short name on one line; commands and metrics repeat it"));

@@ -105,7 +105,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A whole number. One beyond `i64` becomes its end, which is outside every range.
+    /// A whole number. One beyond `i64` becomes its end, which every range must leave out.
     pub(super) fn integer(&self, key: &str, findings: &mut Findings) -> Option<Spanned<i64>> {
         let value = self.value(key)?;
         match value.get_ref().as_integer() {

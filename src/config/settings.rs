@@ -242,7 +242,7 @@ impl LedgerSettings {
 pub(super) fn limits(section: Option<&Section<'_>>, findings: &mut Findings) -> Limits {
     let (mut files_per_sweep, mut share_per_sweep, mut on_excess) = (1000, 25, OnExcess::Stop);
     if let Some(section) = section {
-        let files = number(section, "files_per_sweep", 1..=i64::MAX, 1000, findings);
+        let files = number(section, "files_per_sweep", 1..=1_000_000_000, 1000, findings);
         files_per_sweep = u64::try_from(files).expect("the range begins at 1");
         share_per_sweep = percentage(section, "share_per_sweep", share_per_sweep, findings);
         on_excess = word(section, "on_excess", &EXCESS, findings).map_or(on_excess, Spanned::into_inner);

@@ -225,17 +225,8 @@ pub(super) fn number(
         return *read.get_ref();
     }
     let (low, high) = (range.start(), range.end());
-    let (label, help) = if *high == i64::MAX {
-        (
-            format!("less than {low}"),
-            format!("write a number from {low} on; the default is {default}"),
-        )
-    } else {
-        (
-            format!("not in {low} to {high}"),
-            format!("write a number from {low} to {high}; the default is {default}"),
-        )
-    };
+    let label = format!("not in {low} to {high}");
+    let help = format!("write a number from {low} to {high}; the default is {default}");
     findings.push(
         Problem::at(
             Code::OutOfRange,

@@ -270,21 +270,17 @@ impl Run<'_> {
         if files.is_empty() || !self.pause(self.engine.settings.backoff).await {
             return Ok(());
         }
-        let missing: Vec<FileId> = if crate::sab(7) {
-            files.clone()
-        } else {
-            match self.engine.remote.list(&batch.address).await {
-                Listing::Files(listed) => {
-                    let there: HashSet<FileId> = listed.into_iter().map(|f| f.file).collect();
-                    files
-                        .iter()
-                        .filter(|file| !there.contains(*file))
-                        .cloned()
-                        .collect()
-                }
-                Listing::NoBatch => files.clone(),
-                Listing::CannotTell { .. } => Vec::new(),
+        let missing: Vec<FileId> = match self.engine.remote.list(&batch.address).await {
+            Listing::Files(listed) => {
+                let there: HashSet<FileId> = listed.into_iter().map(|f| f.file).collect();
+                files
+                    .iter()
+                    .filter(|file| !there.contains(*file))
+                    .cloned()
+                    .collect()
             }
+            Listing::NoBatch => files.clone(),
+            Listing::CannotTell { .. } => Vec::new(),
         };
         self.leave_behind(files.len() - missing.len());
         self.found_gone(batch, &missing, reason).await
@@ -321,9 +317,7 @@ impl Run<'_> {
         if !self.engine.settings.linked_copies || batch.address.parent.module() != Module::Classification {
             return Ok(());
         }
-        if !crate::sab(14) {
-            self.harvest(batch, files, listed).await?;
-        }
+        self.harvest(batch, files, listed).await?;
         let mut copies = self.engine.ledger.copies_of(batch.key, files).await?;
         copies.sort_by(|a, b| a.key.cmp(&b.key));
         for group in copies.chunk_by(|a, b| a.key.batch == b.key.batch) {
@@ -473,11 +467,7 @@ impl Run<'_> {
                 .iter()
                 .any(|(known, state)| known == file && !untouched(state))
         };
-        let missing = if crate::sab(11) {
-            0
-        } else {
-            missing.iter().filter(|file| !explained(file)).count()
-        };
+        let missing = missing.iter().filter(|file| !explained(file)).count();
         if missing == 0 {
             return Ok(());
         }
@@ -514,9 +504,7 @@ impl Run<'_> {
             .into_iter()
             .partition(|(_, finding)| *finding == Finding::StillThere);
         let verified = ledger.verified(batch.key, &absent, now).await?;
-        if !crate::sab(10) {
-            ledger.verified(batch.key, &still, now).await?;
-        }
+        ledger.verified(batch.key, &still, now).await?;
         self.tally.add(|sum| {
             if !batch.is_copy {
                 sum.verified += verified;

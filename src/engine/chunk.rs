@@ -269,7 +269,7 @@ impl Run<'_> {
 
     /// `deleteAll: true` is an alarm unless the ledger agrees that nothing else was in the batch.
     async fn check_emptied(&self, batch: &Batch, emptied: bool) -> Result<(), SweepError> {
-        if !crate::sab(12) && emptied && self.engine.ledger.batch_is_live(batch.key).await? {
+        if emptied && self.engine.ledger.batch_is_live(batch.key).await? {
             let reason = format!(
                 "the API says that it emptied batch {}, in which the ledger knows files that nobody asked to delete",
                 batch.address

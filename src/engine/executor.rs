@@ -29,9 +29,6 @@ impl Run<'_> {
         files: &[FileId],
     ) -> Result<Option<Outcome>, SweepError> {
         let late = Mutex::new(Vec::new());
-        if crate::sab(2) {
-            self.send(batch, files).await;
-        }
         let Some(claim) = self.claim(batch, files, &late).await? else {
             return Ok(None);
         };
@@ -103,11 +100,6 @@ impl Run<'_> {
         now: Timestamp,
         late: &Mutex<Vec<FileId>>,
     ) -> Result<(), String> {
-        if crate::sab(1) {
-            return Ok(());
-        }
-        let none = Holds::default();
-        let holds = if crate::sab(5) { &none } else { holds };
         let decision = decide(file, self.rules, holds, now);
         if decision.verdict != Verdict::Due {
             return Err(format!("not due any more: {:?}", decision.verdict));
@@ -181,10 +173,7 @@ impl Run<'_> {
         reply: &Reply,
         outcome: &Outcome,
     ) -> Result<(), SweepError> {
-        let mut event = event_of(outcome);
-        if crate::sab(15) && event == FileEvent::Lost {
-            event = FileEvent::Released;
-        }
+        let event = event_of(outcome);
         let settlement = Settlement {
             at: self.engine.clock.now(),
             outcome: outcome.label(),

@@ -143,14 +143,7 @@ impl<'a> Run<'a> {
     /// The time, if the wall clock went on from the vouched reading as it should; otherwise the sweep
     /// stops. A sweep may last hours: the clock is not believed for longer than it takes to look.
     pub(super) async fn trusted_mark(&self) -> Result<Option<ClockMark>, SweepError> {
-        let mut mark = self.engine.clock.mark();
-        if crate::sab(18) {
-            mark.wall = mark.wall.checked_add_millis(3_600_000).unwrap_or(mark.wall);
-            return Ok(Some(mark));
-        }
-        if crate::sab(13) {
-            return Ok(Some(mark));
-        }
+        let mark = self.engine.clock.mark();
         let base = self.base.lock().expect("no holder of this lock panics").clone();
         if base.is_some_and(|base| went_on(&base, &mark)) {
             return Ok(Some(mark));
@@ -211,7 +204,7 @@ impl<'a> Run<'a> {
 
     /// Whether one deletion of this sweep has been borne out.
     pub(super) fn has_canary(&self) -> bool {
-        crate::sab(8) || self.canary.load(Ordering::SeqCst)
+        self.canary.load(Ordering::SeqCst)
     }
 
     pub(super) fn canary_sang(&self) {

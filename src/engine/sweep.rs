@@ -137,9 +137,6 @@ impl Engine {
     /// # Errors
     /// The ledger's.
     pub async fn recover(&self) -> Result<u64, SweepError> {
-        if crate::sab(6) {
-            return Ok(0);
-        }
         let orphans = self.ledger.recover_orphans(self.clock.now()).await?;
         if orphans > 0 {
             tracing::warn!(
@@ -172,7 +169,7 @@ impl Engine {
         };
         let (sweep, sent) = match self.ledger.open_sweep(&open).await? {
             Opened::New(sweep) => (sweep, 0),
-            Opened::Resumed { sweep, sent } => (sweep, if crate::sab(9) { 0 } else { sent }),
+            Opened::Resumed { sweep, sent } => (sweep, sent),
             Opened::AlreadyDone(sweep) => {
                 let policy = request.policy.clone();
                 let summary = SweepSummary::default();
@@ -379,11 +376,10 @@ impl Engine {
                 .into_iter()
                 .collect();
             let shrunk = plan.only(&|batch, file| {
-                crate::sab(17)
-                    || files.contains(&FileKey {
-                        batch,
-                        file: file.clone(),
-                    })
+                files.contains(&FileKey {
+                    batch,
+                    file: file.clone(),
+                })
             });
             if shrunk.due() > 0 {
                 tracing::info!(policy = %policy.name, files = shrunk.due(), "an approved plan runs");

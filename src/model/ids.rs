@@ -21,6 +21,12 @@ pub enum InvalidId {
         /// Which kind of id.
         what: &'static str,
     },
+    /// The text begins or ends with white space: whoever trims it reads another id, or none.
+    #[error("{what} begins or ends with a space")]
+    Blank {
+        /// Which kind of id.
+        what: &'static str,
+    },
     /// The text is longer than [`MAX_ID_BYTES`].
     #[error("{what} has {bytes} bytes, at most {MAX_ID_BYTES} are allowed")]
     TooLong {
@@ -49,10 +55,18 @@ fn checked(what: &'static str, text: &str) -> Result<(), InvalidId> {
             bytes: text.len(),
         });
     }
-    match text.chars().find(|c| c.is_control()) {
-        Some(c) => Err(InvalidId::Control { what, code: c as u32 }),
-        None => Ok(()),
+    if let Some(c) = text.chars().find(|c| c.is_control()) {
+        return Err(InvalidId::Control { what, code: c as u32 });
     }
+    // White space as JavaScript's `trim` sees it: the byte order mark counts.
+    if text
+        .trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+        .len()
+        < text.len()
+    {
+        return Err(InvalidId::Blank { what });
+    }
+    Ok(())
 }
 
 macro_rules! text_id {
@@ -63,10 +77,11 @@ macro_rules! text_id {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Accepts non-empty text of at most [`MAX_ID_BYTES`] bytes without control characters.
+            /// Accepts non-empty text of at most [`MAX_ID_BYTES`] bytes without control characters and
+            /// without white space at its ends.
             ///
             /// # Errors
-            /// [`InvalidId`] says which of the three conditions fails.
+            /// [`InvalidId`] says which of the conditions fails.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 checked($what, &text)?;
@@ -174,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_overlong_or_control_id_is_refused_by_name() {
+    fn an_empty_blank_overlong_or_control_id_is_refused_by_name() {
         assert_eq!(FileId::new("").unwrap_err().to_string(), "file id is empty");
         assert!(matches!(
             BatchId::new("x".repeat(513)),
@@ -184,6 +199,12 @@ mod tests {
             FileId::new("a\nb"),
             Err(InvalidId::Control { code: 10, .. })
         ));
+        for blank in [" ", " a", "a\u{a0}", "\u{3000}", "\u{feff}a"] {
+            assert!(
+                matches!(FileId::new(blank), Err(InvalidId::Blank { .. })),
+                "{blank:?}"
+            );
+        }
         assert_eq!(FileId::new("../\"'%2e ü").unwrap().as_str(), "../\"'%2e ü");
     }
 }

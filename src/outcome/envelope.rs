@@ -23,13 +23,15 @@ pub fn may_be_json(content_type: Option<&str>) -> bool {
 }
 
 /// Reads a JSON object, and nothing but an object: derived readers would take an array for one, too.
+///
+/// The whole must be UTF-8: a reader of bytes passes over broken text in fields that it does not ask for.
 #[must_use]
 pub fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    let first = json.iter().find(|byte| !byte.is_ascii_whitespace())?;
-    if *first != b'{' {
+    let json = std::str::from_utf8(json).ok()?;
+    if !json.trim_ascii_start().starts_with('{') {
         return None;
     }
-    serde_json::from_slice(json).ok()
+    serde_json::from_str(json).ok()
 }
 
 /// A field that may hold anything; only strings and booleans mean something here.
@@ -204,6 +206,17 @@ mod tests {
             "  ",
         ] {
             assert!(Envelope::read(None, body.as_bytes()).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn broken_text_anywhere_makes_it_no_envelope() {
+        for body in [
+            &b"{\"status\":\"success\",\"x\":\"\xff\"}"[..],
+            b"{\"status\":\"success\",\"x\":{\"y\":[\"\xc3\"]}}",
+            b"{\"status\":\"success\",\"\xff\":1}",
+        ] {
+            assert!(Envelope::read(None, body).is_none(), "{}", body.escape_ascii());
         }
     }
 

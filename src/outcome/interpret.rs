@@ -112,12 +112,6 @@ pub fn interpret_extraction_delete(reply: &Reply) -> Outcome {
 }
 
 fn interpret(reply: &Reply, files: usize, success: &str) -> Outcome {
-    if crate::sab(3)
-        && let Reply::Answered(answer) = reply
-        && (200..300).contains(&answer.status)
-    {
-        return Outcome::Confirmed { emptied_batch: false };
-    }
     match reply {
         Reply::NotSent { reason } => Outcome::NotSent {
             reason: shortened(reason),

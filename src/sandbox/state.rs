@@ -270,7 +270,8 @@ impl World {
         self.add_file_as(Arc::from(id), place, Arrival::default(), at_ms);
     }
 
-    fn add_file_as(
+    /// As [`add_file`](Self::add_file), under an id that somebody else has chosen.
+    pub(super) fn add_file_as(
         &mut self,
         id: Arc<str>,
         place: &Place,

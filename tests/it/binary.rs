@@ -450,3 +450,47 @@ fn an_overdue_file_that_is_held_is_not_overdue() {
     assert_eq!(row["oldest_overdue"], Value::Null);
     assert_eq!(desk.run(&["status"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let desk = Desk::new();
+    assert!(
+        desk.record(
+            &ROW.replace("2025-03-01T21:20:33Z", "2026-11-23T00:00:00Z")
+                .replace("-OKI_FueqSWiExyfS311", "f")
+        )
+        .status
+        .success()
+    );
+    let verbs: [&[&str]; 5] = [
+        &["status"],
+        &["--json", "plan"],
+        &["explain", "f"],
+        &["completions", "bash"],
+        &["--help"],
+    ];
+    for verb in verbs {
+        let whole = desk.run(verb);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_retentiond"))
+            .arg("-c")
+            .arg(desk.path("policies.toml"))
+            .args(verb)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), whole.status.code(), "{verb:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said, String::from_utf8(whole.stderr).unwrap(), "{verb:?}");
+    }
+    // Nor is a standard error that nobody reads: the exit code alone tells.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
+    let unknown = command
+        .arg("-c")
+        .arg(desk.path("policies.toml"))
+        .args(["-vvv", "explain", "unknown"]);
+    assert_eq!(unknown.stderr(writer).status().unwrap().code(), Some(1));
+}

@@ -10,6 +10,7 @@
 
 mod binary;
 mod bisection;
+mod clock;
 mod daemon;
 mod faults;
 mod harness;

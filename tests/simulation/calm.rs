@@ -51,10 +51,11 @@ impl World {
         } = ending
         {
             let now = at(self.shared.wall());
-            self.real()
-                .release_hold(HoldId(*hold), "sim", now, now)
-                .await
-                .unwrap();
+            let released = self.real().release_hold(HoldId(*hold), "sim", now, now).await;
+            if let Err(error) = released {
+                let text = format!("hold {hold} stops a sweep and cannot be released: {error}");
+                self.state().violate("G4", text);
+            }
         }
         if let Ending::Stopped {
             by: Stop::Limit { plan, .. } | Stop::Approval { plan },

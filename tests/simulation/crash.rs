@@ -47,6 +47,8 @@ enum WriteFault {
     Full,
     /// It was committed, and nobody hears of it.
     AnswerLost,
+    /// The commit's fsync fails; from then on the ledger is not to be written.
+    Sync,
 }
 
 impl CrashLedger {
@@ -69,8 +71,12 @@ impl CrashLedger {
         if let Some(event) = event {
             happen(&self.shared, event).await;
         }
+        if self.shared.state().sync_failed && MAY_FAIL.contains(&name) {
+            return Err(sync_failed());
+        }
         match self.fault(name) {
             None => {}
+            Some(WriteFault::Sync) => return Err(sync_failed()),
             Some(WriteFault::Busy) => return Err(LedgerError::Busy),
             Some(WriteFault::Full) => return Err(not_writable("database or disk is full")),
             Some(WriteFault::AnswerLost) => {
@@ -106,14 +112,19 @@ impl CrashLedger {
         if percent == 0 || !MAY_FAIL.contains(&name) || !state.rng.chance(percent) {
             return None;
         }
-        let fault = state
-            .rng
-            .pick(&[WriteFault::Busy, WriteFault::Full, WriteFault::AnswerLost]);
+        let fault = state.rng.pick(&[
+            WriteFault::Busy,
+            WriteFault::Full,
+            WriteFault::AnswerLost,
+            WriteFault::Sync,
+        ]);
         state.count(match fault {
             WriteFault::Busy => "ledger busy",
             WriteFault::Full => "ledger full",
             WriteFault::AnswerLost => "ledger commits, its answer is lost",
+            WriteFault::Sync => "ledger's fsync fails",
         });
+        state.sync_failed |= matches!(fault, WriteFault::Sync);
         state.injected += 1;
         state.note(format_args!("`{name}` fails: {fault:?}"));
         Some(fault)
@@ -198,6 +209,12 @@ pub async fn happen(shared: &Shared, event: Event) {
             state.cancel.cancel();
             state.count("sweep cancelled");
         }
+    }
+}
+
+fn sync_failed() -> LedgerError {
+    LedgerError::Damaged {
+        problem: "an fsync or write failed: disk I/O error".to_owned(),
     }
 }
 

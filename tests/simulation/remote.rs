@@ -153,10 +153,28 @@ pub fn delete_faults() -> impl Iterator<Item = &'static str> {
 pub struct SimRemote(pub Arc<Shared>);
 
 impl SimRemote {
+    /// G8: a ledger that has failed or was put back lets nothing go, beyond what was already on its way.
+    fn may_anything_leave(&self) {
+        let mut state = self.0.state();
+        if state.rolled_back {
+            state.violate(
+                "G8",
+                "a request leaves while nobody has looked at the restored ledger",
+            );
+        }
+        if state.sync_failed {
+            state.after_failure += 1;
+            if state.after_failure >= state.concurrency {
+                state.violate("G8", "a request leaves after an fsync has failed");
+            }
+        }
+    }
+
     async fn delete(&self, batch: BatchAddress, files: Vec<FileId>) -> Reply {
         let (fault, fresh) = {
             let _turn = self.0.turn.lock().await;
             self.step_begins("request").await;
+            self.may_anything_leave();
             self.is_in_the_ledger(&batch, &files).await;
             self.request_arrives(&batch, &files)
         };
@@ -177,7 +195,9 @@ impl SimRemote {
             reply_leaves(&mut state, &reply, &batch, &files, fresh);
             reply
         };
-        if fault == Some(Fault::DeleteAll) {
+        // An answer drawn with a status that hides its body (413, say) claims nothing.
+        let claims_all = matches!(&reply, Reply::Answered(answer) if answer.status == 200);
+        if fault == Some(Fault::DeleteAll) && claims_all {
             self.expect_alarm(&batch, &files).await;
         }
         if death.is_some() {

@@ -84,6 +84,12 @@ pub struct State {
     pub script: Script,
     pub steps: u64,
     pub injected: u64,
+    /// An fsync has failed in this life of the process: nothing may be deleted before the next one.
+    pub sync_failed: bool,
+    /// Requests since then: those of other batches that were on their way.
+    pub after_failure: usize,
+    /// The ledger was put back from a copy and nobody has taken it as it is: nothing may be deleted.
+    pub rolled_back: bool,
     /// Requests for originals in the sweep under way.
     pub requests: u64,
     pub step: String,

@@ -31,7 +31,7 @@ const JUMPS: [i64; 7] = [
 ];
 
 /// Calls that go wrong, of a hundred.
-pub const STORMS: [u64; 5] = [0, 10, 20, 35, 60];
+pub const STORMS: [u64; 5] = [0, 20, 40, 60, 80];
 
 /// How a sweep came to its end, as its driver sees it.
 #[derive(Debug)]
@@ -42,12 +42,24 @@ pub enum Swept {
 }
 
 impl World {
+    /// What a world begins with: some batches, of which some files are soon due.
+    pub async fn fill(&mut self) {
+        for _ in 0..2 + self.rng.below(2) {
+            self.upload().await;
+        }
+        let hours = 24 + self.rng.below(72);
+        self.pass(hours);
+    }
+
     /// One step of the seed's choosing.
     pub async fn step(&mut self) {
         self.nudge().await;
         match self.rng.below(100) {
             0..16 => self.upload().await,
-            16..34 => self.pass().await,
+            16..34 => {
+                let hours = 1 + self.rng.below(30);
+                self.pass(hours);
+            }
             34..38 => self.tick().await,
             38..62 => self.sweep_some(false).await,
             62..72 => self.sweep_some(true).await,
@@ -57,7 +69,8 @@ impl World {
             83..86 => self.disturb_clock().await,
             86..90 => self.weather(),
             90..92 => self.operator().await,
-            92..94 => self.restart().await,
+            92 => self.restart().await,
+            93 => self.backup_or_restore().await,
             94..96 => self.outsider(),
             96..98 => self.process(),
             _ => self.record_again().await,
@@ -84,7 +97,7 @@ impl World {
         }
     }
 
-    fn begin(&self, text: impl std::fmt::Display) {
+    pub fn begin(&self, text: impl std::fmt::Display) {
         let mut state = self.state();
         state.step = text.to_string();
         let line = format!("— {text}");
@@ -189,7 +202,7 @@ impl World {
         }
     }
 
-    async fn record(&self, files: &[SimFile]) {
+    pub async fn record(&self, files: &[SimFile]) {
         let rows: Vec<Hinted> = files
             .iter()
             .map(|file| {
@@ -215,8 +228,7 @@ impl World {
             .unwrap();
     }
 
-    async fn pass(&mut self) {
-        let hours = 1 + self.rng.below(30);
+    fn pass(&self, hours: u64) {
         self.begin(format_args!("{hours} h pass"));
         self.shared.advance(i64::try_from(hours).unwrap() * HOUR + 1000);
     }
@@ -358,6 +370,10 @@ impl World {
         self.state().note(line);
         self.judge(&swept).await;
         self.quietly();
+        if self.state().sync_failed {
+            // The daemon ends with exit 4; somebody looks at the disk and starts it again.
+            self.reopen(false).await;
+        }
         if matches!(swept, Swept::Died) {
             self.state().count("crash");
             let image = !during && self.rng.chance(50);

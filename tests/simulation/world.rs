@@ -35,9 +35,11 @@ pub struct World {
     pub serial: u64,
     /// Unfinished occurrences by policy.
     pub unfinished: BTreeMap<&'static str, i64>,
-    dir: TempDir,
-    path: PathBuf,
-    images: u32,
+    /// A copy that `ledger backup` made, if there is one.
+    pub backup: Option<PathBuf>,
+    pub dir: TempDir,
+    pub path: PathBuf,
+    pub images: u32,
 }
 
 /// Memory-backed where there is such a thing: every commit waits for its fsync.
@@ -108,6 +110,9 @@ impl World {
             script: Script::default(),
             steps: 0,
             injected: 0,
+            sync_failed: false,
+            after_failure: 0,
+            rolled_back: false,
             requests: 0,
             step: "the beginning".to_owned(),
             trace: Vec::new(),
@@ -136,6 +141,7 @@ impl World {
             rng,
             serial: 0,
             unfinished: BTreeMap::new(),
+            backup: None,
             dir,
             path,
             images: 0,
@@ -157,7 +163,7 @@ impl World {
     }
 
     /// A process starts: lock, ledger, engine, recovery.
-    async fn open(&mut self, deep: bool) {
+    pub async fn open(&mut self, deep: bool) {
         let lock = DeleterLock::acquire(&self.path).unwrap();
         let ledger = SqliteLedger::open(&self.path.display().to_string(), OpenMode::ReadWrite).await;
         let real = Arc::new(ledger.unwrap());
@@ -187,16 +193,7 @@ impl World {
     /// The process ends and another one starts. With `image`, from the bytes as they lay on the disk at
     /// the moment of death: nothing was closed, the log has to be read back.
     pub async fn reopen(&mut self, image: bool) {
-        self.state().script = Script::default();
-        self.engine = None;
-        self.lock = None;
-        let real = self
-            .shared
-            .ledger
-            .lock()
-            .unwrap()
-            .take()
-            .expect("a ledger was open");
+        let real = self.end_process();
         if image {
             self.images += 1;
             let to = self.dir.path().join(format!("image-{}.db", self.images));
@@ -210,12 +207,29 @@ impl World {
             self.path = to;
             self.state().count("ledger opened from a dead one's bytes");
         }
-        let eye = self.shared.eye.lock().unwrap().take().and_then(Arc::into_inner);
-        eye.expect("nobody looks between two lives").close().await;
-        real.close().await;
+        self.close(real).await;
         // The deep check costs as much as a sweep: always after a death, sometimes after a restart.
         let deep = image || self.rng.chance(25);
         self.open(deep).await;
+    }
+
+    /// The engine and its lock go; the ledger is left to be closed.
+    pub fn end_process(&mut self) -> Arc<SqliteLedger> {
+        let mut state = self.state();
+        state.script = Script::default();
+        state.sync_failed = false;
+        state.after_failure = 0;
+        drop(state);
+        self.engine = None;
+        self.lock = None;
+        let mut slot = self.shared.ledger.lock().unwrap();
+        slot.take().expect("a ledger was open")
+    }
+
+    pub async fn close(&self, real: Arc<SqliteLedger>) {
+        let eye = self.shared.eye.lock().unwrap().take().and_then(Arc::into_inner);
+        eye.expect("nobody looks between two lives").close().await;
+        real.close().await;
     }
 
     pub async fn check_ledger(&self) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{BatchId, ClassificationId, ExtractionId, Labels, Parent};
 
 fn id() -> impl Strategy<Value = String> {
-    "[^\\p{Cc}]{1,40}"
+    "[^\\p{Cc}\\s\u{feff}]([^\\p{Cc}]{0,38}[^\\p{Cc}\\s\u{feff}])?"
 }
 
 fn file() -> impl Strategy<Value = NewFile> {

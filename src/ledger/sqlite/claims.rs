@@ -217,7 +217,7 @@ async fn spend(
     )
     .bind(intent.sweep.0)
     .bind(to_i64(cost))
-    .bind(to_i64(intent.budget + if crate::sab(4) { 1000 } else { 0 }))
+    .bind(to_i64(intent.budget))
     .execute(tx)
     .await
     .map_err(during("counting against the limit"))?;
