@@ -5,6 +5,7 @@
 //! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy.
 
 mod batch;
+mod batches;
 mod chunk;
 pub mod clock;
 mod executor;
@@ -12,6 +13,7 @@ mod gate;
 pub mod observe;
 pub mod planning;
 mod probe;
+mod ruling;
 mod run;
 pub mod sweep;
 mod tally;

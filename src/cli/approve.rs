@@ -44,7 +44,9 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
     let ledger = context.writer(&checked).await?;
     let until = now.checked_add_millis(VALID_MS).unwrap_or(now);
     // What was approved is among what waited a moment ago, and more of it is never stored.
-    let waiting = ledger.waiting_plans(Timestamp::from_millis(0).unwrap_or(now)).await?;
+    let waiting = ledger
+        .waiting_plans(Timestamp::from_millis(0).unwrap_or(now))
+        .await?;
     let approval = ledger.approve(hash, now, until).await?;
     let count = waiting
         .iter()

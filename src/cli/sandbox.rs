@@ -45,7 +45,9 @@ fn stock(sandbox: &SandboxHandle, path: &Path) -> Result<u64, Failure> {
     let failed =
         |error: &dyn std::error::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
     if path == Path::new("-") {
-        return sandbox.stock(std::io::stdin().lock()).map_err(|error| failed(&error));
+        return sandbox
+            .stock(std::io::stdin().lock())
+            .map_err(|error| failed(&error));
     }
     let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
     sandbox

@@ -1,6 +1,6 @@
 //! One sweep of one policy: gates → recover → plan → limits → canary → batches → summary.
 
-use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,17 +9,15 @@ use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::Target;
+use super::batches::ByBatch;
 use super::chunk::CHUNK_SIZE;
 use super::clock::Clock;
 use super::gate::Stop;
 use super::planning::{PlanError, make_plan, refresh_hints};
-use super::run::{Batch, Run};
+use super::run::Run;
 use crate::extracta::Remote;
-use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened, StoredPlan};
-use crate::model::{FileKey, HoldScope, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
-use crate::rules::check;
-use crate::rules::limits::{Ruling, judge};
+use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened};
+use crate::model::{HoldScope, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
 use crate::rules::plan::Plan;
 use crate::rules::policy::{Mode, Policy, RuleSet};
 
@@ -292,141 +290,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Limits and approvals: the plan that may run, or what it waits for.
-    async fn rule(
-        &self,
-        run: &mut Run<'_>,
-        policy: &Policy,
-        plan: Plan,
-        sent: u64,
-    ) -> Result<Result<Plan, Stop>, SweepError> {
-        // Files that this sweep has asked for before and that are due again count once.
-        let earlier: HashSet<FileKey> = if sent > 0 {
-            self.ledger.sent_in(run.sweep).await?.into_iter().collect()
-        } else {
-            HashSet::new()
-        };
-        let apart = |plan: &Plan| {
-            let again = plan.files.iter().filter(|f| {
-                earlier.contains(&FileKey {
-                    batch: f.key(),
-                    file: f.file(),
-                })
-            });
-            sent.saturating_sub(again.count() as u64)
-        };
-        let already = apart(&plan);
-        let limits = &run.rules.limits;
-        if let Some((hash, approved)) = self.approved(run, policy, &plan).await? {
-            check::plan(&approved, approved.due(), policy, limits, already, true)
-                .map_err(PlanError::Check)?;
-            run.budget = apart(&approved) + approved.due();
-            run.approval = Some(hash);
-            return Ok(Ok(approved));
-        }
-        match judge(&plan, policy, limits, already, false) {
-            Ruling::Proceed { files } => {
-                check::plan(&plan, files, policy, limits, already, false).map_err(PlanError::Check)?;
-                let plan = plan.oldest(files);
-                run.budget = apart(&plan) + plan.due();
-                self.store(run, &plan, None).await?;
-                Ok(Ok(plan))
-            }
-            Ruling::Stop { excess } => {
-                let reason = excess
-                    .iter()
-                    .map(|e| e.text.as_str())
-                    .collect::<Vec<_>>()
-                    .join("; ");
-                self.store(run, &plan, Some(&reason)).await?;
-                Ok(Err(Stop::Limit {
-                    plan: plan.hash,
-                    reason,
-                }))
-            }
-            Ruling::AwaitApproval => {
-                self.store(run, &plan, Some("the policy asks for an approval each time"))
-                    .await?;
-                Ok(Err(Stop::Approval { plan: plan.hash }))
-            }
-        }
-    }
-
-    /// What an approval in force lets through of this plan: exactly the approved files that are still
-    /// due; it may shrink, never grow. One that lets nothing through any more is spent.
-    async fn approved(
-        &self,
-        run: &Run<'_>,
-        policy: &Policy,
-        plan: &Plan,
-    ) -> Result<Option<(String, Plan)>, SweepError> {
-        let now = self.clock.now();
-        let mut spent = HashSet::new();
-        for approval in self
-            .ledger
-            .approvals(now)
-            .await?
-            .into_iter()
-            .filter(|a| a.policy == policy.name)
-        {
-            let files: HashSet<FileKey> = self
-                .ledger
-                .plan_files(&approval.plan)
-                .await?
-                .into_iter()
-                .collect();
-            let shrunk = plan.only(&|batch, file| {
-                files.contains(&FileKey {
-                    batch,
-                    file: file.clone(),
-                })
-            });
-            if shrunk.due() > 0 {
-                tracing::info!(policy = %policy.name, files = shrunk.due(), "an approved plan runs");
-                return Ok(Some((approval.plan, shrunk)));
-            }
-            // A plan that was approved twice is spent once.
-            if spent.insert(approval.plan.clone()) {
-                self.ledger.use_up(&approval.plan, run.sweep, now).await?;
-            }
-        }
-        Ok(None)
-    }
-
-    async fn store(&self, run: &Run<'_>, plan: &Plan, waits_for: Option<&str>) -> Result<(), SweepError> {
-        let stored = StoredPlan {
-            hash: plan.hash.clone(),
-            policy: plan.policy.clone(),
-            at: plan.at,
-            files: plan.files.len() as u64,
-            waits_for: waits_for.map(str::to_owned),
-        };
-        let files: Vec<FileKey> = if waits_for.is_some() {
-            plan.files
-                .iter()
-                .map(|f| FileKey {
-                    batch: f.key(),
-                    file: f.file(),
-                })
-                .collect()
-        } else {
-            Vec::new()
-        };
-        self.ledger.store_plan(&stored, &files, run.sweep).await?;
-        Ok(())
-    }
-
     /// Batch after batch until one deletion has been verified, then side by side.
     async fn execute(&self, run: &Run<'_>, plan: &Plan) -> Result<(), SweepError> {
-        let mut batches = by_batch(plan).into_iter();
+        let batches = ByBatch::new(plan);
+        let mut left = 0..batches.count();
         while !run.has_canary() && run.halted().is_none() {
-            let Some((batch, targets)) = batches.next() else {
+            let Some(at) = left.next() else {
                 break;
             };
+            let (batch, targets) = batches.get(at);
             run.sweep_batch(&batch, targets).await?;
         }
         if run.has_canary() {
-            self.side_by_side(run, batches.collect()).await?;
+            self.side_by_side(run, &batches, left).await?;
         }
         run.settle_suspects().await?;
         match &run.approval {
@@ -442,20 +318,24 @@ impl Engine {
     async fn side_by_side(
         &self,
         run: &Run<'_>,
-        batches: Vec<(Batch, Vec<Target>)>,
+        batches: &ByBatch<'_>,
+        left: Range<usize>,
     ) -> Result<(), SweepError> {
-        let outcomes: Vec<Result<(), SweepError>> = stream::iter(batches)
-            .map(|(batch, targets)| async move {
+        let mut outcomes = stream::iter(left)
+            .map(|at| async move {
+                let (batch, targets) = batches.get(at);
                 let outcome = run.sweep_batch(&batch, targets).await;
                 if outcome.is_err() {
                     run.halt(Stop::Shutdown);
                 }
                 outcome
             })
-            .buffer_unordered(self.settings.concurrency)
-            .collect()
-            .await;
-        outcomes.into_iter().collect()
+            .buffer_unordered(self.settings.concurrency);
+        let mut first = Ok(());
+        while let Some(outcome) = outcomes.next().await {
+            first = first.and(outcome);
+        }
+        first
     }
 
     async fn close(&self, run: &Run<'_>, ending: Ending) -> Result<SweepReport, SweepError> {
@@ -523,28 +403,4 @@ fn note_plan(run: &Run<'_>, plan: &Plan) {
         sum.held = plan.held;
         sum.plan = Some(plan.hash.clone());
     });
-}
-
-/// The plan's files by batch, in the plan's order of first appearance.
-fn by_batch(plan: &Plan) -> Vec<(Batch, Vec<Target>)> {
-    let mut place = std::collections::HashMap::new();
-    let mut batches: Vec<(Batch, Vec<Target>)> = Vec::new();
-    for file in &plan.files {
-        let at = *place.entry(file.key()).or_insert_with(|| {
-            let batch = Batch {
-                key: file.key(),
-                address: Arc::clone(file.batch()),
-                is_copy: false,
-            };
-            batches.push((batch, Vec::new()));
-            batches.len() - 1
-        });
-        if let Some((_, targets)) = batches.get_mut(at) {
-            targets.push(Target {
-                file: file.file(),
-                deadline_at: file.deadline_at,
-            });
-        }
-    }
-    batches
 }

@@ -172,7 +172,8 @@ impl Plan {
     /// The places of the files by batch and id, to look some up: see [`place_of`](Self::place_of).
     #[must_use]
     pub fn places_by_key(&self) -> Vec<u32> {
-        let most = u32::try_from(self.files.len()).expect("a plan holds fewer than four thousand million files");
+        let most =
+            u32::try_from(self.files.len()).expect("a plan holds fewer than four thousand million files");
         let mut places: Vec<u32> = (0..most).collect();
         places.sort_unstable_by_key(|at| {
             let file = &self.files[*at as usize];

@@ -39,7 +39,10 @@ async fn a_waiting_plan_keeps_its_files(world: World) {
     let stored = plan("aabbccdd00", 1, Some("approval"));
     world.ledger.store_plan(&stored, &keys, sweep).await.unwrap();
     assert_eq!(world.ledger.waiting_plans(at(0)).await.unwrap(), [stored]);
-    assert_eq!(world.ledger.plan_files("aabbccdd00", None, 9).await.unwrap(), keys);
+    assert_eq!(
+        world.ledger.plan_files("aabbccdd00", None, 9).await.unwrap(),
+        keys
+    );
     assert_eq!(world.ledger.plan_files("aabbccdd", None, 9).await.unwrap(), []);
     world.assert_clean().await;
 }
@@ -84,7 +87,15 @@ async fn the_same_plan_again_is_one_plan(world: World) {
     }
     let waiting = world.ledger.waiting_plans(at(0)).await.unwrap();
     assert_eq!(waiting, [plan("aabbccdd00", 5, Some("limit"))]);
-    assert_eq!(world.ledger.plan_files("aabbccdd00", None, 9).await.unwrap().len(), 2);
+    assert_eq!(
+        world
+            .ledger
+            .plan_files("aabbccdd00", None, 9)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 async fn plans_that_were_let_through_or_are_old_do_not_wait(world: World) {

@@ -20,7 +20,7 @@ pub struct CrashLedger {
 }
 
 /// Writes that another process or the disk may spoil.
-const MAY_FAIL: [&str; 14] = [
+const MAY_FAIL: [&str; 15] = [
     "claim",
     "settle",
     "note",

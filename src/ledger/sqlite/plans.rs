@@ -42,8 +42,13 @@ async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[FileKey]) ->
     if files.is_empty() {
         return Ok(());
     }
-    let list = serde_json::to_string(&files.iter().map(|key| (key.batch.0, &key.file)).collect::<Vec<_>>())
-        .expect("numbers and ids are plain");
+    let list = serde_json::to_string(
+        &files
+            .iter()
+            .map(|key| (key.batch.0, &key.file))
+            .collect::<Vec<_>>(),
+    )
+    .expect("numbers and ids are plain");
     sqlx::query(
         "INSERT INTO plan_files (plan, batch, file_id)
          SELECT ?1, value ->> 0, value ->> 1

@@ -155,7 +155,10 @@ async fn rehint_page(
     };
     let seen = files.len() as u64;
     // Most files keep what they had: only the others are written one by one.
-    let known: Vec<(FileKey, Hint)> = files.iter().map(|file| (file.key.clone(), hint_of(file))).collect();
+    let known: Vec<(FileKey, Hint)> = files
+        .iter()
+        .map(|file| (file.key.clone(), hint_of(file)))
+        .collect();
     let hints = asker.ask(files).await?;
     if hints.len() != known.len() {
         return Err(damaged("a page of files came back with another number of hints"));
@@ -175,7 +178,11 @@ async fn rehint_page(
         .collect();
     apply(tx, rule_set, &changed).await?;
     let kept = mark(tx, rule_set, &stretch).await?;
-    ensure_rows("files being decided anew", changed.len() as u64 + kept, hints.len())?;
+    ensure_rows(
+        "files being decided anew",
+        changed.len() as u64 + kept,
+        hints.len(),
+    )?;
     tallies::put_on_stretch(tx, &stretch).await?;
     move_cursor(tx, rule_set, last.batch.0, last.file.as_str()).await?;
     Ok(Rehinted {
@@ -196,11 +203,7 @@ fn hint_of(file: &FileRecord) -> Hint {
 /// Where a page begins (after this batch and file), and its files.
 type Page = ((i64, String), Vec<FileRecord>);
 
-async fn next_page(
-    tx: &mut SqliteConnection,
-    rule_set: i64,
-    page: u32,
-) -> Result<Option<Page>, LedgerError> {
+async fn next_page(tx: &mut SqliteConnection, rule_set: i64, page: u32) -> Result<Option<Page>, LedgerError> {
     let cursor: (i64, String) = sqlx::query_as(
         "SELECT cursor_batch, cursor_file
          FROM rule_sets
@@ -291,11 +294,7 @@ async fn apply(
 }
 
 /// The others of the stretch carry the right hints already, and are told so; how many.
-async fn mark(
-    tx: &mut SqliteConnection,
-    rule_set: i64,
-    stretch: &Stretch<'_>,
-) -> Result<u64, LedgerError> {
+async fn mark(tx: &mut SqliteConnection, rule_set: i64, stretch: &Stretch<'_>) -> Result<u64, LedgerError> {
     let done = sqlx::query(
         "UPDATE files
          SET rule_set = ?5

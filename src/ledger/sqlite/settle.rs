@@ -198,8 +198,13 @@ pub(super) async fn sent_in(
     sweep: SweepId,
     among: &[FileKey],
 ) -> Result<Vec<FileKey>, LedgerError> {
-    let list = serde_json::to_string(&among.iter().map(|key| (key.batch.0, &key.file)).collect::<Vec<_>>())
-        .expect("numbers and ids are plain");
+    let list = serde_json::to_string(
+        &among
+            .iter()
+            .map(|key| (key.batch.0, &key.file))
+            .collect::<Vec<_>>(),
+    )
+    .expect("numbers and ids are plain");
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "SELECT j.value ->> 0, j.value ->> 1
          FROM json_each(?2) j

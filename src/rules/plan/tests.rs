@@ -128,7 +128,10 @@ fn a_file_is_found_by_batch_and_id() {
     }
     let first = plan.files[0].key();
     assert_eq!(plan.place_of(&places, first, "f8"), None);
-    assert_eq!(plan.place_of(&places, BatchKey(first.0 + 1000), plan.files[0].id()), None);
+    assert_eq!(
+        plan.place_of(&places, BatchKey(first.0 + 1000), plan.files[0].id()),
+        None
+    );
 }
 
 #[test]

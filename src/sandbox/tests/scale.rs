@@ -71,6 +71,8 @@ async fn files_of_a_list_are_held_under_their_own_ids() {
     assert_eq!(reply.status, 200);
     assert_eq!(bench.handle.deleted()[0].file_id, "-Of1");
     assert!(bench.handle.exists("-Of2"));
-    let refused = bench.handle.stock(r#"{"batch_id": "b", "file_id": "f"}"#.as_bytes());
+    let refused = bench
+        .handle
+        .stock(r#"{"batch_id": "b", "file_id": "f"}"#.as_bytes());
     assert!(refused.unwrap_err().to_string().starts_with("line 1: "));
 }
