@@ -21,6 +21,7 @@ mod ledger;
 mod logging;
 mod pause;
 mod plan;
+mod progress;
 mod quarantine;
 mod record;
 mod sandbox;

@@ -13,11 +13,14 @@ mod gate;
 pub mod observe;
 pub mod planning;
 mod probe;
+pub mod progress;
 mod ruling;
 mod run;
 pub mod sweep;
 mod tally;
+mod throttle;
 
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use gate::Stop;
+pub use progress::{Listener, Progress};
 pub use sweep::{Ending, Engine, Settings, SweepError, SweepReport, SweepRequest};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::args::Cli;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::progress::Bar;
 use crate::config::{self, Checked, ExtractaSettings, Loaded};
 use crate::engine::planning::refresh_hints;
 use crate::engine::{Clock, Engine, Settings, SystemClock};
@@ -17,6 +18,9 @@ use crate::rules::policy::{Policy, RuleSet};
 /// Said where a policy file that is not in force was tried out.
 pub(super) const TRIAL: &str =
     "note: this policy file is not the one in force; it was tried on a copy, the ledger is as it was";
+
+/// What a trial is called while it lasts.
+const TRYING: &str = "trying the changed rules on a copy of the ledger";
 
 /// A ledger to be asked only: the one in use, or a copy of it that goes away with this value.
 pub struct Current {
@@ -115,32 +119,19 @@ impl Context {
         }
         let dir = tempfile::Builder::new().prefix("retentiond-").tempdir()?;
         let path = dir.path().join("ledger.db");
-        let bar = self.spinner("trying the changed rules on a copy of the ledger");
+        let bar = Bar::new(self.output.progress, TRYING);
         ledger.backup(&path).await?;
         let copy: Arc<dyn Ledger> =
             Arc::new(SqliteLedger::open(&path.to_string_lossy(), OpenMode::ReadWrite).await?);
-        refresh_hints(copy.as_ref(), &checked.rules, self.clock.now(), &|seen| {
-            bar.set_position(seen)
+        refresh_hints(copy.as_ref(), &checked.rules, self.clock.now(), &|seen, of| {
+            bar.set(TRYING, seen, Some(of));
         })
         .await?;
-        bar.finish_and_clear();
+        bar.clear();
         Ok(Current {
             ledger: copy,
             copy: Some(dir),
         })
-    }
-
-    /// A counter on a terminal; nothing elsewhere.
-    #[must_use]
-    pub fn spinner(&self, text: &'static str) -> indicatif::ProgressBar {
-        if !self.output.progress {
-            return indicatif::ProgressBar::hidden();
-        }
-        let style = indicatif::ProgressStyle::with_template("{spinner} {msg}: {human_pos} ({per_sec})")
-            .expect("the template is a constant that a test renders");
-        indicatif::ProgressBar::new_spinner()
-            .with_style(style)
-            .with_message(text)
     }
 
     /// The right to delete, and the engine over it.
@@ -154,7 +145,10 @@ impl Context {
         let lock = DeleterLock::acquire(&checked.ledger.path)?;
         let remote = Arc::new(self.remote(&checked.extracta)?);
         let ledger = self.writer(checked).await?;
-        let settings = engine_settings(&checked.extracta);
+        let settings = Settings {
+            progress: super::progress::listener(self.output.progress),
+            ..engine_settings(&checked.extracta)
+        };
         let engine = Engine::new(
             Arc::clone(&ledger),
             remote,

@@ -6,8 +6,9 @@ use super::args::{RecordArgs, RecordFormat};
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
+use super::progress::Bar;
 use crate::intake::{
-    Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, record,
+    Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, Stage, record,
 };
 use crate::model::Labels;
 use crate::rules::decide::hint;
@@ -27,16 +28,36 @@ pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Fa
     };
     let ledger = context.writer(&checked).await?;
     let now = context.clock.now();
-    let bar = context.spinner("rows");
-    let progress = |progress: Progress| bar.set_position(progress.rows);
+    let bar = Bar::new(context.output.progress, "reading");
+    let size = size_of(args);
+    let progress = |progress: Progress| show(&bar, size, progress);
     let outcome = record(input(args)?, &options, in_force, ledger.as_ref(), now, &progress).await;
-    bar.finish_and_clear();
+    bar.clear();
     let summary = outcome.map_err(failed)?;
     context.output.data(&summary, || text(&summary))?;
     Ok(match summary.result {
         RecordResult::Recorded => Exit::Done,
         RecordResult::KeptGood | RecordResult::Refused => Exit::Failed,
     })
+}
+
+/// Bytes of a regular file: what tells how much of the reading is left.
+fn size_of(args: &RecordArgs) -> Option<u64> {
+    let found = std::fs::metadata(&args.input).ok()?;
+    (args.input != "-" && found.is_file()).then_some(found.len())
+}
+
+/// Reading is measured by the share of bytes, in rows; writing by rows.
+fn show(bar: &Bar, size: Option<u64>, progress: Progress) {
+    let expected = size.filter(|_| progress.bytes > 0).map(|size| {
+        let rows = u128::from(progress.rows) * u128::from(size) / u128::from(progress.bytes);
+        u64::try_from(rows).unwrap_or(u64::MAX)
+    });
+    let text = match progress.stage {
+        Stage::Reading => "reading rows",
+        Stage::Writing => "writing rows",
+    };
+    bar.set(text, progress.rows, progress.of_rows.or(expected));
 }
 
 fn input(args: &RecordArgs) -> Result<Input<'static>, Failure> {

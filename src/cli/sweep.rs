@@ -46,6 +46,8 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
         }
     }
     watcher.abort();
+    // With it goes its progress line.
+    drop(engine);
     let exit = worst(&sweeps, policies.len());
     if sweeps.len() < policies.len() {
         let left = policies.len() - sweeps.len();

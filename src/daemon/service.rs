@@ -232,7 +232,7 @@ impl Daemon {
                 let ledger = Arc::clone(&self.parts.ledger);
                 let now = self.parts.clock.now();
                 tokio::spawn(async move {
-                    Done::Hints(refresh_hints(ledger.as_ref(), &rules.rules, now, &|_| ()).await)
+                    Done::Hints(refresh_hints(ledger.as_ref(), &rules.rules, now, &|_, _| ()).await)
                 })
             }
             Work::Sweep(request) => {

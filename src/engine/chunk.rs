@@ -87,6 +87,7 @@ impl Run<'_> {
         let (mut unsent, mut waits) = (0, 0);
         loop {
             self.keep_quiet().await;
+            let _leave = self.room_to_delete().await;
             self.turn_to_delete().await;
             if self.look_around().await?.is_some() {
                 return Ok(End::Halted);

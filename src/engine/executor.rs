@@ -6,8 +6,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::progress::Progress;
 use super::run::{Batch, Run};
 use super::sweep::SweepError;
+use super::throttle::Sign;
 use crate::extracta::remote::{DeleteExtractionFile, DeleteFiles};
 use crate::ledger::{Claim, ClaimRequest, LedgerError, Settlement};
 use crate::model::{AttemptId, AttemptKind, FileId, FileRecord, Holds, Module, Parent, Timestamp};
@@ -43,7 +45,9 @@ impl Run<'_> {
             chunk.len = span_len,
             "intent committed"
         );
+        let begun = tokio::time::Instant::now();
         let (reply, outcome) = self.send(batch, &claim.files).await;
+        self.throttle.heard(sign_of(&outcome), begun.elapsed());
         let outcome = self.doubt_absence(outcome);
         self.settle(attempt, &claim.files, &reply, &outcome).await?;
         if matches!(outcome, Outcome::Confirmed { .. }) {
@@ -234,6 +238,11 @@ impl Run<'_> {
                 | Outcome::Unknown { .. } => {}
             }
         });
+        let so_far = self.tally.read();
+        self.engine.settings.progress.tell(Progress::Deleting {
+            files: so_far.deleted + so_far.gone,
+            of: so_far.due,
+        });
         tracing::info!(
             sweep.id = self.sweep.0,
             policy = %self.policy,
@@ -242,6 +251,17 @@ impl Run<'_> {
             outcome = outcome.label(),
             "delete request settled"
         );
+    }
+}
+
+/// What an outcome says about how busy the API is.
+const fn sign_of(outcome: &Outcome) -> Sign {
+    match outcome {
+        Outcome::Wait { .. } => Sign::TooMany,
+        Outcome::Confirmed { .. } | Outcome::Gone | Outcome::Refused(_) | Outcome::ServerError => {
+            Sign::Answered
+        }
+        Outcome::NotSent { .. } | Outcome::Unknown { .. } => Sign::None,
     }
 }
 

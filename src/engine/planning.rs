@@ -29,7 +29,7 @@ pub enum PlanError {
 
 /// Brings every live file's hints to the rules in force. Cheap when they are; resumable when not.
 ///
-/// `progress` hears the number of files decided so far.
+/// `progress` hears the number of files decided so far, and how many they will be.
 ///
 /// # Errors
 /// The ledger's.
@@ -37,7 +37,7 @@ pub async fn refresh_hints(
     ledger: &dyn Ledger,
     rules: &RuleSet,
     now: Timestamp,
-    progress: &(dyn Fn(u64) + Send + Sync),
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<u64, LedgerError> {
     if ledger.adopt_rules(&rules.digest, &rules.describe(), now).await? {
         return Ok(0);
@@ -48,8 +48,8 @@ pub async fn refresh_hints(
             .rehint(&rules.digest, REHINT_PAGE, &|file| hint(file, rules))
             .await?;
         seen += page.seen;
-        progress(seen);
-        if page.finished {
+        progress(seen, seen + page.left);
+        if page.left == 0 {
             return Ok(seen);
         }
     }

@@ -10,6 +10,7 @@ use super::clock::went_on;
 use super::gate::Stop;
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
+use super::throttle::{Leave, Throttle};
 use crate::model::{BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId};
 use crate::rules::policy::RuleSet;
 
@@ -52,6 +53,7 @@ pub(super) struct Run<'a> {
     /// The approval that let this sweep's plan through.
     pub(super) approval: Option<String>,
     pub(super) tally: Tally,
+    pub(super) throttle: Throttle,
     pub(super) suspects: Mutex<Vec<Suspect>>,
     pub(super) bisections: AtomicU32,
     /// Most files a request: falls when the API finds a list too long.
@@ -89,6 +91,7 @@ impl<'a> Run<'a> {
             budget: 0,
             approval: None,
             tally: Tally::default(),
+            throttle: Throttle::new(engine.settings.concurrency),
             suspects: Mutex::default(),
             bisections: AtomicU32::new(0),
             chunk: AtomicUsize::new(engine.settings.files_per_request),
@@ -191,6 +194,14 @@ impl<'a> Run<'a> {
         if let Some(until) = until {
             self.pause(until.saturating_duration_since(tokio::time::Instant::now()))
                 .await;
+        }
+    }
+
+    /// Waits until one more request may be under way.
+    pub(super) async fn room_to_delete(&self) -> Option<Leave<'_>> {
+        tokio::select! {
+            leave = self.throttle.enter() => Some(leave),
+            () = self.cancel.cancelled() => None,
         }
     }
 

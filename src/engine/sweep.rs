@@ -14,6 +14,7 @@ use super::chunk::CHUNK_SIZE;
 use super::clock::Clock;
 use super::gate::Stop;
 use super::planning::{PlanError, make_plan, refresh_hints};
+use super::progress::{Listener, Progress};
 use super::run::Run;
 use crate::extracta::Remote;
 use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub linked_copies: bool,
     /// First back-off; doubled at each try.
     pub backoff: Duration,
+    /// Hears how far a sweep has come.
+    pub progress: Listener,
 }
 
 impl Default for Settings {
@@ -44,6 +47,7 @@ impl Default for Settings {
             verify: true,
             linked_copies: true,
             backoff: Duration::from_secs(1),
+            progress: Listener::default(),
         }
     }
 }
@@ -213,8 +217,9 @@ impl Engine {
 
     async fn pass(&self, run: &mut Run<'_>, policy: &Policy, sent: u64) -> Result<Ending, SweepError> {
         self.recover().await?;
-        refresh_hints(self.ledger.as_ref(), run.rules, self.clock.now(), &|seen| {
-            tracing::info!(files = seen, "deciding files under the changed rules");
+        refresh_hints(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
+            tracing::info!(files, of, "deciding files under the changed rules");
+            self.settings.progress.tell(Progress::Deciding { files, of });
         })
         .await?;
         let unknown = !self.ledger.unknown(1).await?.is_empty();

@@ -70,8 +70,8 @@ pub type Rehint<'a> = &'a (dyn Fn(&FileRecord) -> Hint + Send + Sync);
 pub struct Rehinted {
     /// Files looked at by this call.
     pub seen: u64,
-    /// Whether every live file carries hints of the current rules now.
-    pub finished: bool,
+    /// Live files that still carry hints of other rules.
+    pub left: u64,
 }
 
 /// Hints of the rules in force.

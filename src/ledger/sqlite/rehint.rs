@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, damaged, during, ensure_rows};
-use super::rows::{FileRow, records, select_files};
+use super::rows::{FileRow, count, records, select_files};
 use super::tallies::Stretch;
 use super::{Asker, SqliteLedger, intern, tallies};
 use crate::ledger::{LedgerError, Rehint, Rehinted, Rules};
@@ -36,7 +36,7 @@ impl Rules for SqliteLedger {
             Box::pin(async move {
                 // An unknown digest has the number of none: current only where there is no file.
                 let rule_set = intern::known_rule_set(tx, &digest).await?.unwrap_or(-1);
-                is_current(tx, rule_set).await
+                Ok(outdated(tx, rule_set).await? == 0)
             })
         })
         .await
@@ -101,7 +101,7 @@ async fn adopt(
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
-    is_current(tx, rule_set).await
+    Ok(outdated(tx, rule_set).await? == 0)
 }
 
 async fn in_force(tx: &mut SqliteConnection) -> Result<Option<i64>, LedgerError> {
@@ -116,18 +116,18 @@ async fn in_force(tx: &mut SqliteConnection) -> Result<Option<i64>, LedgerError>
     .map_err(during("reading the rules in force"))
 }
 
-async fn is_current(tx: &mut SqliteConnection, rule_set: i64) -> Result<bool, LedgerError> {
-    sqlx::query_scalar(
-        "SELECT NOT EXISTS (
-             SELECT 1
-             FROM tallies
-             WHERE state IN (0, 4) AND rule_set <> ?1 AND files > 0
-         )",
+/// Files that carry hints of other rules.
+async fn outdated(tx: &mut SqliteConnection, rule_set: i64) -> Result<u64, LedgerError> {
+    let files: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(files), 0)
+         FROM tallies
+         WHERE state IN (0, 4) AND rule_set <> ?1",
     )
     .bind(rule_set)
     .fetch_one(tx)
     .await
-    .map_err(during("reading whether hints are current"))
+    .map_err(during("reading whether hints are current"))?;
+    count(files)
 }
 
 async fn rehint_page(
@@ -143,11 +143,8 @@ async fn rehint_page(
     if in_force(tx).await? != Some(rule_set) {
         return Err(conflict("the rule set", "another one is in force"));
     }
-    if is_current(tx, rule_set).await? {
-        return Ok(Rehinted {
-            seen: 0,
-            finished: true,
-        });
+    if outdated(tx, rule_set).await? == 0 {
+        return Ok(Rehinted { seen: 0, left: 0 });
     }
     let Some((after, files)) = next_page(tx, rule_set, page.max(1)).await? else {
         // The tallies say that there are some: behind the cursor.
@@ -187,7 +184,7 @@ async fn rehint_page(
     move_cursor(tx, rule_set, last.batch.0, last.file.as_str()).await?;
     Ok(Rehinted {
         seen,
-        finished: is_current(tx, rule_set).await?,
+        left: outdated(tx, rule_set).await?,
     })
 }
 
