@@ -186,13 +186,14 @@ async fn hints_found_for_other_facts_are_looked_at_again(world: World) {
         assert_eq!(file.labels.len(), 2);
         hint("p", 45)
     };
-    assert!(
+    assert_eq!(
         world
             .ledger
             .rehint(&digest("one"), 10, &decide)
             .await
             .unwrap()
-            .finished
+            .left,
+        0
     );
     assert_eq!(world.get("f1").await.due_at, Some(at(45)));
     world.assert_clean().await;

@@ -180,12 +180,12 @@ async fn rehint(ledger: &SqliteLedger) {
     ledger.adopt_rules(&digest("two"), "", at(0)).await.unwrap();
     let (begun, mut seen) = (Instant::now(), 0);
     loop {
-        let Rehinted { seen: more, finished } = ledger
+        let Rehinted { seen: more, left } = ledger
             .rehint(&digest("two"), 20_000, &|_| hint("r", 50))
             .await
             .unwrap();
         seen += more;
-        if finished {
+        if left == 0 {
             break;
         }
     }

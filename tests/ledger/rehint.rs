@@ -23,7 +23,7 @@ for_every_backend![
 
 async fn an_empty_ledger_is_current_under_any_rules(world: World) {
     assert!(world.ledger.hints_are_current(&digest("one")).await.unwrap());
-    assert!(
+    assert_eq!(
         world
             .ledger
             .adopt_rules(&digest("one"), "text", at(0))
@@ -35,7 +35,7 @@ async fn an_empty_ledger_is_current_under_any_rules(world: World) {
         .rehint(&digest("one"), 10, &|_| panic!("there is no file"))
         .await
         .unwrap();
-    assert_eq!((done.seen, done.finished), (0, true));
+    assert_eq!((done.seen, done.left), (0, 0));
 }
 
 async fn changed_rules_decide_every_live_file_once(world: World) {
@@ -58,9 +58,9 @@ async fn changed_rules_decide_every_live_file_once(world: World) {
             deadline_at: None,
         }
     };
-    for (seen, finished) in [(2, false), (2, false), (1, true), (0, true)] {
+    for (seen, left) in [(2, 3), (2, 1), (1, 0), (0, 0)] {
         let done = world.ledger.rehint(&digest("two"), 2, &decide).await.unwrap();
-        assert_eq!((done.seen, done.finished), (seen, finished));
+        assert_eq!((done.seen, done.left), (seen, left));
     }
     let mut asked = asked.into_inner().unwrap();
     asked.sort();
@@ -91,7 +91,7 @@ async fn deciding_anew_goes_on_after_a_crash(world: World) {
         .rehint(&digest("two"), 2, &|_| hint("q", 9))
         .await
         .unwrap();
-    assert_eq!((done.seen, done.finished), (1, true));
+    assert_eq!((done.seen, done.left), (1, 0));
     assert_eq!(world.ledger.live(&policy("q")).await.unwrap(), 3);
     world.assert_clean().await;
 }
@@ -109,7 +109,7 @@ async fn only_live_and_unknown_files_are_decided_anew(world: World) {
         .rehint(&digest("two"), 10, &|_| hint("q", 9))
         .await
         .unwrap();
-    assert_eq!((done.seen, done.finished), (2, true));
+    assert_eq!((done.seen, done.left), (2, 0));
     for (name, owner) in [("f1", "p"), ("f2", "q"), ("f3", "p"), ("f4", "p"), ("f5", "q")] {
         assert_eq!(world.get(name).await.owner, Some(policy(owner)), "{name}");
     }
@@ -125,7 +125,8 @@ async fn files_recorded_under_other_rules_meanwhile_are_found(world: World) {
             .rehint(&digest("two"), 10, &|_| hint("q", 9))
             .await
             .unwrap()
-            .finished
+            .left,
+        0
     );
     // Another process, which still knows the old rules; before the cursor.
     world.record_due(&["f1", "f2"]).await;
@@ -135,7 +136,7 @@ async fn files_recorded_under_other_rules_meanwhile_are_found(world: World) {
         .rehint(&digest("two"), 10, &|_| hint("q", 9))
         .await
         .unwrap();
-    assert_eq!((done.seen, done.finished), (2, true));
+    assert_eq!((done.seen, done.left), (2, 0));
     world.assert_clean().await;
 }
 
@@ -153,13 +154,14 @@ async fn a_released_file_with_old_hints_is_found(world: World) {
         .await
         .unwrap();
     assert!(!world.ledger.hints_are_current(&digest("two")).await.unwrap());
-    assert!(
+    assert_eq!(
         world
             .ledger
             .rehint(&digest("two"), 10, &|_| hint("q", 9))
             .await
             .unwrap()
-            .finished
+            .left,
+        0
     );
     assert_eq!(world.get("f1").await.owner, Some(policy("q")));
     world.assert_clean().await;
@@ -197,7 +199,7 @@ async fn the_old_rules_again_are_decided_again(world: World) {
             .rehint(&digest(name), 10, &|_| hint(owner, 9))
             .await
             .unwrap();
-        assert_eq!((done.seen, done.finished), (2, true));
+        assert_eq!((done.seen, done.left), (2, 0));
         assert_eq!(world.ledger.live(&policy(owner)).await.unwrap(), 2);
     }
     world.assert_clean().await;
@@ -223,6 +225,6 @@ async fn a_caller_that_goes_away_undoes_its_page(world: World) {
         .rehint(&digest("two"), 10, &|_| hint("q", 9))
         .await
         .unwrap();
-    assert!(done.finished);
+    assert_eq!(done.left, 0);
     world.assert_clean().await;
 }

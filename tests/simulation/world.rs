@@ -82,6 +82,7 @@ impl World {
             verify: rng.chance(85),
             linked_copies: rng.chance(85),
             backoff: Duration::from_nanos(1),
+            ..Settings::default()
         };
         let plan = Plan {
             keeps_empty: rng.chance(40),
