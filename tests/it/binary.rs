@@ -361,7 +361,10 @@ fn a_first_start_that_is_killed_leaves_no_ledger_or_a_whole_one() {
         first.wait().unwrap();
         whole += usize::from(desk.run(&["ledger", "check", "--deep"]).status.code() == Some(0));
 
-        let again = record(&desk).stderr(std::process::Stdio::piped()).output().unwrap();
+        let again = record(&desk)
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .unwrap();
         assert!(again.status.success(), "point {until}: {again:?}");
         let check = desk.run(&["ledger", "check", "--deep"]);
         assert_eq!(check.status.code(), Some(0), "point {until}: {check:?}");

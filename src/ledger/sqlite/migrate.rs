@@ -55,6 +55,9 @@ impl Found {
             } => return Ok(Self::Ledger { version }),
             Head::Whole { .. } | Head::Unclear => {}
         }
+        if was_empty_before_its_journal(path) {
+            return Ok(Self::Nothing);
+        }
         let mut connection = connect(&plain(path).read_only(true)).await?;
         let found = Self::by_header(&mut connection).await;
         // A connection that only read has nothing to lose in closing.
@@ -189,6 +192,19 @@ fn backup_path(path: &Path, version: i64) -> PathBuf {
 
 fn latest(migrations: &[&str]) -> i64 {
     i64::try_from(migrations.len()).expect("a handful of migrations")
+}
+
+/// Whether the first transaction ever was cut short: SQLite takes it back as soon as somebody may write,
+/// and then nothing is there. A reader can neither do that nor look past it.
+/// The journal: <https://www.sqlite.org/fileformat2.html#the_rollback_journal>.
+fn was_empty_before_its_journal(path: &Path) -> bool {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let mut name = path.as_os_str().to_owned();
+    name.push("-journal");
+    let mut head = [0; 20];
+    let read = std::fs::File::open(name).and_then(|mut file| file.read_exact(&mut head));
+    // Eight bytes of magic, the pages in the journal, a nonce, the pages of the database before.
+    read.is_ok() && head[..8] == MAGIC && head[16..] == [0; 4]
 }
 
 /// The first bytes of a file: <https://www.sqlite.org/fileformat2.html#the_database_header>.

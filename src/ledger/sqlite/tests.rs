@@ -197,3 +197,31 @@ async fn the_tick_reads_through_its_indexes() {
         );
     }
 }
+
+/// The first transaction ever, cut short when its first pages had reached the file: what a reader finds.
+#[tokio::test]
+async fn a_first_transaction_that_was_cut_short_is_no_ledger_and_can_be_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (begun, path) = (dir.path().join("begun.db"), dir.path().join("ledger.db"));
+    let mut connection = open::connect(&open::plain(&begun).create_if_missing(true))
+        .await
+        .unwrap();
+    for statement in [
+        "PRAGMA cache_size = 1",
+        "BEGIN",
+        "CREATE TABLE t (x)",
+        "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT randomblob(2000) FROM n",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    for side in ["", "-journal"] {
+        let name = |path: &std::path::Path| format!("{}{side}", path.display());
+        std::fs::copy(name(&begun), name(&path)).unwrap();
+    }
+    assert!(std::fs::metadata(&path).unwrap().len() > 4096);
+    let place = path.to_str().unwrap();
+    let read = SqliteLedger::open(place, OpenMode::ReadOnly).await.map(drop);
+    assert!(matches!(read, Err(LedgerError::Missing { .. })), "{read:?}");
+    drop(SqliteLedger::open(place, OpenMode::ReadWrite).await.unwrap());
+    SqliteLedger::open(place, OpenMode::ReadOnly).await.unwrap();
+}
