@@ -42,21 +42,21 @@ impl Found {
             }
         }
         match Head::of(path) {
+            // The common case, without a connection, which would leave side files behind.
+            Head::Whole {
+                application: APPLICATION_ID,
+                version,
+            } => return Ok(Self::Ledger { version }),
+            Head::NotSqlite | Head::Whole { .. } | Head::Unclear if was_empty_before_its_journal(path) => {
+                return Ok(Self::Nothing);
+            }
             // SQLite itself finds out only at the first page it reads, and calls a foreign file damaged.
             Head::NotSqlite => {
                 return Ok(Self::Foreign {
                     problem: "it is no SQLite database; give another path",
                 });
             }
-            // The common case, without a connection, which would leave side files behind.
-            Head::Whole {
-                application: APPLICATION_ID,
-                version,
-            } => return Ok(Self::Ledger { version }),
             Head::Whole { .. } | Head::Unclear => {}
-        }
-        if was_empty_before_its_journal(path) {
-            return Ok(Self::Nothing);
         }
         let mut connection = connect(&plain(path).read_only(true)).await?;
         let found = Self::by_header(&mut connection).await;
