@@ -90,7 +90,7 @@ pub trait Rules: Send + Sync {
     async fn hints_are_current(&self, digest: &RuleDigest) -> Result<bool, LedgerError>;
 
     /// Decides up to `page` more live files under `digest` and keeps where it stands, so that a
-    /// restart goes on. Call until `finished`. `Conflict` when `digest` is not in force. Only files in state `live` or `unknown` are touched.
+    /// restart goes on. Call until `left` is 0. `Conflict` when `digest` is not in force. Only files in state `live` or `unknown` are touched.
     async fn rehint(&self, digest: &RuleDigest, page: u32, hint: Rehint<'_>)
     -> Result<Rehinted, LedgerError>;
 }
