@@ -161,13 +161,14 @@ fn document(at: Timestamp, rows: Vec<Row>, plans: &[Plan]) -> Document {
 /// Never over an existing file, never through a link.
 fn write_new(path: &std::path::Path, document: &Document) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
-    let mut file = std::fs::OpenOptions::new()
+    let file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(path)
         .map_err(failed)?;
+    let mut file = std::io::BufWriter::new(file);
     serde_json::to_writer_pretty(&mut file, document).map_err(|error| failed(error.into()))?;
-    writeln!(file).map_err(failed)
+    writeln!(file).and_then(|()| file.flush()).map_err(failed)
 }
 
 /// The plan as people read it, with the first `show` files.

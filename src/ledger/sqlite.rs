@@ -7,6 +7,7 @@
 //! `BEGIN` and `COMMIT` are ours too, because sqlx goes on counting a transaction that SQLite has
 //! rolled back by itself (disk full), and then refuses every later one.
 
+mod batch;
 mod check;
 mod checksum;
 mod claims;

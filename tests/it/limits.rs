@@ -134,3 +134,31 @@ async fn a_stopped_sweep_counts_against_no_limit_of_the_next() {
         .unwrap();
     assert_eq!(world.sweep().await.summary.deleted, 5);
 }
+
+/// Longer than what one statement stores: it waits from when it is whole, and the approval is for exactly it.
+#[tokio::test]
+async fn a_long_plan_waits_whole_and_its_approval_lets_exactly_it_run() {
+    const FILES: usize = 10_200;
+    let mut world = World::with(
+        |c| with_limits(c, "files_per_sweep = 5"),
+        &[DocumentType::named("letter")],
+    )
+    .await;
+    world.settings.files_per_request = 1000;
+    let first = world.upload(FILES).await;
+    world.days_pass(11);
+    let plan = plan_of(&world.sweep().await.ending);
+    assert_eq!(plan_of(&world.sweep().await.ending), plan);
+    let waiting = world.ledger.waiting_plans(world.now()).await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].files), (1, FILES as u64));
+    let later = world.upload(3).await;
+    let until = world.now().checked_add_millis(20 * 86_400_000).unwrap();
+    world.ledger.approve(&plan, world.now(), until).await.unwrap();
+    world.days_pass(11);
+    let report = world.sweep().await;
+    assert_eq!(
+        (report.ending.clone(), report.summary.deleted),
+        (Ending::Done, FILES as u64)
+    );
+    assert_eq!((world.left(&first), world.left(&later)), (0, 3));
+}

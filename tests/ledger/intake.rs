@@ -313,7 +313,6 @@ async fn odd_ids_survive_byte_for_byte(world: World) {
         "null",
         "[1]",
         "1e5",
-        " ",
     ];
     let list: Vec<Hinted> = odd.iter().map(|name| hinted(file("b1", name), "p", 0)).collect();
     assert_eq!(world.record(&list).await.added, odd.len() as u64);

@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
+use sqlx::{Row, SqliteConnection};
 
-use super::fault::{conflict, during, ensure_rows};
+use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::ids;
-use super::{Asker, SqliteLedger, due, holds, notes, settle};
+use super::{Asker, SqliteLedger, batch, due, holds, notes, settle};
 use crate::ledger::{After, Claim, ClaimRequest, Claims, LedgerError, Permit, Settlement};
 use crate::model::{
-    AttemptId, AttemptKind, BatchKey, FileId, FileRecord, FileState, Finding, Holds, PolicyName, SweepId,
-    Timestamp,
+    AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId, Timestamp,
 };
 use crate::outcome::{FileEvent, next_state};
 
@@ -161,10 +160,8 @@ async fn claim(
     if permitted.is_empty() {
         return Ok(nothing(kept));
     }
-    spend(tx, intent, &permitted).await?;
+    let attempt = write_intent(tx, intent, &permitted).await?;
     let files: Vec<FileId> = permitted.into_iter().map(|file| file.key.file).collect();
-    let attempt = write_attempt(tx, intent, &files).await?;
-    move_to_deleting(tx, intent.batch, &files).await?;
     Ok(Claim {
         attempt: Some(attempt),
         files,
@@ -195,96 +192,77 @@ async fn claimable(
     Ok(files)
 }
 
-/// Counts the files against the sweep's budget; a file that it sent before, and a copy, costs nothing.
-async fn spend(
+/// Counts the files against the sweep's budget (a file that it sent before, and a copy, costs nothing),
+/// writes the attempt, and moves the files.
+async fn write_intent(
     tx: &mut SqliteConnection,
     intent: &Intent,
     permitted: &[FileRecord],
-) -> Result<(), LedgerError> {
-    let originals: Vec<FileId> = permitted
-        .iter()
-        .filter(|file| file.copy_of.is_none())
-        .map(|file| file.key.file.clone())
-        .collect();
-    let before = settle::sent_before(tx, intent.sweep.0, intent.batch, &originals).await?;
-    let cost = originals.len() as u64 - before;
-    let done = sqlx::query(
-        "UPDATE sweeps
-         SET sent = sent + ?2
-         WHERE id = ?1
-           AND state = 'open'
-           AND sent + ?2 <= ?3",
-    )
-    .bind(intent.sweep.0)
-    .bind(to_i64(cost))
-    .bind(to_i64(intent.budget))
-    .execute(tx)
-    .await
-    .map_err(during("counting against the limit"))?;
-    if done.rows_affected() == 1 {
-        return Ok(());
-    }
-    Err(conflict(
-        format!("sweep {}", intent.sweep.0),
-        format!(
-            "{cost} more files exceed its limit of {}, or it is not open",
-            intent.budget
-        ),
-    ))
-}
-
-async fn write_attempt(
-    tx: &mut SqliteConnection,
-    intent: &Intent,
-    files: &[FileId],
 ) -> Result<AttemptId, LedgerError> {
     let context = "writing an intent";
-    let attempt: i64 = sqlx::query_scalar(
-        "INSERT INTO attempts (sweep, kind, batch, intent_at, boottime_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5)
-         RETURNING id",
-    )
+    let files: Vec<&FileId> = permitted.iter().map(|file| &file.key.file).collect();
+    let originals: Vec<&FileId> = permitted
+        .iter()
+        .filter(|file| file.copy_of.is_none())
+        .map(|file| &file.key.file)
+        .collect();
+    let statements = sqlx::query(concat!(
+        "UPDATE sweeps
+         SET sent = c.total
+         FROM (
+             SELECT sent + $6 - (",
+        settle::sent_before!("$1", "$2", "$7"),
+        ") AS total
+             FROM sweeps
+             WHERE id = $1
+         ) c
+         WHERE id = $1 AND state = 'open' AND c.total <= $8;
+
+         INSERT INTO attempts (sweep, kind, batch, intent_at, boottime_ms)
+         VALUES ($1, $3, $2, $4, $5)
+         RETURNING id;
+
+         INSERT INTO attempt_files (attempt, file_id)
+         SELECT last_insert_rowid(), value
+         FROM json_each($9);
+
+         UPDATE files
+         SET state = 1
+         FROM json_each($9) j
+         WHERE files.batch = $2
+           AND files.file_id = j.value
+           AND files.state IN (0, 4)"
+    ))
     .bind(intent.sweep.0)
-    .bind(intent.kind.name())
     .bind(intent.batch.0)
+    .bind(intent.kind.name())
     .bind(intent.at.as_millis())
     .bind(intent.boottime_ms)
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(during(context))?;
-    sqlx::query(
-        "INSERT INTO attempt_files (attempt, file_id)
-         SELECT ?1, value
-         FROM json_each(?2)",
-    )
-    .bind(attempt)
-    .bind(ids(files))
-    .execute(tx)
-    .await
-    .map_err(during(context))?;
-    Ok(AttemptId(attempt))
-}
-
-async fn move_to_deleting(
-    tx: &mut SqliteConnection,
-    batch: BatchKey,
-    files: &[FileId],
-) -> Result<(), LedgerError> {
-    let done = sqlx::query(
-        "UPDATE files
-         SET state = ?3
-         FROM json_each(?2) j
-         WHERE files.batch = ?1
-           AND files.file_id = j.value
-           AND files.state IN (0, 4)",
-    )
-    .bind(batch.0)
-    .bind(ids(files))
-    .bind(FileState::Deleting.code())
-    .execute(tx)
-    .await
-    .map_err(during("claiming files"))?;
-    ensure_rows("files being claimed", done.rows_affected(), files.len())
+    .bind(to_i64(originals.len() as u64))
+    .bind(ids(&originals))
+    .bind(to_i64(intent.budget))
+    .bind(ids(&files));
+    let done = batch::run(tx, statements, context).await?;
+    let [spent, attempt, listed, moved] = &done[..] else {
+        return Err(damaged("an intent was not written as a whole"));
+    };
+    if spent.changed != 1 {
+        return Err(conflict(
+            format!("sweep {}", intent.sweep.0),
+            format!(
+                "{} more files exceed its limit of {}, or it is not open",
+                originals.len(),
+                intent.budget
+            ),
+        ));
+    }
+    ensure_rows("files of an attempt", listed.changed, files.len())?;
+    ensure_rows("files being claimed", moved.changed, files.len())?;
+    let row = attempt
+        .rows
+        .first()
+        .ok_or_else(|| damaged("an attempt has no number"))?;
+    Ok(AttemptId(row.try_get(0).map_err(during(context))?))
 }
 
 /// Counts beyond what SQLite can hold do not exist.

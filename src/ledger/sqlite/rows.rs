@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, SqliteConnection};
 
+use super::batch;
 use super::fault::{damaged, during};
 use crate::ledger::LedgerError;
 use crate::model::{
@@ -28,6 +29,18 @@ macro_rules! select_files {
     };
 }
 pub(super) use select_files;
+
+macro_rules! attributes_sql {
+    ($ids:literal) => {
+        concat!(
+            "SELECT id, document_type, labels
+             FROM attributes
+             WHERE id IN (SELECT value FROM json_each(",
+            $ids,
+            "))"
+        )
+    };
+}
 
 /// A file as it lies in the tables, its shared names still numbers.
 #[derive(Debug)]
@@ -70,7 +83,7 @@ impl FromRow<'_, SqliteRow> for FileRow {
 #[derive(Debug, Default)]
 struct Names {
     batches: BTreeMap<i64, Arc<BatchAddress>>,
-    attributes: BTreeMap<i64, (Option<Arc<str>>, Arc<Labels>)>,
+    attributes: AttributesById,
     policies: BTreeMap<i64, PolicyName>,
     no_labels: Arc<Labels>,
 }
@@ -95,69 +108,74 @@ async fn names(tx: &mut SqliteConnection, rows: &[FileRow]) -> Result<Names, Led
         .collect();
     let attributes: BTreeSet<i64> = rows.iter().filter_map(|row| row.attributes).collect();
     let policies: BTreeSet<i64> = rows.iter().map(|row| row.policy).filter(|id| *id != 0).collect();
+    let statements = sqlx::query(concat!(
+        "SELECT id, module, parent, batch
+         FROM batches
+         WHERE id IN (SELECT value FROM json_each($1));",
+        attributes_sql!("$2"),
+        ";
+         SELECT id, name
+         FROM policies
+         WHERE id IN (SELECT value FROM json_each($3))"
+    ))
+    .bind(numbers(&batches))
+    .bind(numbers(&attributes))
+    .bind(numbers(&policies));
+    let context = "reading shared names";
+    let done = batch::run(tx, statements, context).await?;
+    let [batches, attributes, policies] = &done[..] else {
+        return Err(damaged("shared names were not read as a whole"));
+    };
+    let policies = decoded::<(i64, String)>(policies, context)?;
     Ok(Names {
-        batches: batches_by_id(tx, &batches).await?,
-        attributes: attributes_by_id(tx, &attributes).await?,
-        policies: policies_by_id(tx, &policies).await?,
+        batches: batches_of(decoded(batches, context)?)?,
+        attributes: attributes_of(decoded(attributes, context)?)?,
+        policies: policies
+            .into_iter()
+            .map(|(id, name)| Ok((id, policy_name(name)?)))
+            .collect::<Result<_, LedgerError>>()?,
         no_labels: Arc::default(),
     })
 }
 
-pub(super) async fn batches_by_id(
-    tx: &mut SqliteConnection,
-    ids: &BTreeSet<i64>,
+fn decoded<T: for<'r> FromRow<'r, SqliteRow>>(
+    done: &batch::Done,
+    context: &'static str,
+) -> Result<Vec<T>, LedgerError> {
+    let rows: Result<Vec<T>, sqlx::Error> = done.rows.iter().map(T::from_row).collect();
+    rows.map_err(during(context))
+}
+
+fn batches_of(
+    rows: Vec<(i64, String, String, String)>,
 ) -> Result<BTreeMap<i64, Arc<BatchAddress>>, LedgerError> {
-    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
-        "SELECT id, module, parent, batch
-         FROM batches
-         WHERE id IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(numbers(ids))
-    .fetch_all(tx)
-    .await
-    .map_err(during("reading batches"))?;
     rows.into_iter()
         .map(|(id, module, parent, batch)| Ok((id, Arc::new(batch_address(&module, parent, batch)?))))
+        .collect()
+}
+
+/// Document type and labels by number.
+type AttributesById = BTreeMap<i64, (Option<Arc<str>>, Arc<Labels>)>;
+
+fn attributes_of(rows: Vec<(i64, Option<String>, String)>) -> Result<AttributesById, LedgerError> {
+    rows.into_iter()
+        .map(|(id, kind, labels)| Ok((id, (kind.map(Arc::from), Arc::new(parse_labels(&labels)?)))))
         .collect()
 }
 
 pub(super) async fn attributes_by_id(
     tx: &mut SqliteConnection,
     ids: &BTreeSet<i64>,
-) -> Result<BTreeMap<i64, (Option<Arc<str>>, Arc<Labels>)>, LedgerError> {
+) -> Result<AttributesById, LedgerError> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let rows: Vec<(i64, Option<String>, String)> = sqlx::query_as(
-        "SELECT id, document_type, labels
-         FROM attributes
-         WHERE id IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(numbers(ids))
-    .fetch_all(tx)
-    .await
-    .map_err(during("reading attributes"))?;
-    rows.into_iter()
-        .map(|(id, kind, labels)| Ok((id, (kind.map(Arc::from), Arc::new(parse_labels(&labels)?)))))
-        .collect()
-}
-
-async fn policies_by_id(
-    tx: &mut SqliteConnection,
-    ids: &BTreeSet<i64>,
-) -> Result<BTreeMap<i64, PolicyName>, LedgerError> {
-    let rows: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT id, name
-         FROM policies
-         WHERE id IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(numbers(ids))
-    .fetch_all(tx)
-    .await
-    .map_err(during("reading policies"))?;
-    rows.into_iter()
-        .map(|(id, name)| Ok((id, policy_name(name)?)))
-        .collect()
+    let rows = sqlx::query_as(attributes_sql!("$1"))
+        .bind(numbers(ids))
+        .fetch_all(tx)
+        .await
+        .map_err(during("reading attributes"))?;
+    attributes_of(rows)
 }
 
 fn record(row: FileRow, names: &Names) -> Result<FileRecord, LedgerError> {
@@ -267,7 +285,7 @@ pub(super) const fn module_name(module: Module) -> &'static str {
 }
 
 /// A list of ids for `json_each`.
-pub(super) fn ids(files: &[FileId]) -> String {
+pub(super) fn ids(files: &[impl std::borrow::Borrow<FileId> + serde::Serialize]) -> String {
     serde_json::to_string(files).expect("ids are plain text")
 }
 

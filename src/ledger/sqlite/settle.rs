@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::SqliteConnection;
+use sqlx::{Row, SqliteConnection};
 
-use super::due;
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::{ids, state};
+use super::{batch, due};
 use crate::ledger::{LedgerError, Settlement};
 use crate::model::{AttemptId, BatchKey, FileId, FileKey, FileState, SweepId, Timestamp};
 use crate::outcome::{FileEvent, next_state};
@@ -16,55 +16,81 @@ pub(super) async fn settle(
     attempt: AttemptId,
     settlement: &Settlement,
 ) -> Result<(), LedgerError> {
-    let (sweep, batch) = end_attempt(tx, attempt, settlement).await?;
-    let states = states(tx, batch, settlement.files.iter().map(|(file, _)| file)).await?;
-    let mut moves: BTreeMap<FileState, Vec<FileId>> = BTreeMap::new();
+    // Every file of an attempt under way is `deleting`: the statements see to it.
+    let mut moves: BTreeMap<FileState, Vec<&FileId>> = BTreeMap::new();
     let mut released = Vec::new();
     for (file, event) in &settlement.files {
-        let Some(from) = states.get(file) else {
-            return Err(damaged(format!(
-                "attempt {}: one of its files is not in the ledger",
-                attempt.0
-            )));
-        };
-        moves
-            .entry(next_state(*from, *event)?)
-            .or_default()
-            .push(file.clone());
+        let to = next_state(FileState::Deleting, *event)?;
+        moves.entry(to).or_default().push(file);
         if *event == FileEvent::Released {
             released.push(file.clone());
         }
     }
-    for (to, files) in &moves {
-        move_files(tx, batch, files, FileState::Deleting, *to).await?;
-        write_results(tx, attempt, files, *to).await?;
-    }
-    ensure_none_left(tx, attempt).await?;
-    give_back(tx, sweep, batch, &released).await
-}
-
-/// The attempt's own row; its sweep and batch.
-async fn end_attempt(
-    tx: &mut SqliteConnection,
-    attempt: AttemptId,
-    settlement: &Settlement,
-) -> Result<(i64, BatchKey), LedgerError> {
-    let row: Option<(i64, i64)> = sqlx::query_as(
+    let context = "writing an outcome";
+    let mut moves = moves.into_iter();
+    let (to, files) = moves.next().unwrap_or((FileState::Unknown, Vec::new()));
+    let statements = sqlx::query(
         "UPDATE attempts
-         SET settled_at = ?2, outcome = ?3, http_status = ?4, detail = ?5
-         WHERE id = ?1 AND settled_at IS NULL
-         RETURNING sweep, batch",
+         SET settled_at = $2, outcome = $3, http_status = $4, detail = $5
+         WHERE id = $1 AND settled_at IS NULL
+         RETURNING sweep, batch;
+
+         UPDATE attempt_files
+         SET result = $7
+         FROM json_each($6) j
+         WHERE attempt_files.attempt = $1
+           AND attempt_files.file_id = j.value
+           AND attempt_files.result IS NULL;
+
+         UPDATE files
+         SET state = $7
+         FROM json_each($6) j
+         WHERE files.batch = (SELECT batch FROM attempts WHERE id = $1)
+           AND files.file_id = j.value
+           AND files.state = 1;
+
+         SELECT count(*)
+         FROM attempt_files
+         WHERE attempt = $1 AND result IS NULL",
     )
     .bind(attempt.0)
     .bind(settlement.at.as_millis())
     .bind(settlement.outcome)
     .bind(settlement.http_status)
     .bind(settlement.detail.as_deref())
-    .fetch_optional(tx)
-    .await
-    .map_err(during("writing an outcome"))?;
-    row.map(|(sweep, batch)| (sweep, BatchKey(batch)))
-        .ok_or_else(|| conflict(format!("attempt {}", attempt.0), "it is not under way"))
+    .bind(ids(&files))
+    .bind(to.code());
+    let done = batch::run(tx, statements, context).await?;
+    let [ended, results, moved, left] = &done[..] else {
+        return Err(damaged("an outcome was not written as a whole"));
+    };
+    let Some(row) = ended.rows.first() else {
+        return Err(conflict(format!("attempt {}", attempt.0), "it is not under way"));
+    };
+    let (sweep, batch) = (
+        row.try_get(0).map_err(during(context))?,
+        BatchKey(row.try_get(1).map_err(during(context))?),
+    );
+    ensure_rows("files of an attempt", results.changed, files.len())?;
+    ensure_rows("files being moved", moved.changed, files.len())?;
+    let mut open: i64 = match left.rows.first() {
+        Some(row) => row.try_get(0).map_err(during(context))?,
+        None => return Err(damaged("a count without a number")),
+    };
+    // Mostly all files of an answer go the same way.
+    for (to, files) in moves {
+        let files: Vec<FileId> = files.into_iter().cloned().collect();
+        move_files(tx, batch, &files, FileState::Deleting, to).await?;
+        write_results(tx, attempt, &files, to).await?;
+        open -= i64::try_from(files.len()).expect("a request's worth of files");
+    }
+    if open != 0 {
+        return Err(conflict(
+            format!("attempt {}", attempt.0),
+            format!("the settlement leaves out {open} of its files"),
+        ));
+    }
+    give_back(tx, sweep, batch, &released).await
 }
 
 /// The present states of files in a batch.
@@ -77,19 +103,28 @@ pub(super) async fn states(
     if files.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT f.file_id, f.state
+    // A row a state: each row that SQLite's thread hands over costs more than it takes to find it.
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT f.state, json_group_array(f.file_id)
          FROM json_each(?2) j
-         CROSS JOIN files f ON f.batch = ?1 AND f.file_id = j.value",
+         CROSS JOIN files f ON f.batch = ?1 AND f.file_id = j.value
+         GROUP BY f.state",
     )
     .bind(batch.0)
     .bind(ids(&files))
     .fetch_all(tx)
     .await
     .map_err(during("reading states"))?;
-    rows.into_iter()
-        .map(|(file, code)| Ok((super::rows::file_id(file)?, state(code)?)))
-        .collect()
+    let mut states = HashMap::with_capacity(files.len());
+    for (code, list) in rows {
+        let (state, files) = (state(code)?, parsed_ids(&list)?);
+        states.extend(files.into_iter().map(|file| (file, state)));
+    }
+    Ok(states)
+}
+
+fn parsed_ids(list: &str) -> Result<Vec<FileId>, LedgerError> {
+    serde_json::from_str(list).map_err(|error| damaged(format!("a list of file ids: {error}")))
 }
 
 /// Moves files that are all in state `from`.
@@ -141,27 +176,33 @@ async fn write_results(
     ensure_rows("files of an attempt", done.rows_affected(), files.len())
 }
 
-async fn ensure_none_left(tx: &mut SqliteConnection, attempt: AttemptId) -> Result<(), LedgerError> {
-    let left: i64 = sqlx::query_scalar(
-        "SELECT count(*)
-         FROM attempt_files
-         WHERE attempt = ?1 AND result IS NULL",
-    )
-    .bind(attempt.0)
-    .fetch_one(tx)
-    .await
-    .map_err(during("reading results"))?;
-    if left == 0 {
-        return Ok(());
-    }
-    Err(conflict(
-        format!("attempt {}", attempt.0),
-        format!("the settlement leaves out {left} of its files"),
-    ))
-}
-
 /// How many of these files a sweep has sent: an attempt of it is under way or did not end in `live`.
-pub(super) async fn sent_before(
+macro_rules! sent_before {
+    ($sweep:literal, $batch:literal, $files:literal) => {
+        concat!(
+            "SELECT count(*)
+             FROM json_each(",
+            $files,
+            ") j
+             WHERE EXISTS (
+                 SELECT 1
+                 FROM attempt_files l -- CROSS keeps the order: by file, not by sweep
+                 CROSS JOIN attempts a ON a.id = l.attempt
+                 WHERE l.file_id = j.value
+                   AND a.sweep = ",
+            $sweep,
+            "
+                   AND a.batch = ",
+            $batch,
+            "
+                   AND l.result IS NOT 0 -- under way, or settled as anything but released
+             )"
+        )
+    };
+}
+pub(super) use sent_before;
+
+async fn count_sent_before(
     tx: &mut SqliteConnection,
     sweep: i64,
     batch: BatchKey,
@@ -170,25 +211,13 @@ pub(super) async fn sent_before(
     if files.is_empty() {
         return Ok(0);
     }
-    let sent: i64 = sqlx::query_scalar(
-        "SELECT count(*)
-         FROM json_each(?3) j
-         WHERE EXISTS (
-             SELECT 1
-             FROM attempt_files l -- CROSS keeps the order: by file, not by sweep
-             CROSS JOIN attempts a ON a.id = l.attempt
-             WHERE l.file_id = j.value
-               AND a.sweep = ?1
-               AND a.batch = ?2
-               AND l.result IS NOT 0 -- under way, or settled as anything but released
-         )",
-    )
-    .bind(sweep)
-    .bind(batch.0)
-    .bind(ids(files))
-    .fetch_one(tx)
-    .await
-    .map_err(during("reading what a sweep has sent"))?;
+    let sent: i64 = sqlx::query_scalar(sent_before!("$1", "$2", "$3"))
+        .bind(sweep)
+        .bind(batch.0)
+        .bind(ids(files))
+        .fetch_one(tx)
+        .await
+        .map_err(during("reading what a sweep has sent"))?;
     super::rows::count(sent)
 }
 
@@ -253,7 +282,7 @@ async fn give_back(
         .filter(|file| file.copy_of.is_none())
         .map(|file| file.key.file)
         .collect();
-    let back = originals.len() as u64 - sent_before(tx, sweep, batch, &originals).await?;
+    let back = originals.len() as u64 - count_sent_before(tx, sweep, batch, &originals).await?;
     let done = sqlx::query(
         "UPDATE sweeps
          SET sent = sent - ?2
