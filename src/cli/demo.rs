@@ -158,12 +158,11 @@ async fn play(stage: &Stage<'_>, names: &world::Names, lock: &DeleterLock) -> Re
 async fn plan(stage: &Stage<'_>) -> Result<(), Failure> {
     let policies: Vec<_> = stage.checked.rules.policies.iter().collect();
     let now = stage.clock.now();
-    let (document, plans) =
-        super::plan::made(stage.ledger.as_ref(), &stage.checked, &policies, now, now).await?;
+    let document = super::plan::made(stage.ledger.as_ref(), &stage.checked, &policies, now, now).await?;
     stage
         .context
         .output
-        .tell(&indented(&super::plan::text(&document, &plans, 4)))
+        .tell(&indented(&super::plan::text(&document, 4)))
 }
 
 async fn sweep(stage: &Stage<'_>, lock: &DeleterLock) -> Result<(), Failure> {

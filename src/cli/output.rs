@@ -47,12 +47,10 @@ impl Output {
     /// When standard output takes nothing, such as a full disk. A reader that has gone away
     /// (`… | head`) is no error: the verb ends as it would have.
     pub fn data(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        let text = if self.json {
-            serde_json::to_string_pretty(value).map_err(std::io::Error::from)?
-        } else {
-            harmless(text())
-        };
-        print(&text)
+        if self.json {
+            return print_json(value);
+        }
+        print(&harmless(text()))
     }
 
     /// Tells a story on standard output; silent where one JSON object is asked for.
@@ -72,6 +70,19 @@ impl Output {
             // A closed standard error is no reason to fail.
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         }
+    }
+}
+
+/// Written as it is made: a plan of a million files is never one text.
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, value)
+        .map_err(std::io::Error::from)
+        .and_then(|()| writeln!(out))
+        .and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::args::PlanArgs;
 use super::context::{Context, chosen};
@@ -22,7 +21,17 @@ use crate::rules::policy::{Mode, Policy};
 pub(super) struct Document {
     plan: Head,
     policies: Vec<Row>,
-    files: Vec<Value>,
+    #[serde(rename = "files", serialize_with = "files_of")]
+    plans: Vec<Plan>,
+}
+
+/// File by file: a plan may hold a million.
+fn files_of<S: serde::Serializer>(plans: &[Plan], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        plans
+            .iter()
+            .flat_map(|plan| plan.files.iter().map(|file| plan.view(file))),
+    )
 }
 
 #[derive(Debug, Serialize)]
@@ -54,14 +63,12 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
     if ledger.is_trial() {
         context.output.say(super::context::TRIAL);
     }
-    let (document, plans) = made(&*ledger, &checked, &policies, at, context.clock.now()).await?;
+    let document = made(&*ledger, &checked, &policies, at, context.clock.now()).await?;
     if let Some(path) = &args.out {
         write_new(path, &document)?;
         context.output.say(&format!("wrote {}", path.display()));
     }
-    context
-        .output
-        .data(&document, || text(&document, &plans, args.show))?;
+    context.output.data(&document, || text(&document, args.show))?;
     Ok(Exit::Done)
 }
 
@@ -72,7 +79,7 @@ pub(super) async fn made(
     policies: &[&Policy],
     at: Timestamp,
     now: Timestamp,
-) -> Result<(Document, Vec<Plan>), Failure> {
+) -> Result<Document, Failure> {
     let mut rows = Vec::new();
     let mut plans = Vec::new();
     for policy in policies {
@@ -80,7 +87,7 @@ pub(super) async fn made(
         rows.push(row(ledger, checked, policy, &plan, now).await?);
         plans.push(plan);
     }
-    Ok((document(at, rows, &plans), plans))
+    Ok(document(at, rows, plans))
 }
 
 async fn row(
@@ -130,7 +137,7 @@ async fn row(
     })
 }
 
-fn document(at: Timestamp, rows: Vec<Row>, plans: &[Plan]) -> Document {
+fn document(at: Timestamp, rows: Vec<Row>, plans: Vec<Plan>) -> Document {
     let verdict = if rows.iter().any(|row| row.note.starts_with("STOPS")) {
         "stopped"
     } else if rows.iter().any(|row| row.sent > 0) {
@@ -138,23 +145,14 @@ fn document(at: Timestamp, rows: Vec<Row>, plans: &[Plan]) -> Document {
     } else {
         "nothing-to-send"
     };
-    let hash = match plans {
+    let hash = match &plans[..] {
         [one] => one.hash.clone(),
         several => crate::rules::plan::hash_of_hashes(several.iter().map(|plan| plan.hash.as_str())),
     };
-    let files = plans
-        .iter()
-        .flat_map(|plan| {
-            plan.files
-                .iter()
-                .map(|file| serde_json::to_value(plan.view(file)))
-        })
-        .filter_map(Result::ok)
-        .collect();
     Document {
         plan: Head { hash, at, verdict },
         policies: rows,
-        files,
+        plans,
     }
 }
 
@@ -172,7 +170,8 @@ fn write_new(path: &std::path::Path, document: &Document) -> Result<(), Failure>
 }
 
 /// The plan as people read it, with the first `show` files.
-pub(super) fn text(document: &Document, plans: &[Plan], show: usize) -> String {
+pub(super) fn text(document: &Document, show: usize) -> String {
+    let plans = &document.plans;
     let mut rows = table(&["policy", "mode", "live", "due", "held", "sent now", "note"]);
     for row in &document.policies {
         let mode = match row.mode {

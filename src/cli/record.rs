@@ -35,6 +35,7 @@ pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Fa
     bar.clear();
     let summary = outcome.map_err(failed)?;
     context.output.data(&summary, || text(&summary))?;
+    ledger.tidy().await?;
     Ok(match summary.result {
         RecordResult::Recorded => Exit::Done,
         RecordResult::KeptGood | RecordResult::Refused => Exit::Failed,

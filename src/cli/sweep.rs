@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     }
     let checked = context.load()?.checked;
     let policies = chosen(&checked.rules, &args.policies)?;
-    let (engine, _ledger, _lock) = context.engine(&checked).await?;
+    let (engine, ledger, _lock) = context.engine(&checked).await?;
     let cancel = CancellationToken::new();
     let watcher = cancel_on_signal(&cancel)?;
     let mut sweeps = Vec::new();
@@ -57,6 +57,7 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     }
     let report = Report { sweeps };
     context.output.data(&report, || text(&report.sweeps))?;
+    ledger.tidy().await?;
     Ok(exit)
 }
 

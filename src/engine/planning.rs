@@ -8,10 +8,10 @@ use crate::rules::plan::{Plan, PlanBuilder};
 use crate::rules::policy::{Policy, RuleSet};
 
 /// Files a page when candidates are read.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 5_000;
 
 /// Files a page when hints are renewed.
-const REHINT_PAGE: u32 = 20_000;
+const REHINT_PAGE: u32 = 8_000;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]

@@ -97,6 +97,23 @@ impl SqliteLedger {
         }
     }
 
+    /// Empties the write-ahead log, unless another process is at it: whoever opens the ledger first has to
+    /// read all of it.
+    async fn checkpoint(&self) -> Result<(), LedgerError> {
+        let Some(writer) = &self.writer else {
+            return Ok(());
+        };
+        let mut writer = Arc::clone(writer).lock_owned().await;
+        // After a failed fsync nothing is written any more.
+        if let (Some(connection), None) = (writer.as_mut(), self.failed.get()) {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(connection)
+                .await
+                .map_err(fault::during("working the log into the ledger"))?;
+        }
+        Ok(())
+    }
+
     /// Runs `body` in an immediate transaction: committed if it says `Ok`, undone otherwise.
     async fn write<T: Send + 'static>(
         &self,

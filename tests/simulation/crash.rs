@@ -428,6 +428,7 @@ steps! {
         add_hold(hold: &NewHold, at: Timestamp) -> Placed;
         release_hold(id: HoldId, reason: &str, at: Timestamp, ends_at: Timestamp) -> ();
         holds(active_at: Option<Timestamp>) -> Vec<Hold>;
+        tidy() -> ();
         open_breaker(kind: BreakerKind, reason: &str, at: Timestamp) -> ();
         close_breaker(kind: BreakerKind, by: &str, at: Timestamp) -> bool;
         breakers() -> Vec<Breaker>;

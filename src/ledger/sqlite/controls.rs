@@ -29,6 +29,10 @@ impl Controls for SqliteLedger {
             .await
     }
 
+    async fn tidy(&self) -> Result<(), LedgerError> {
+        self.checkpoint().await
+    }
+
     async fn holds(&self, active_at: Option<Timestamp>) -> Result<Vec<Hold>, LedgerError> {
         self.read_one(move |tx| {
             Box::pin(async move {
