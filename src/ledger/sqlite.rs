@@ -105,13 +105,15 @@ impl SqliteLedger {
         };
         let mut writer = Arc::clone(writer).lock_owned().await;
         // After a failed fsync nothing is written any more.
-        if let (Some(connection), None) = (writer.as_mut(), self.failed.get()) {
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(connection)
-                .await
-                .map_err(fault::during("working the log into the ledger"))?;
-        }
-        Ok(())
+        let (Some(connection), None) = (writer.as_mut(), self.failed.get()) else {
+            return Ok(());
+        };
+        let done = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(connection)
+            .await
+            .map_err(fault::during("working the log into the ledger"));
+        leave_if_unsynced(&done, &self.failed, &mut writer);
+        done.map(drop)
     }
 
     /// Runs `body` in an immediate transaction: committed if it says `Ok`, undone otherwise.
@@ -169,14 +171,7 @@ impl SqliteLedger {
                 })
             })
             .await;
-            if let Err(LedgerError::Damaged { problem }) = &done
-                && problem.contains(fault::FSYNC_FAILED)
-            {
-                let _ = failed.set(problem.clone());
-                // Closing would checkpoint, and so sync again what the disk has refused: the connection is
-                // left as it is until the process ends.
-                std::mem::forget(connection.take());
-            }
+            leave_if_unsynced(&done, &failed, &mut connection);
             let (value, line) = done?;
             lineage::follow(&anchor, &line);
             Ok(value)
@@ -244,6 +239,21 @@ enum Kind {
 fn closed() -> LedgerError {
     LedgerError::NotWritable {
         problem: "it has been closed".to_owned(),
+    }
+}
+
+/// After a failed fsync or write the connection is left as it is until the process ends: closing it would
+/// checkpoint, and so sync again what the disk has refused.
+fn leave_if_unsynced<T>(
+    done: &Result<T, LedgerError>,
+    failed: &OnceLock<String>,
+    connection: &mut Option<SqliteConnection>,
+) {
+    if let Err(LedgerError::Damaged { problem }) = done
+        && problem.contains(fault::FSYNC_FAILED)
+    {
+        let _ = failed.set(problem.clone());
+        std::mem::forget(connection.take());
     }
 }
 
