@@ -357,6 +357,25 @@ mod tests {
     }
 
     #[test]
+    fn what_the_api_has_said_stands_until_the_api_is_heard_again() {
+        let mark = ClockMark {
+            wall: at("2026-11-23T10:00:00Z"),
+            boottime_ms: 1_000_000,
+            boot_id: "b".to_owned(),
+        };
+        let last = Some((mark.clone(), mark.wall));
+        let lying = Some(at("2026-11-23T12:00:00Z"));
+        let seen = disagreed(hear(&mark, last.as_ref(), &[], lying));
+        let standing = [seen.clone()];
+        assert_eq!(
+            hear(&mark, last.as_ref(), &standing, None),
+            Testimony::Disagreed(seen)
+        );
+        let agreed = hear(&mark, last.as_ref(), &standing, Some(mark.wall));
+        assert!(matches!(agreed, Testimony::Agreed { .. }), "{agreed:?}");
+    }
+
+    #[test]
     fn a_clock_that_comes_back_agrees_again_by_itself() {
         let clock = ManualClock::new(at(NOON));
         let last = (clock.mark(), clock.now());

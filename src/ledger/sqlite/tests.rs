@@ -225,3 +225,18 @@ async fn a_first_transaction_that_was_cut_short_is_no_ledger_and_can_be_taken_up
     drop(SqliteLedger::open(place, OpenMode::ReadWrite).await.unwrap());
     SqliteLedger::open(place, OpenMode::ReadOnly).await.unwrap();
 }
+
+/// Moving on would hide what was found: the anchor is the only witness.
+#[tokio::test]
+async fn an_anchor_stays_where_it_is_while_an_older_copy_is_suspected() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = opened(&dir).await;
+    let anchor = || std::fs::read(dir.path().join("ledger.db.anchor")).unwrap();
+    let before = anchor();
+    ledger.open_breaker(BreakerKind::Api, "x", now()).await.unwrap();
+    assert_ne!(anchor(), before);
+    limit_pages(&ledger, "UPDATE lineage SET suspicion = 'an older copy'").await;
+    let before = anchor();
+    ledger.close_breaker(BreakerKind::Api, "x", now()).await.unwrap();
+    assert_eq!(anchor(), before);
+}
