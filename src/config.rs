@@ -10,6 +10,7 @@ mod clocks;
 mod code;
 mod diagnostics;
 mod keys;
+mod listening;
 mod load;
 mod matching;
 mod policies;
@@ -29,6 +30,7 @@ mod tests;
 pub use code::{Code, Severity};
 pub use credentials::{CredentialError, api_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
+pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 

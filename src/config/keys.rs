@@ -67,6 +67,7 @@ pub(super) static TOP: Schema = Schema {
         key("limits", "[limits]"),
         key("holds", "[holds]"),
         key("log", "[log]"),
+        key("http", "[http]"),
         key("policy", "[[policy]]"),
         key("keep", "[[keep]]"),
     ],
@@ -119,6 +120,16 @@ pub(super) static LOG: Schema = Schema {
     title: "[log]",
     place: "in [log]",
     keys: &[key("format", "\"text\""), key("level", "\"info\"")],
+};
+
+/// `[http]`.
+pub(super) static HTTP: Schema = Schema {
+    title: "[http]",
+    place: "in [http]",
+    keys: &[
+        key("listen", "\"127.0.0.1:9464\""),
+        key("hosts", "[\"retention.example.com\"]"),
+    ],
 };
 
 /// `[[policy]]`.
@@ -180,6 +191,6 @@ pub(super) static CLOCKS: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 11] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
+pub(super) static ALL: [&Schema; 12] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
 ];
