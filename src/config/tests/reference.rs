@@ -46,20 +46,6 @@ fn file_with(schema: &Schema, name: &str, value: &str) -> String {
          [[keep]]\nname = \"b\"\nmatch = { document_type = \"y\" }\nkeep_for = \"1 day\"\n",
     )
     .unwrap();
-    let inner = |table: &mut Table, path: &[&str]| -> Table {
-        let mut at = table;
-        for step in path {
-            let value = at
-                .entry((*step).to_owned())
-                .or_insert_with(|| toml::Value::Table(Table::new()));
-            at = match value {
-                toml::Value::Array(items) => items[0].as_table_mut().unwrap(),
-                toml::Value::Table(table) => table,
-                other => panic!("{step} is {other}"),
-            };
-        }
-        std::mem::take(at)
-    };
     let path: &[&str] = match schema.title {
         "the top of the file" => &[],
         "`match`" => &["policy", "match"],
@@ -67,22 +53,22 @@ fn file_with(schema: &Schema, name: &str, value: &str) -> String {
         "`clock`" => &["policy", "clock"],
         title => &[title.trim_matches(['[', ']'])],
     };
-    let mut table = inner(&mut file, path);
-    if schema.title == "`clock`" {
-        table.entry("start").or_insert_with(|| "uploaded".into());
-    }
-    let given: Table = toml::from_str(&format!("value = {value}")).unwrap();
-    table.insert(name.to_owned(), given["value"].clone());
-    // Back to where it was taken from.
     let mut at = &mut file;
     for step in path {
-        at = match at.get_mut(*step).unwrap() {
-            toml::Value::Array(items) => items[0].as_table_mut().unwrap(),
-            toml::Value::Table(table) => table,
-            other => panic!("{step} is {other}"),
+        let value = at
+            .entry((*step).to_owned())
+            .or_insert_with(|| toml::Value::Table(Table::new()));
+        at = if value.is_array() {
+            value[0].as_table_mut().unwrap()
+        } else {
+            value.as_table_mut().unwrap()
         };
     }
-    *at = table;
+    if schema.title == "`clock`" {
+        at.entry("start").or_insert_with(|| "uploaded".into());
+    }
+    let given: Table = toml::from_str(&format!("value = {value}")).unwrap();
+    at.insert(name.to_owned(), given["value"].clone());
     toml::to_string(&file).unwrap()
 }
 
