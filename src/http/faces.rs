@@ -40,7 +40,6 @@ impl IntoResponse for NotYet {
 }
 
 /// The routes of page, metrics and health.
-#[must_use]
 pub fn routes(faces: Faces) -> Router {
     let router = Router::new()
         .route("/api/status", get(status))

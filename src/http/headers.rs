@@ -31,7 +31,6 @@ const USUAL: [(HeaderName, &str); 7] = [
 ];
 
 /// The same routes; no answer of them can be framed, sniffed, cached, or read by another site's page.
-#[must_use]
 pub fn secured(router: Router) -> Router {
     router.layer(from_fn(secure))
 }

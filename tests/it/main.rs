@@ -25,3 +25,4 @@ mod secrets;
 mod settling;
 mod stops;
 mod sweeps;
+mod uploads;
