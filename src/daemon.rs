@@ -8,6 +8,7 @@
 mod faces;
 mod lookout;
 mod occurrence;
+mod passing;
 mod reload;
 mod service;
 pub mod trigger;

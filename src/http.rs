@@ -7,6 +7,7 @@
 
 mod door;
 mod faces;
+mod gateway;
 mod headers;
 mod health;
 mod hosts;
@@ -16,6 +17,7 @@ mod socket;
 
 pub use door::{Door, DoorFigures, Limits};
 pub use faces::{Faces, routes};
+pub use gateway::Gateway;
 pub use headers::secured;
 pub use hosts::Hosts;
 pub use listener::listen;

@@ -10,8 +10,6 @@ mod declared;
 mod form;
 mod lessons;
 mod removals;
-#[cfg(test)]
-mod tests;
 mod upload;
 
 use std::sync::Arc;
@@ -159,7 +157,11 @@ impl Gate {
                 let files = recorded.added + recorded.known + recorded.updated;
                 match read.state {
                     UploadState::Recorded => {
-                        tracing::info!(batch.id = batch, files, "an upload through the gateway is recorded");
+                        tracing::info!(
+                            batch.id = batch,
+                            files,
+                            "an upload through the gateway is recorded"
+                        );
                     }
                     UploadState::Nothing => {
                         tracing::info!("an upload through the gateway brought nothing");

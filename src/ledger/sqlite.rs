@@ -24,6 +24,7 @@ mod lineage;
 mod migrate;
 mod notes;
 mod open;
+mod others;
 mod plans;
 mod rehint;
 mod rows;

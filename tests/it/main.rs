@@ -14,6 +14,7 @@ mod clock;
 mod daemon;
 mod faces;
 mod faults;
+mod gateway;
 mod harness;
 mod intent;
 mod limits;

@@ -416,6 +416,9 @@ steps! {
         unsettled_uploads(limit: u32) -> Vec<Upload>;
         uploads(before: Option<UploadId>, limit: u32) -> Vec<Upload>;
     }
+    Others {
+        gone_by_others(removed: &Removed, reason: &str, at: Timestamp) -> u64;
+    }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
         sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;

@@ -105,7 +105,9 @@ fn declared_key(given: &str, known: &[String]) -> Result<String, Undeclarable> {
         (Some(key), None) => Ok(key.clone()),
         (Some(_), Some(_)) => Err(refuse(
             "undeclared-label",
-            format!("`labels` of the policy file declares more than one key that a header may call `{given}`"),
+            format!(
+                "`labels` of the policy file declares more than one key that a header may call `{given}`"
+            ),
         )),
         (None, _) => {
             let hint = suggestion(given, known.iter().map(String::as_str));

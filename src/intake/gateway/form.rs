@@ -182,8 +182,8 @@ impl Form {
         };
         if let Step::Text(kept) = self.step {
             // Two bytes of line break before the content.
-            let text = self.rest.get(2..end).unwrap_or_default();
-            self.keep(kept, text);
+            let text = self.rest.get(2..end).unwrap_or_default().to_vec();
+            self.keep(kept, &text);
         }
         self.rest.drain(..end + self.delimiter.len());
         self.step = Step::Delimited;

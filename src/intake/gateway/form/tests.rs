@@ -23,7 +23,11 @@ fn read(content_type: &str, body: &[u8], piece: usize) -> Fields {
 #[test]
 fn fields_and_files_are_found_wherever_the_body_is_cut() {
     for piece in 1..REQUESTS.len() {
-        let fields = read("multipart/form-data; boundary=b0undary", REQUESTS.as_bytes(), piece);
+        let fields = read(
+            "multipart/form-data; boundary=b0undary",
+            REQUESTS.as_bytes(),
+            piece,
+        );
         assert_eq!(
             (
                 fields.classification.as_deref(),
