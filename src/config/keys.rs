@@ -176,10 +176,21 @@ pub(super) static EXCEPT: Schema = Schema {
 pub(super) static CLOCKS: Schema = Schema {
     title: "`clock`",
     place: "in `clock = { … }`",
-    keys: &[key("start", "\"uploaded\""), key("round_up", "\"year\"")],
+    keys: &[
+        key("start", "\"uploaded\""),
+        key("round_up", "\"year\""),
+        key("fallback", "{ start = \"uploaded\", add = \"2 years\" }"),
+    ],
+};
+
+/// `fallback = { … }` inside a clock.
+pub(super) static FALLBACK: Schema = Schema {
+    title: "`fallback`",
+    place: "in `fallback = { … }`",
+    keys: &[key("start", "\"uploaded\""), key("add", "\"2 years\"")],
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 11] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
+pub(super) static ALL: [&Schema; 12] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
 ];

@@ -43,6 +43,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "`match`" => "match ",
         "`except`" => "except ",
         "`clock`" => "clock ",
+        "`fallback`" => "clock fallback ",
         other => panic!("{other}: add its path"),
     }
 }
@@ -231,6 +232,7 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
                 "" => line,
                 "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
                 "match" | "clock" => format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim()),
+                "clock fallback" => format!("[[policy]]\n[policy.clock.fallback]\n{line}"),
                 "except" => format!("[[policy]]\n[policy.match.except]\n{line}"),
                 table => format!("[{table}]\n{line}"),
             };

@@ -5,6 +5,8 @@
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -18,11 +20,12 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use events::{EventNoted, Events};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Rules + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger: Intake + Rules + Claims + Sweeps + Controls + Figures + Events {}
 
-impl<T: Intake + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T: Intake + Rules + Claims + Sweeps + Controls + Figures + Events> Ledger for T {}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

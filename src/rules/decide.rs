@@ -6,6 +6,7 @@
 //! floors. Knows nothing of the ledger, of limits or of what was sent before.
 
 mod dates;
+mod start;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use super::policy::{Hint, Mode, Policy, RuleSet};
 use crate::model::{FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
 use dates::{Timing, timing};
-pub(super) use tell::event;
+pub(super) use tell::counts_from;
 use tell::{Silent, Tell, Told};
 
 /// A start may lie this much before the time inside the file's own id, and the end of processing before
