@@ -74,6 +74,9 @@ pub enum Command {
     History(HistoryArgs),
     /// Tell the ledger what was uploaded, from a file or standard input.
     Record(RecordArgs),
+    /// Record and list start events: what happened outside, from which rules count.
+    #[command(subcommand)]
+    Event(super::event::EventCommand),
     /// Place, list and release holds.
     #[command(subcommand)]
     Hold(HoldCommand),

@@ -98,7 +98,7 @@ fn the_example_is_accepted_without_a_warning_and_says_what_it_seems_to_say() {
     assert!(except.labels["department"].contains("legal"));
     let second = &rules.policies[1];
     assert_eq!(
-        (second.clock.start, second.clock.round_up),
+        (second.clock.start.clone(), second.clock.round_up),
         (StartEvent::Processed, Some(RoundUp::Year))
     );
     assert_eq!(second.approval, ApprovalRule::Always);
@@ -175,7 +175,7 @@ fn what_is_left_out_has_the_documented_default() {
     );
     let policy = &checked.rules.policies[0];
     assert_eq!(
-        (policy.clock.start, policy.clock.round_up),
+        (policy.clock.start.clone(), policy.clock.round_up),
         (StartEvent::Uploaded, None)
     );
     assert_eq!((policy.delete_by, policy.mode), (None, Mode::Observe));

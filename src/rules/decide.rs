@@ -102,6 +102,8 @@ pub enum Doubt {
     NoStart,
     /// The start lies in the future.
     FutureStart,
+    /// The upload is recorded for the future.
+    FutureUpload,
     /// The start lies more than a day before the time inside the file's own id.
     BeforeId,
     /// The end of processing lies more than a day before the upload.
@@ -119,6 +121,7 @@ impl Doubt {
         match self {
             Self::NoStart => "the event that starts its period is not known yet",
             Self::FutureStart => "its period starts in the future",
+            Self::FutureUpload => "its upload is recorded for the future",
             Self::BeforeId => "its recorded start lies more than a day before the time inside its own id",
             Self::BeforeUpload => "its processing is recorded more than a day before its upload",
             Self::NoType => {

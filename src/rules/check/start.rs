@@ -40,7 +40,9 @@ pub(super) fn base(file: &FileRecord, clock: &StartClock, now: Timestamp) -> Opt
             }
         }
     };
-    let doubted = at > now || !matches!(event, StartEvent::Event(_)) && before_its_id(file, at);
+    let doubted = at > now
+        || file.uploaded_at > now
+        || !matches!(event, StartEvent::Event(_)) && before_its_id(file, at);
     (!doubted).then_some(Base { at, add })
 }
 

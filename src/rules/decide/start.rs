@@ -96,6 +96,10 @@ fn doubt_of(file: &FileRecord, start: &Start<'_>, period: Period, now: Option<Ti
     if now.is_some_and(|now| start.at > now) {
         return Some(Doubt::FutureStart);
     }
+    // Whatever starts the period: a file that is still to be uploaded is not what its row says.
+    if now.is_some_and(|now| file.uploaded_at > now) {
+        return Some(Doubt::FutureUpload);
+    }
     // `config` refuses to add days to a period of hours and the other way round.
     if start
         .fallback
@@ -134,3 +138,6 @@ impl<'r> Start<'r> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

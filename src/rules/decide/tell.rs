@@ -179,6 +179,9 @@ impl Tell for Told {
             Some(Doubt::FutureStart) => {
                 format!("the {what} is recorded for the future, {when}: in doubt, so it is kept")
             }
+            Some(Doubt::FutureUpload) => {
+                format!("{}: in doubt, so it is kept", Doubt::FutureUpload.sentence())
+            }
             Some(Doubt::BeforeId) => format!(
                 "the {what} is recorded at {when}, more than 24 hours before the time inside the file's own id: in doubt, so it is kept"
             ),
