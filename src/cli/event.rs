@@ -227,20 +227,20 @@ fn text(document: &Document<'_>) -> String {
         }
     };
     let effect = &document.effect;
-    for (count, what) in [
-        (effect.dated, "had no due time and have one now"),
-        (effect.earlier, "become due EARLIER than before"),
-        (effect.later, "become due later than before"),
-        (effect.undated, "have no due time any more"),
-        (effect.unchanged, "keep their due time"),
+    for (what, count) in [
+        ("had no due time and have one now", effect.dated),
+        ("due EARLIER than before", effect.earlier),
+        ("due later than before", effect.later),
+        ("without a due time from now on", effect.undated),
+        ("due when they were", effect.unchanged),
     ] {
         if count > 0 {
-            text.push_str(&format!("  {}: {what}\n", files(count)));
+            text.push_str(&format!("  {what}: {}\n", files(count)));
         }
     }
     if effect.due_at_once > 0 {
         text.push_str(&format!(
-            "  {} of them are DUE AT ONCE: `retentiond plan` shows them, `retentiond hold add` keeps them\n",
+            "  DUE AT ONCE: {} (`retentiond plan` shows them, `retentiond hold add` keeps them)\n",
             files(effect.due_at_once)
         ));
     }

@@ -1,5 +1,7 @@
 //! What the shipped files promise, and what the checked values are. Messages: `tests/config.rs`.
 
+mod reference;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,12 +40,13 @@ fn path_of(schema: &Schema) -> &'static str {
         "[limits]" => "limits ",
         "[holds]" => "holds ",
         "[log]" => "log ",
+        "[http]" => "http ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",
         "`except`" => "except ",
         "`clock`" => "clock ",
-        "`fallback`" => "clock fallback ",
+        "`fallback`" => "fallback ",
         other => panic!("{other}: add its path"),
     }
 }
@@ -232,7 +235,7 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
                 "" => line,
                 "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
                 "match" | "clock" => format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim()),
-                "clock fallback" => format!("[[policy]]\n[policy.clock.fallback]\n{line}"),
+                "fallback" => format!("[[policy]]\n[policy.clock.fallback]\n{line}"),
                 "except" => format!("[[policy]]\n[policy.match.except]\n{line}"),
                 table => format!("[{table}]\n{line}"),
             };

@@ -1,11 +1,12 @@
 //! What a ledger promises, backend by backend: the conformance suite runs every line of it.
 //!
-//! Small traits by who asks: [`Intake`] takes uploads in, [`Rules`] keeps the hints of the current
+//! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we make, [`Rules`] keeps the hints of the current
 //! rule set, [`Claims`] is the executor's intent and outcome, [`Sweeps`] the runs and plans,
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod events;
+mod uploads;
 
 use std::collections::BTreeMap;
 
@@ -22,10 +23,12 @@ use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 pub use events::{EventNoted, Events};
 
-/// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Rules + Claims + Sweeps + Controls + Figures + Events {}
+pub use uploads::{UploadEnd, Uploads};
 
-impl<T: Intake + Rules + Claims + Sweeps + Controls + Figures + Events> Ledger for T {}
+/// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
+pub trait Ledger: Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + Figures {}
+
+impl<T: Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

@@ -37,6 +37,7 @@ mod tallies;
 mod tests;
 mod undecided;
 mod unverified;
+mod uploads;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};

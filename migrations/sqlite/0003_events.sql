@@ -40,4 +40,4 @@ CREATE INDEX files_undecided ON files (file_id, batch) WHERE rule_set = 0 AND st
 CREATE INDEX files_without_due ON files (policy, uploaded_at, batch, file_id)
     WHERE state = 0 AND due_at IS NULL;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
