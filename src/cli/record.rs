@@ -70,9 +70,10 @@ fn input(args: &RecordArgs) -> Result<Input<'static>, Failure> {
     Ok(Input::new(Some(&args.input), file))
 }
 
-fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
+/// Labels as they are typed.
+pub(super) fn labels(typed: &[String]) -> Result<Labels, Failure> {
     let mut labels = Labels::new();
-    for label in &args.labels {
+    for label in typed {
         let (key, value) = label.split_once('=').ok_or_else(|| {
             Failure::usage(format!(
                 "`{label}` is no label; write KEY=VALUE, such as tenant=acme"
@@ -80,6 +81,10 @@ fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
         })?;
         labels.insert(key.to_owned(), value.to_owned());
     }
+    Ok(labels)
+}
+
+fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
     Ok(RecordOptions {
         format: args.format.map(|format| match format {
             RecordFormat::Jsonl => Format::Jsonl,
@@ -87,7 +92,7 @@ fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
             RecordFormat::Response => Format::Response,
         }),
         keep_good: args.keep_good,
-        labels,
+        labels: labels(&args.labels)?,
         document_type: args.document_type.clone(),
         classification: args.classification.as_deref().map(typed).transpose()?,
         ..RecordOptions::default()

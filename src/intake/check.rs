@@ -90,6 +90,11 @@ impl<'a> Checker<'a> {
         Ok(checker)
     }
 
+    /// The data subject of rows without one, hashed.
+    pub(super) fn default_subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
     pub(super) fn check(&self, mut row: RawRow<'_>) -> Result<Checked, Problem> {
         if let Some(problem) = row.problem.take() {
             return Err(problem);
