@@ -26,7 +26,7 @@ pub use documents::{OnDisk, Sent};
 pub use input::Input;
 pub use recall::Recall;
 pub use record::{InForce, PAGE_ROWS, record};
-pub use rows::{Format, RowError};
+pub use rows::{Format, Mapping, RowError};
 pub use subject::{MIN_SUBJECT_KEY_BYTES, SubjectHasher, WeakSubjectKey};
 pub use summary::{LISTED_REFUSALS, Progress, RecordError, RecordResult, RecordSummary, Stage};
 pub use upload::{Sender, UploadFailure, UploadOrder, Uploaded, settle_answer, upload};

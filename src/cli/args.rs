@@ -241,6 +241,13 @@ pub struct RecordArgs {
     /// The classification of rows that do not say.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub classification: Option<String>,
+    /// For JSONL or CSV from elsewhere, what each key is called there, such as
+    /// `uploaded_at=created,file_id=id,label.tenant=customer` (repeatable); all else in it is passed over.
+    #[arg(long = "map", value_name = "OURS=THEIRS")]
+    pub mappings: Vec<String>,
+    /// Say what would be new, known, updated and refused, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `hold …`.
