@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::files;
 use super::progress::Bar;
 use crate::config::Checked;
+use crate::engine::planning::renew_hints;
 use crate::intake::{
     Format, InForce, Input, Mapping, Progress, RecordError, RecordOptions, RecordResult, RecordSummary,
     Stage, record,
@@ -54,6 +55,10 @@ pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Fa
     };
     context.output.data(&report, || text(&summary, args.dry_run))?;
     if copy.is_none() {
+        // Files that a start event covers, or whose facts changed, wait for a second decision.
+        if !ledger.hints_are_current(&rules.digest).await? {
+            renew_hints(ledger.as_ref(), rules).await?;
+        }
         ledger.tidy().await?;
     }
     Ok(match summary.result {

@@ -13,6 +13,7 @@ use super::output::files;
 use super::progress::Bar;
 use super::record::labels;
 use crate::config::Checked;
+use crate::engine::planning::renew_hints;
 use crate::extracta::ExtractaClient;
 use crate::intake::{InForce, OnDisk, RecordOptions, Sent, UploadFailure, UploadOrder, Uploaded, upload};
 use crate::ledger::Ledger;
@@ -94,6 +95,10 @@ pub(super) async fn run(context: &Context, args: &UploadArgs) -> Result<Exit, Fa
     };
     let report = job.all(batch, &documents).await?;
     context.output.data(&report, || text(&report))?;
+    // Files that a start event covers wait for a second decision.
+    if !ledger.hints_are_current(&checked.rules.digest).await? {
+        renew_hints(ledger.as_ref(), &checked.rules).await?;
+    }
     ledger.tidy().await?;
     Ok(exit(&report))
 }
