@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use retentiond::config::{self, Checked};
 use retentiond::engine::{Clock, SystemClock};
+use retentiond::extracta::upload::Document;
 use retentiond::extracta::{ClientConfig, ExtractaClient, Passage, UploadAnswer, UploadError};
 use retentiond::http::{Door, DoorFigures, Gateway, Hosts, listen};
 use retentiond::intake::gateway::Gate;
@@ -148,7 +149,7 @@ impl Both {
     async fn upload(&self, parent: &Parent, names: &[&str]) -> Result<UploadAnswer, UploadError> {
         let files = names
             .iter()
-            .map(|name| ((*name).to_owned(), bytes::Bytes::from_static(b"%PDF-1.4")))
+            .map(|name| Document::from_bytes((*name).to_owned(), bytes::Bytes::from_static(b"%PDF-1.4")))
             .collect();
         self.passed.client().upload_files(parent, None, files).await
     }

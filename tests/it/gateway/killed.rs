@@ -145,10 +145,8 @@ async fn killed_in_the_middle_of_uploads_no_file_is_lost_from_sight() {
     let uploader = tokio::spawn(async move {
         let mut known = 0;
         for number in 0..40 {
-            let file = (
-                format!("canary-name-{number}.pdf"),
-                bytes::Bytes::from_static(b"%PDF"),
-            );
+            let name = format!("canary-name-{number}.pdf");
+            let file = Document::from_bytes(name, bytes::Bytes::from_static(b"%PDF"));
             // As a plain script does: one try, and on with the next file.
             let sent = client(addr).upload_files(&parent, None, vec![file]).await;
             match sent {
@@ -202,7 +200,8 @@ async fn an_upload_of_100_mb_costs_no_memory() {
     let child = daemon.start().await;
     let upload = async |mib: usize| {
         let parent = Parent::Extraction(ExtractionId::new("E1").unwrap());
-        let file = ("big.pdf".to_owned(), bytes::Bytes::from(vec![b'-'; mib * MIB]));
+        let content = bytes::Bytes::from(vec![b'-'; mib * MIB]);
+        let file = Document::from_bytes("big.pdf".to_owned(), content);
         client(daemon.addr)
             .upload_files(&parent, None, vec![file])
             .await
