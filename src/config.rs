@@ -15,6 +15,7 @@ mod matching;
 mod policies;
 mod reader;
 mod relations;
+mod runtime;
 mod settings;
 mod source;
 mod suggest;
@@ -30,6 +31,7 @@ pub use code::{Code, Severity};
 pub use credentials::{CredentialError, api_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use load::{Checked, Loaded, load, parse};
+pub use runtime::{control_socket, own_control_socket};
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 
 /// Where the policy file is, unless the command line says otherwise.

@@ -5,11 +5,13 @@
 //! arithmetic over the ledger ([`occurrence`]), so a missed beat, a restart or a frozen scheduler
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
+mod control;
 mod occurrence;
 mod reload;
 mod service;
 pub mod trigger;
 mod work;
 
+pub use control::{ControlError, Reloaded, ask_reload};
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};
