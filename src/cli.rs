@@ -8,6 +8,7 @@ pub mod output;
 mod approve;
 mod breaker;
 mod check;
+mod config;
 mod cores;
 mod daemon;
 mod demo;
@@ -29,6 +30,7 @@ mod sandbox;
 mod schedule;
 mod status;
 mod sweep;
+mod uploads;
 
 use std::io::Write;
 
@@ -78,6 +80,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(context, args).await,
         Command::Init(args) => init::run(context, args),
         Command::Check(args) => check::run(context, args).await,
+        Command::Config(command) => config::run(context, command),
         Command::Daemon => daemon::run(context).await,
         Command::Reload => reload::run(context).await,
         Command::Sweep(args) => sweep::run(context, args).await,
@@ -88,6 +91,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Status => status::run(context).await,
         Command::History(args) => history::run(context, args).await,
         Command::Record(args) => record::run(context, args).await,
+        Command::Uploads(args) => uploads::run(context, args).await,
         Command::Hold(command) => hold::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
         Command::Pause(args) => pause::pause(context, args).await,

@@ -1,5 +1,7 @@
 //! What the shipped files promise, and what the checked values are. Messages: `tests/config.rs`.
 
+mod reference;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +40,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[limits]" => "limits ",
         "[holds]" => "holds ",
         "[log]" => "log ",
+        "[http]" => "http ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",

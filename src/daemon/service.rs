@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::control::{self, Ask};
+use super::faces::Show;
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems};
@@ -87,6 +88,7 @@ pub struct Daemon {
     pub(super) rest_until: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
     pub(super) counts_before: Option<(u64, u64)>,
+    pub(super) show: Show,
 }
 
 struct Signals {
@@ -107,11 +109,12 @@ impl Signals {
 }
 
 impl Daemon {
-    /// Puts the daemon together; nothing runs yet.
+    /// Puts the daemon together: listeners open, and nothing is deleted yet. Inside a runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let rules = Arc::new(parts.checked.clone());
         let cancel = CancellationToken::new();
+        let show = Show::start(&parts);
         Self {
             parts,
             rules,
@@ -122,6 +125,7 @@ impl Daemon {
             rest_until: None,
             stop_shown: None,
             counts_before: None,
+            show,
         }
     }
 
@@ -168,12 +172,15 @@ impl Daemon {
                 }
             }
             notify(&[NotifyState::Watchdog]);
+            self.show.pulse.beat();
+            self.show.lookout.look();
             if let Err(error) = self.turn().await {
                 break Err(error);
             }
         };
         notify(&[NotifyState::Stopping]);
         self.wind_up(trigger).await;
+        self.show.end().await;
         ended
     }
 

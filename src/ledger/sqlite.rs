@@ -34,6 +34,7 @@ mod tallies;
 #[cfg(test)]
 mod tests;
 mod unverified;
+mod uploads;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,10 @@ use super::open::{connect, plain};
 const APPLICATION_ID: i64 = 0x5274_4e64;
 
 /// Each ends with its own `PRAGMA user_version`: entry `n` leads from version `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../../migrations/sqlite/0002_uploads.sql"),
+];
 
 /// What lies at a path before anything is touched.
 #[derive(Debug, PartialEq, Eq)]
@@ -264,6 +267,7 @@ fn newer(path: &Path, version: i64, known: i64) -> LedgerError {
 mod tests {
     use super::*;
 
+    const ONE: &[&str] = &[MIGRATIONS[0]];
     const TWO: &[&str] = &[
         MIGRATIONS[0],
         "CREATE TABLE later (x INTEGER) STRICT; PRAGMA user_version = 2;",
@@ -277,7 +281,7 @@ mod tests {
     async fn an_older_ledger_is_copied_before_it_is_migrated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
-        migrate(&path, &Found::at(&path).await.unwrap(), MIGRATIONS)
+        migrate(&path, &Found::at(&path).await.unwrap(), ONE)
             .await
             .unwrap();
         let found = Found::at(&path).await.unwrap();
@@ -293,7 +297,7 @@ mod tests {
     async fn a_migration_that_fails_leaves_the_old_version() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
-        migrate(&path, &Found::Nothing, MIGRATIONS).await.unwrap();
+        migrate(&path, &Found::Nothing, ONE).await.unwrap();
         let found = Found::at(&path).await.unwrap();
         migrate(&path, &found, BROKEN).await.unwrap_err();
         assert_eq!(Found::at(&path).await.unwrap(), found);
