@@ -42,7 +42,7 @@ fn the_watchdog_kills_it_when_its_loop_hangs_although_all_else_of_it_is_well() {
         machine.ask("journalctl -u lock -o cat").contains("locked")
     });
     machine.wait("the watchdog", || machine.log().contains("Watchdog timeout"));
-    machine.run("systemctl stop hand lock");
+    machine.run("systemctl stop hand");
     machine.wait("its return", || {
         machine.show("ActiveState") == "active"
             && machine.show("MainPID") != pid
