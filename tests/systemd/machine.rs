@@ -106,7 +106,9 @@ impl Machine {
 
     /// A shell in the machine.
     pub fn shell(&self, script: &str) -> Output {
-        self.enter("bash", &["-c", &format!("cd /root && {{ {script}\n}}")]).output().unwrap()
+        self.enter("bash", &["-c", &format!("cd /root && {{ {script}\n}}")])
+            .output()
+            .unwrap()
     }
 
     fn enter(&self, program: &str, arguments: &[&str]) -> Command {
