@@ -170,13 +170,11 @@ impl Form {
 
     fn content(&mut self) -> bool {
         let Some(end) = memmem::find(&self.rest, &self.delimiter) else {
-            match self.step {
-                Step::Text(_) if self.rest.len() <= MAX_TEXT + self.delimiter.len() + 2 => {}
-                _ => {
-                    self.step = Step::Content;
-                    let keep = self.delimiter.len() - 1;
-                    self.rest.drain(..self.rest.len().saturating_sub(keep));
-                }
+            let is_text = matches!(self.step, Step::Text(_));
+            if !is_text || self.rest.len() > MAX_TEXT + self.delimiter.len() + 2 {
+                self.step = Step::Content;
+                let keep = self.delimiter.len() - 1;
+                self.rest.drain(..self.rest.len().saturating_sub(keep));
             }
             return false;
         };
