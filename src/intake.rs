@@ -12,6 +12,7 @@ pub mod gateway;
 mod input;
 mod page;
 mod recall;
+pub mod reconcile;
 mod record;
 pub mod rows;
 mod spool;

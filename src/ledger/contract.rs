@@ -5,6 +5,7 @@
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
+mod batches;
 mod events;
 mod others;
 mod uploads;
@@ -22,15 +23,22 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
 pub use others::{Others, Removed};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Others + Events + Rules + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger:
+    Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures
+{
+}
 
-impl<T: Intake + Uploads + Others + Events + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T: Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures> Ledger
+    for T
+{
+}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

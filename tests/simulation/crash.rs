@@ -419,6 +419,12 @@ steps! {
     Others {
         gone_by_others(removed: &Removed, reason: &str, at: Timestamp) -> u64;
     }
+    Batches {
+        known_batches(after: Option<BatchKey>, page: u32) -> Vec<KnownBatch>;
+        count_batches(after: Option<BatchKey>) -> u64;
+        files_left_in(batches: &[BatchKey]) -> Vec<(BatchKey, FileId)>;
+        note_missing(batch: BatchKey, files: &[FileId], reason: &str, at: Timestamp) -> u64;
+    }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
         sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;
