@@ -13,5 +13,6 @@ mod service;
 pub mod trigger;
 mod work;
 
+pub use faces::counting;
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};
