@@ -13,6 +13,7 @@ mod health;
 mod hosts;
 mod listener;
 mod metrics;
+mod page;
 mod pulse;
 mod socket;
 

@@ -5,9 +5,13 @@
 #[cfg(test)]
 pub(crate) mod fixture;
 
+mod changes;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use changes::{Change, changes};
 
 use crate::model::{Breaker, Pause, Sweep, Timestamp};
 

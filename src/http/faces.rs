@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Activity, DoorFigures, Pulse, health, metrics, secured};
+use super::{Activity, DoorFigures, Pulse, health, metrics, page, secured};
 use crate::snapshot::Snapshot;
 
 /// A picture, and when it was taken by a clock that no one sets.
@@ -60,6 +60,7 @@ impl IntoResponse for NotYet {
 /// The routes of page, metrics and health.
 pub fn routes(faces: Faces) -> Router {
     let router = Router::new()
+        .route("/", get(page::page))
         .route("/api/status", get(status))
         .route("/healthz", get(health::turning))
         .route("/readyz", get(health::ready))

@@ -206,7 +206,7 @@ async fn every_answer_carries_the_headers_that_keep_other_sites_out() {
     let service = Service::new().await;
     let mut daemon = service.daemon();
     let at = service.listening().await;
-    for path in ["/healthz", "/readyz", "/metrics", "/api/status", "/nothing"] {
+    for path in ["/", "/healthz", "/readyz", "/metrics", "/api/status", "/nothing"] {
         let answer = reqwest_client()
             .get(format!("http://{at}{path}"))
             .send()
