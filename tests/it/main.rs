@@ -22,6 +22,7 @@ mod listener;
 mod matrix;
 mod page;
 mod races;
+mod reconcile;
 mod rollback;
 mod secrets;
 mod settling;
