@@ -8,6 +8,7 @@
 mod batches;
 mod events;
 mod others;
+mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -27,16 +28,18 @@ pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
 pub use others::{Others, Removed};
+pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures
+    Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing
 {
 }
 
-impl<T: Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures> Ledger
-    for T
+impl<
+    T: Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing,
+> Ledger for T
 {
 }
 
