@@ -13,7 +13,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::keys;
 use super::listening::HttpSettings;
-use super::passing::GatewaySettings;
+use super::passing::{GatewaySettings, WebhookSettings};
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -46,6 +46,8 @@ pub struct Checked {
     pub http: HttpSettings,
     /// The gateway.
     pub gateway: GatewaySettings,
+    /// Webhooks.
+    pub webhooks: WebhookSettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -141,6 +143,7 @@ struct Draft {
     log: LogSettings,
     http: HttpSettings,
     gateway: GatewaySettings,
+    webhooks: WebhookSettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -156,6 +159,7 @@ impl Draft {
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
+        let webhooks = top.section("webhooks", &keys::WEBHOOKS, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -177,6 +181,7 @@ impl Draft {
         Self {
             zone,
             gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
+            webhooks: WebhookSettings::read(webhooks.as_ref(), findings),
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
@@ -234,6 +239,7 @@ impl Draft {
             log: self.log,
             http: self.http,
             gateway: self.gateway,
+            webhooks: self.webhooks,
             warnings,
             fingerprint,
             lines,

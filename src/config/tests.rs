@@ -42,6 +42,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[log]" => "log ",
         "[http]" => "http ",
         "[gateway]" => "gateway ",
+        "[webhooks]" => "webhooks ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",

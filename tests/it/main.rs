@@ -30,3 +30,4 @@ mod settling;
 mod stops;
 mod sweeps;
 mod uploads;
+mod webhooks;
