@@ -7,6 +7,7 @@
 
 mod control;
 mod faces;
+mod herald;
 mod lookout;
 mod occurrence;
 mod reload;
@@ -16,5 +17,6 @@ mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
 pub use faces::counting;
+pub use herald::{Post, Undelivered};
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};
