@@ -10,6 +10,7 @@ mod faces;
 mod herald;
 mod lookout;
 mod occurrence;
+mod passing;
 mod reload;
 mod service;
 pub mod trigger;

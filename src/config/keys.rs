@@ -101,6 +101,7 @@ pub(super) static TOP: Schema = Schema {
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("notify", Takes::Table(&NOTIFY), Unset, "[notify]", "who is told of what, and when a sweep begins and ends"),
+        key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
@@ -186,6 +187,17 @@ pub(super) static NOTIFY: Schema = Schema {
     ],
 };
 
+/// `[gateway]`.
+#[rustfmt::skip]
+pub(super) static GATEWAY: Schema = Schema {
+    title: "[gateway]",
+    place: "in [gateway]",
+    keys: &[
+        key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8317\"", "an address with a port (0 takes any free one), or `off`"),
+        key("allow_remote", Takes::Switch, Is("`false`"), "false", "whether `listen` may be an address that other machines reach"),
+    ],
+};
+
 /// `[[policy]]`.
 #[rustfmt::skip]
 pub(super) static POLICY: Schema = Schema {
@@ -265,7 +277,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 14] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &POLICY, &KEEP, &MATCHING, &EXCEPT,
-    &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 15] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &GATEWAY, &POLICY, &KEEP, &MATCHING,
+    &EXCEPT, &CLOCKS, &FALLBACK,
 ];
