@@ -290,13 +290,15 @@ async fn prometheus_takes_the_metrics_and_the_alerts_and_every_query_of_the_dash
         let answer = get(url.as_str()).await;
         assert!(answer.contains("\"status\":\"success\""), "{query}: {answer}");
     }
-    let rules: Value = serde_json::from_str(
-        &get_at_last(&format!("{api}/rules"), |text| {
-            !text.contains("\"unknown\"") && text.contains("alerting")
-        })
-        .await,
-    )
-    .unwrap();
+    // Evaluated, and what was pending before the first scrape no longer is.
+    let settled = |text: &str| {
+        text.contains("\"inactive\"")
+            && ["unknown", "pending"]
+                .iter()
+                .all(|state| !text.contains(&format!("\"{state}\"")))
+    };
+    let rules: Value =
+        serde_json::from_str(&get_at_last(&format!("{api}/rules"), |text| settled(text)).await).unwrap();
     let rules = rules["data"]["groups"][0]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), alerts().len());
     for rule in rules {
