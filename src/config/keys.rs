@@ -115,6 +115,7 @@ pub(super) static EXTRACTA: Schema = Schema {
     keys: &[
         key("api_key_file", Takes::Text, Is("the systemd credential `api-key`, else `$EXTRACTA_API_KEY`"), "\"/etc/retentiond/credentials/api-key\"", "absolute path of a file that holds the API key and nothing else"),
         key("base_url", Takes::Text, Is("`\"https://api.extracta.ai/api/v1\"`"), "\"https://api.extracta.ai/api/v1\"", "where the API is: https, or http on this machine"),
+        key("proxy", Takes::Text, Is("none, whatever the environment says"), "\"http://proxy.example:3128\"", "HTTP proxy through which the API is reached; what is on this machine is reached without"),
         key("files_per_request", Takes::Whole(1, 1000), Is("`100`"), "100", "most files in one delete request"),
         key("concurrency", Takes::Whole(1, 64), Is("`4`"), "4", "batches worked on side by side"),
         key("request_interval", Takes::Interval, Is("`\"0s\"`"), "\"0s\"", "least time between two delete requests"),

@@ -1,4 +1,4 @@
-//! The two addresses of the policy file: the API's and the ledger's.
+//! The addresses of the policy file: the API's, its proxy's, and the ledger's.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -50,6 +50,32 @@ pub(super) fn callable(
             "is not encrypted",
             "write `https://`; plain http is accepted only for this machine (127.0.0.1, [::1], localhost)",
         ),
+        Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
+    };
+    findings.push(problem);
+    None
+}
+
+/// A proxy: http or https, a host, no user, nothing after it.
+pub(super) fn proxy(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    let refuse = |why: &str, help: &str| {
+        Problem::at(Code::BadUrl, text.span(), format!("`proxy` {why}"))
+            .label("is no proxy")
+            .help(help)
+    };
+    let usual = "write host and port: `proxy = \"http://proxy.example:3128\"`";
+    let problem = match Url::parse(text.get_ref()) {
+        Err(_) => refuse("is no URL", usual),
+        Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
+            refuse("is no http or https URL", usual)
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
+            "holds a user or password",
+            "a secret does not belong into this file: let the proxy know this machine by its address",
+        ),
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            refuse("holds more than scheme, host and port", usual)
+        }
         Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
     };
     findings.push(problem);
