@@ -5,6 +5,7 @@
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
+mod coverage;
 mod events;
 mod uploads;
 
@@ -21,14 +22,18 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use coverage::{AfterUpload, Coverage};
 pub use events::{EventNoted, Events};
 
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger:
+    Intake + Uploads + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures
+{
+}
 
-impl<T: Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T: Intake + Uploads + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

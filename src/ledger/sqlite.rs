@@ -13,6 +13,7 @@ mod checksum;
 mod claims;
 mod clock;
 mod controls;
+mod coverage;
 mod due;
 mod events;
 mod fault;
