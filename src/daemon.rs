@@ -5,6 +5,7 @@
 //! arithmetic over the ledger ([`occurrence`]), so a missed beat, a restart or a frozen scheduler
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
+mod control;
 mod faces;
 mod lookout;
 mod occurrence;
@@ -13,5 +14,6 @@ mod service;
 pub mod trigger;
 mod work;
 
+pub use control::{ControlError, Reloaded, ask_reload};
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};
