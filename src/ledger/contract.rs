@@ -5,6 +5,7 @@
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
+mod batches;
 mod coverage;
 mod events;
 mod uploads;
@@ -22,6 +23,7 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use batches::{Batches, KnownBatch};
 pub use coverage::{AfterUpload, Coverage};
 pub use events::{EventNoted, Events};
 
@@ -29,11 +31,14 @@ pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures
+    Intake + Uploads + Batches + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures
 {
 }
 
-impl<T: Intake + Uploads + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T> Ledger for T where
+    T: Intake + Uploads + Batches + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures
+{
+}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

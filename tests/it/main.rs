@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod matrix;
 mod races;
+mod reconcile;
 mod rollback;
 mod secrets;
 mod settling;
