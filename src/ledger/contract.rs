@@ -8,6 +8,7 @@
 mod batches;
 mod coverage;
 mod events;
+mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -27,16 +28,27 @@ pub use batches::{Batches, KnownBatch};
 pub use coverage::{AfterUpload, Coverage};
 pub use events::{EventNoted, Events};
 
+pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Batches + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures
+    Intake + Uploads + Batches + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures + Standing
 {
 }
 
 impl<T> Ledger for T where
-    T: Intake + Uploads + Batches + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures
+    T: Intake
+        + Uploads
+        + Batches
+        + Events
+        + Coverage
+        + Rules
+        + Claims
+        + Sweeps
+        + Controls
+        + Figures
+        + Standing
 {
 }
 
