@@ -6,8 +6,8 @@
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
-mod coverage;
 mod events;
+mod others;
 mod standing;
 mod uploads;
 
@@ -25,30 +25,21 @@ use crate::model::{
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
-pub use coverage::{AfterUpload, Coverage};
 pub use events::{EventNoted, Events};
 
+pub use others::{Others, Removed};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Batches + Events + Coverage + Rules + Claims + Sweeps + Controls + Figures + Standing
+    Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing
 {
 }
 
-impl<T> Ledger for T where
-    T: Intake
-        + Uploads
-        + Batches
-        + Events
-        + Coverage
-        + Rules
-        + Claims
-        + Sweeps
-        + Controls
-        + Figures
-        + Standing
+impl<
+    T: Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing,
+> Ledger for T
 {
 }
 
@@ -502,9 +493,12 @@ pub struct Stat {
     pub unit: &'static str,
 }
 
+mod coverage;
+pub use coverage::{AfterUpload, Coverage};
+
 /// What the faces show.
 #[async_trait]
-pub trait Figures: Send + Sync {
+pub trait Figures: Coverage + Send + Sync {
     /// Every file with this id (file ids are unique per batch by contract only).
     async fn find(&self, file: &FileId) -> Result<Vec<FileRecord>, LedgerError>;
 

@@ -15,6 +15,7 @@ mod daemon;
 mod events;
 mod faces;
 mod faults;
+mod gateway;
 mod harness;
 mod intent;
 mod limits;
