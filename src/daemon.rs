@@ -7,6 +7,7 @@
 
 mod control;
 mod faces;
+mod herald;
 mod lookout;
 mod occurrence;
 mod passing;
@@ -17,5 +18,6 @@ mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
 pub use faces::counting;
+pub use herald::{Post, Undelivered};
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

@@ -41,6 +41,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[holds]" => "holds ",
         "[log]" => "log ",
         "[http]" => "http ",
+        "[notify]" => "notify ",
         "[gateway]" => "gateway ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
