@@ -9,6 +9,7 @@ pub mod credentials;
 mod clocks;
 mod code;
 mod diagnostics;
+mod erasure;
 mod keys;
 mod load;
 mod matching;
@@ -27,8 +28,9 @@ mod zone;
 mod tests;
 
 pub use code::{Code, Severity};
-pub use credentials::{CredentialError, api_key};
+pub use credentials::{CredentialError, api_key, subject_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
+pub use erasure::ErasureSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 

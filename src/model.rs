@@ -6,6 +6,7 @@
 mod address;
 mod attempt;
 mod control;
+mod erasure;
 mod file;
 mod hold;
 mod ids;
@@ -15,6 +16,7 @@ mod time;
 pub use address::{BatchAddress, FileAddress, Module, Parent};
 pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
 pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause};
+pub use erasure::{Closing, Erasure, ErasureId, ErasureScope, Erasures, NewErasure};
 pub use file::{BatchKey, FileKey, FileRecord, FileState, Labels, NewFile};
 pub use hold::{Hold, HoldId, HoldScope, Holds, NewHold};
 pub use ids::{

@@ -125,6 +125,18 @@ fn verdict(state: FileState, verdict: &Verdict, due_at: Option<Timestamp>, now: 
             }
             Verdict::Held { hold, due: true } => format!("held by hold {}: it would be due", hold.0),
             Verdict::Held { hold, due: false } => format!("held by hold {}: it would not be due yet", hold.0),
+            Verdict::Erasure { request } => format!(
+                "erasure request {} covers it since {}: the next sweep of requests deletes it",
+                request.0,
+                due()
+            ),
+            Verdict::Bound { request, floor } => {
+                let until = due_at.map_or_else(|| "for ever".to_owned(), |at| format!("until {at}"));
+                format!(
+                    "kept {until} by binding floor `{floor}`, although erasure request {} covers it",
+                    request.0
+                )
+            }
             Verdict::KeptForever { floor } => format!("kept for ever by `{floor}`"),
             Verdict::Unowned => "kept: no policy matches it".to_owned(),
             Verdict::NotEligible(doubt) => format!("kept: {}", doubt.sentence()),

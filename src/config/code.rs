@@ -121,6 +121,8 @@ codes! {
     UnknownTimezone = "E312" "unknown-timezone" Error;
     /// A `schedule` that is no cron expression.
     BadSchedule = "E313" "bad-schedule" Error;
+    /// A text that is no date.
+    BadDate = "E320" "bad-date" Error;
 
     /// A percentage that is none.
     BadPercentage = "E401" "bad-percentage" Error;

@@ -1,4 +1,4 @@
-//! The API key: from a file of its own, systemd's credentials, or the environment.
+//! The API key, and the key that hides data subjects: from a file of its own, systemd's credentials, or the environment.
 //!
 //! Errors name the place that was looked at, never what was found there.
 
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::erasure::ErasureSettings;
 use super::settings::ExtractaSettings;
 
 /// A key longer than this, in bytes, is taken for another file.
@@ -24,7 +25,7 @@ pub enum CredentialError {
     )]
     Missing,
     /// The file cannot be read.
-    #[error("cannot read the API key from {path}: {source}")]
+    #[error("cannot read the key from {path}: {source}")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -32,27 +33,27 @@ pub enum CredentialError {
         source: std::io::Error,
     },
     /// Everybody on the machine may use the file.
-    #[error("everybody on this machine may read or change the API key in {path}: run `chmod 600 {path}`")]
+    #[error("everybody on this machine may read or change the key in {path}: run `chmod 600 {path}`")]
     OpenToAll {
         /// The file.
         path: PathBuf,
     },
     /// There is nothing in it.
-    #[error("the API key in {place} is empty")]
+    #[error("the key in {place} is empty")]
     Empty {
         /// File or variable.
         place: String,
     },
     /// It holds what no key holds.
     #[error(
-        "the API key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
+        "the key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
     )]
     Malformed {
         /// File or variable.
         place: String,
     },
     /// It is far too long.
-    #[error("the API key in {place} is longer than 4096 bytes: is this the right file?")]
+    #[error("the key in {place} is longer than 4096 bytes: is this the right file?")]
     TooLong {
         /// File or variable.
         place: String,
@@ -87,6 +88,30 @@ pub fn api_key(
     match value.into_string() {
         Ok(text) => checked(text, place),
         Err(_) => Err(CredentialError::Malformed { place }),
+    }
+}
+
+/// Finds the key that hides data subjects: `subject_key_file`, else `$CREDENTIALS_DIRECTORY/subject-key`.
+/// `None` where neither is set up.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content.
+pub fn subject_key(
+    settings: &ErasureSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, CredentialError> {
+    if let Some(path) = &settings.subject_key_file {
+        let file = File::open(path).map_err(|source| unreadable(path, source))?;
+        return from_file(path, file).map(Some);
+    }
+    let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let path = Path::new(&directory).join("subject-key");
+    match File::open(&path) {
+        Ok(file) => from_file(&path, file).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(&path, source)),
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) static TOP: Schema = Schema {
         key("ledger", "[ledger]"),
         key("limits", "[limits]"),
         key("holds", "[holds]"),
+        key("erasure", "[erasure]"),
         key("log", "[log]"),
         key("policy", "[[policy]]"),
         key("keep", "[[keep]]"),
@@ -112,6 +113,18 @@ pub(super) static HOLDS: Schema = Schema {
     title: "[holds]",
     place: "in [holds]",
     keys: &[key("cool_down", "\"24 hours\"")],
+};
+
+/// `[erasure]`.
+pub(super) static ERASURE: Schema = Schema {
+    title: "[erasure]",
+    place: "in [erasure]",
+    keys: &[
+        key("schedule", "\"0 * * * *\""),
+        key("holidays", "[\"2026-12-25\"]"),
+        key("warn_before", "\"7 days\""),
+        key("subject_key_file", "\"/etc/retentiond/credentials/subject-key\""),
+    ],
 };
 
 /// `[log]`.
@@ -180,6 +193,6 @@ pub(super) static CLOCKS: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 11] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
+pub(super) static ALL: [&Schema; 12] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
 ];

@@ -13,6 +13,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::keys;
 use super::policies::{FloorDraft, PolicyDraft};
+use super::erasure::{ErasureDraft, ErasureSettings};
 use super::reader::{Findings, Section};
 use super::relations;
 use super::settings::{self, ExtractaSettings, HoldSettings, LedgerSettings, LogSettings};
@@ -38,6 +39,8 @@ pub struct Checked {
     pub ledger: LedgerSettings,
     /// Holds.
     pub holds: HoldSettings,
+    /// Erasure requests, apart from their rules.
+    pub erasure: ErasureSettings,
     /// The log.
     pub log: LogSettings,
     /// What is accepted, but worth a look.
@@ -131,6 +134,7 @@ struct Draft {
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
+    erasure: ErasureDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     policies: Vec<PolicyDraft>,
@@ -145,6 +149,7 @@ impl Draft {
         let ledger = top.section("ledger", &keys::LEDGER, findings);
         let limits = top.section("limits", &keys::LIMITS, findings);
         let holds = top.section("holds", &keys::HOLDS, findings);
+        let erasure = top.section("erasure", &keys::ERASURE, findings);
         let log = top.section("log", &keys::LOG, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
@@ -157,10 +162,12 @@ impl Draft {
             .map(|section| FloorDraft::read(section, &labels, findings))
             .collect();
         let cool_down = settings::cool_down(holds.as_ref(), findings);
+        let erasure = ErasureDraft::read(erasure.as_ref(), findings);
         if !policies.is_empty() || top.value("policy").is_none() {
             relations::judge(&policies, &floors, findings);
         }
-        zone::required(&zone, &policies, &floors, cool_down.as_ref(), findings);
+        let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
+        zone::required(&zone, &policies, &floors, &periods, findings);
         Self {
             zone,
             extracta: extracta
@@ -170,6 +177,7 @@ impl Draft {
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
             labels,
+            erasure,
             cool_down,
             policies,
             floors,
@@ -191,6 +199,7 @@ impl Draft {
     fn finish(self, lines: BTreeMap<PolicyName, usize>, fingerprint: String, warnings: Problems) -> Checked {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
+        let (erasure_rules, erasure) = self.erasure.finish();
         let policies: Vec<_> = self
             .policies
             .into_iter()
@@ -210,6 +219,7 @@ impl Draft {
                 policies,
                 floors,
                 limits: self.limits,
+                erasure: erasure_rules,
             },
             extracta: self.extracta,
             ledger: self.ledger,
@@ -218,6 +228,7 @@ impl Draft {
                 .map_or(HoldSettings::DEFAULT, |period| HoldSettings {
                     cool_down: period.into_inner(),
                 }),
+            erasure,
             log: self.log,
             warnings,
             fingerprint,

@@ -14,6 +14,7 @@ mod claims;
 mod clock;
 mod controls;
 mod due;
+mod erasures;
 mod fault;
 mod figures;
 mod history;

@@ -15,7 +15,10 @@ use super::open::{connect, plain};
 const APPLICATION_ID: i64 = 0x5274_4e64;
 
 /// Each ends with its own `PRAGMA user_version`: entry `n` leads from version `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../../migrations/sqlite/0002_erasures.sql"),
+];
 
 /// What lies at a path before anything is touched.
 #[derive(Debug, PartialEq, Eq)]

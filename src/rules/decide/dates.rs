@@ -126,7 +126,7 @@ fn deadline(
         .ok_or(Doubt::OutOfCalendar)
 }
 
-fn end_of(period: Period, start: Timestamp, clock: StartClock, rules: &RuleSet) -> Result<PeriodEnd, Doubt> {
+pub(super) fn end_of(period: Period, start: Timestamp, clock: StartClock, rules: &RuleSet) -> Result<PeriodEnd, Doubt> {
     period
         .end(start, clock.round_up, &rules.zone)
         .ok_or(Doubt::OutOfCalendar)
@@ -140,7 +140,7 @@ fn start_of(file: &FileRecord, clock: StartClock) -> Option<Timestamp> {
     }
 }
 
-fn trusted_start(
+pub(super) fn trusted_start(
     file: &FileRecord,
     clock: StartClock,
     now: Option<Timestamp>,
