@@ -28,6 +28,7 @@ mod sandbox;
 mod schedule;
 mod status;
 mod sweep;
+mod uploads;
 
 use std::io::Write;
 
@@ -86,6 +87,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Status => status::run(context).await,
         Command::History(args) => history::run(context, args).await,
         Command::Record(args) => record::run(context, args).await,
+        Command::Uploads(args) => uploads::run(context, args).await,
         Command::Hold(command) => hold::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
         Command::Pause(args) => pause::pause(context, args).await,

@@ -12,6 +12,7 @@ mod hold;
 mod ids;
 mod sweep;
 mod time;
+mod upload;
 
 pub use address::{BatchAddress, FileAddress, Module, Parent};
 pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
@@ -24,3 +25,4 @@ pub use ids::{
 };
 pub use sweep::{Sweep, SweepId, SweepState, SweepSummary, Trigger};
 pub use time::{InvalidTimestamp, Timestamp};
+pub use upload::{NewUpload, Upload, UploadId, UploadSource, UploadState, UploadedDocument};

@@ -20,7 +20,7 @@ pub enum Verdict {
     Paused,
     /// A plan waits for an operator.
     Waiting,
-    /// Some outcomes are unknown, or files are quarantined.
+    /// Some outcomes are unknown, files are quarantined, or uploads are in doubt.
     Unsettled,
     /// No daemon has turned lately: nothing runs by itself.
     Idle,
@@ -114,6 +114,10 @@ pub struct Snapshot {
     pub holds_review_overdue: u64,
     /// Plans that wait.
     pub waiting: Vec<WaitingPlan>,
+    /// Uploads whose end nobody knows: there may be files that no ledger holds. Counted up to 10 000.
+    pub uploads_in_doubt: u64,
+    /// Uploads that are under way.
+    pub uploads_under_way: u64,
     /// Clock anomalies ever seen.
     pub clock_anomalies: u64,
     /// When a daemon's loop last turned on this ledger.

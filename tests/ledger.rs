@@ -46,3 +46,5 @@ mod settle;
 mod sqlite_file;
 #[path = "ledger/sweeps.rs"]
 mod sweeps;
+#[path = "ledger/uploads.rs"]
+mod uploads;

@@ -74,6 +74,8 @@ pub enum Command {
     History(HistoryArgs),
     /// Tell the ledger what was uploaded, from a file or standard input.
     Record(RecordArgs),
+    /// Show uploads that are under way or in doubt, and settle those.
+    Uploads(super::uploads::UploadsArgs),
     /// Place, list and release holds.
     #[command(subcommand)]
     Hold(HoldCommand),

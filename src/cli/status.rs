@@ -79,6 +79,12 @@ fn text(s: &Snapshot) -> String {
         "holds: {} in force, {} with an overdue review\n",
         s.holds, s.holds_review_overdue
     ));
+    if s.uploads_in_doubt + s.uploads_under_way > 0 {
+        text.push_str(&format!(
+            "uploads: {} in doubt (`retentiond uploads` names them), {} under way\n",
+            s.uploads_in_doubt, s.uploads_under_way
+        ));
+    }
     if s.clock_anomalies > 0 {
         text.push_str(&format!("clock: {} anomalies on record\n", s.clock_anomalies));
     }

@@ -19,6 +19,9 @@ pub const LAST_TURN: &str = "daemon.last_turn";
 /// A daemon that has not turned for so long is not at work.
 const TURN_MS: i64 = 120_000;
 
+/// Unsettled uploads that are counted: beyond, the exact number helps nobody.
+const COUNTED_UPLOADS: u32 = 10_000;
+
 /// Waiting plans older than this are history.
 const WAITING_MS: i64 = 31 * 24 * 3_600_000;
 
@@ -48,6 +51,8 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         .setting(LAST_TURN)
         .await?
         .and_then(|text| text.parse().ok());
+    let unsettled = ledger.unsettled_uploads(COUNTED_UPLOADS).await?;
+    let in_doubt = unsettled.iter().filter(|upload| upload.is_in_doubt(now)).count();
     let mut snapshot = Snapshot {
         verdict: Verdict::Ok,
         sentence: String::new(),
@@ -68,6 +73,8 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
             .count() as u64,
         waiting: waiting(ledger, &policies, now).await?,
         policies,
+        uploads_in_doubt: in_doubt as u64,
+        uploads_under_way: (unsettled.len() - in_doubt) as u64,
         clock_anomalies,
         daemon_last_turn: turn,
         last_reload: ledger.setting(LAST_RELOAD).await?,
@@ -172,6 +179,8 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
             "{unknown} outcomes are unknown (probed by the next sweep), {quarantined} files are quarantined (`retentiond quarantine list`)"
         );
         (Verdict::Unsettled, sentence)
+    } else if s.uploads_in_doubt > 0 {
+        (Verdict::Unsettled, in_doubt(s.uploads_in_doubt))
     } else if idle {
         (
             Verdict::Idle,
@@ -180,6 +189,13 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
     } else {
         (Verdict::Ok, "nothing to do".to_owned())
     }
+}
+
+fn in_doubt(uploads: u64) -> String {
+    let (are, s) = if uploads == 1 { ("is", "") } else { ("are", "s") };
+    format!(
+        "{uploads} upload{s} {are} in doubt, and their files may be in no ledger: `retentiond uploads` names them"
+    )
 }
 
 fn stopped(breaker: &Breaker) -> String {

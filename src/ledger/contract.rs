@@ -1,11 +1,13 @@
 //! What a ledger promises, backend by backend: the conformance suite runs every line of it.
 //!
-//! Small traits by who asks: [`Intake`] takes uploads in, [`Rules`] keeps the hints of the current
-//! rule set, [`Claims`] is the executor's intent and outcome, [`Sweeps`] the runs and plans,
-//! [`Controls`] what stops deletion, [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
-//! transaction: when the call returns `Ok`, it survives power loss.
+//! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
+//! make, [`Rules`] the hints of the current rule set, [`Claims`] is the executor's intent and outcome,
+//! [`Sweeps`] the runs and plans, [`Controls`] what stops deletion, [`ErasureRequests`] what orders it,
+//! [`Figures`] what the faces show. Every write is one durable transaction: when the call returns `Ok`, it
+//! survives power loss.
 
 mod erasures;
+mod uploads;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use erasures::{Entered, ErasureFiles, ErasureRequests};
+pub use uploads::{UploadEnd, Uploads};
 
 use super::LedgerError;
 use crate::model::{
@@ -24,9 +27,9 @@ use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures {}
+pub trait Ledger: Intake + Uploads + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures {}
 
-impl<T: Intake + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures> Ledger for T {}
+impl<T: Intake + Uploads + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures> Ledger for T {}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

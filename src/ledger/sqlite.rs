@@ -35,6 +35,7 @@ mod tallies;
 #[cfg(test)]
 mod tests;
 mod unverified;
+mod uploads;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};

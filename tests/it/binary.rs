@@ -244,7 +244,7 @@ fn without_the_api_a_sweep_exits_75_and_without_a_key_5() {
 fn every_reading_verb_prints_one_json_object() {
     let desk = Desk::new();
     assert!(desk.record(ROW).status.success());
-    let verbs: [&[&str]; 12] = [
+    let verbs: [&[&str]; 13] = [
         &["check"],
         &["plan"],
         &["explain", "-OKI_FueqSWiExyfS311"],
@@ -256,6 +256,7 @@ fn every_reading_verb_prints_one_json_object() {
         &["approve"],
         &["breaker", "list"],
         &["quarantine", "list"],
+        &["uploads"],
         &["ledger", "stats"],
     ];
     for verb in verbs {

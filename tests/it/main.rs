@@ -23,3 +23,4 @@ mod secrets;
 mod settling;
 mod stops;
 mod sweeps;
+mod uploads;

@@ -409,6 +409,13 @@ steps! {
     Intake {
         record(rows: &[Hinted], digest: &RuleDigest, now: Timestamp) -> Recorded;
     }
+    Uploads {
+        begin_upload(upload: &NewUpload) -> UploadId;
+        end_upload(id: UploadId, end: &UploadEnd<'_>) -> Recorded;
+        interrupt_uploads(source: UploadSource, at: Timestamp) -> u64;
+        unsettled_uploads(limit: u32) -> Vec<Upload>;
+        uploads(before: Option<UploadId>, limit: u32) -> Vec<Upload>;
+    }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
         sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;

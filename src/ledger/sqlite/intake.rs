@@ -7,7 +7,7 @@
 
 mod attach;
 mod merge;
-mod prepare;
+pub(super) mod prepare;
 mod update;
 
 use std::collections::HashSet;
@@ -58,7 +58,7 @@ struct Numbers {
     rule_set: i64,
 }
 
-async fn record(
+pub(super) async fn record(
     tx: &mut SqliteConnection,
     mut prepared: Prepared,
     digest: &RuleDigest,

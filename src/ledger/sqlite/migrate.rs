@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x5274_4e64;
 /// Each ends with its own `PRAGMA user_version`: entry `n` leads from version `n` to `n + 1`.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
-    include_str!("../../../migrations/sqlite/0002_erasures.sql"),
+    include_str!("../../../migrations/sqlite/0002_uploads.sql"),
+    include_str!("../../../migrations/sqlite/0003_erasures.sql"),
 ];
 
 /// What lies at a path before anything is touched.
@@ -267,6 +268,7 @@ fn newer(path: &Path, version: i64, known: i64) -> LedgerError {
 mod tests {
     use super::*;
 
+    const ONE: &[&str] = &[MIGRATIONS[0]];
     const TWO: &[&str] = &[
         MIGRATIONS[0],
         "CREATE TABLE later (x INTEGER) STRICT; PRAGMA user_version = 2;",
@@ -280,7 +282,7 @@ mod tests {
     async fn an_older_ledger_is_copied_before_it_is_migrated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
-        migrate(&path, &Found::at(&path).await.unwrap(), MIGRATIONS)
+        migrate(&path, &Found::at(&path).await.unwrap(), ONE)
             .await
             .unwrap();
         let found = Found::at(&path).await.unwrap();
@@ -296,7 +298,7 @@ mod tests {
     async fn a_migration_that_fails_leaves_the_old_version() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
-        migrate(&path, &Found::Nothing, MIGRATIONS).await.unwrap();
+        migrate(&path, &Found::Nothing, ONE).await.unwrap();
         let found = Found::at(&path).await.unwrap();
         migrate(&path, &found, BROKEN).await.unwrap_err();
         assert_eq!(Found::at(&path).await.unwrap(), found);

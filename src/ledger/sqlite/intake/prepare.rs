@@ -21,7 +21,7 @@ pub(super) struct RowHint {
 
 /// One file, its shared names as indexes.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(in crate::ledger::sqlite) struct Row {
     pub(super) batch: usize,
     pub(super) file: FileId,
     pub(super) facts: Facts,
@@ -30,18 +30,18 @@ pub(super) struct Row {
 
 /// A list of uploads, ready for the database.
 #[derive(Debug, Default)]
-pub(super) struct Prepared {
+pub(in crate::ledger::sqlite) struct Prepared {
     pub(super) batches: Vec<BatchAddress>,
     pub(super) attributes: Vec<Attributes>,
     pub(super) policies: Vec<PolicyName>,
     /// By batch and file, none twice.
-    pub(super) rows: Vec<Row>,
+    pub(in crate::ledger::sqlite) rows: Vec<Row>,
     /// Counts of the rows that repeated an earlier one of the same list.
     pub(super) folded: Recorded,
 }
 
 impl Prepared {
-    pub(super) fn new(list: &[Hinted]) -> Self {
+    pub(in crate::ledger::sqlite) fn new(list: &[Hinted]) -> Self {
         let mut batches = Shared::default();
         let mut attributes = Shared::default();
         let mut policies = Shared::default();
