@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         Verdict::Stopped | Verdict::Paused | Verdict::Waiting => Exit::Stopped,
         Verdict::Overdue => Exit::Failed,
         Verdict::Unsettled => Exit::Unsettled,
-        Verdict::Idle | Verdict::Ok => Exit::Done,
+        Verdict::Attention | Verdict::Idle | Verdict::Ok => Exit::Done,
     })
 }
 
@@ -83,6 +83,16 @@ fn text(s: &Snapshot) -> String {
         text.push_str(&format!(
             "uploads: {} in doubt (`retentiond uploads` names them), {} under way\n",
             s.uploads_in_doubt, s.uploads_under_way
+        ));
+    }
+    if s.erasures.open > 0 {
+        let by = s
+            .erasures
+            .answer_by
+            .map_or_else(String::new, |by| format!(", the first to be answered by {by}"));
+        let (open, left) = (s.erasures.open, s.erasures.files_left);
+        text.push_str(&format!(
+            "erasure requests: {open} open, {left} files not verified gone{by}\n"
         ));
     }
     if s.clock_anomalies > 0 {

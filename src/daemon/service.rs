@@ -82,6 +82,8 @@ pub struct Daemon {
     pub(super) rest_until: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
     pub(super) counts_before: Option<(u64, u64)>,
+    /// When dates that come near were last warned of.
+    pub(super) warned_at: Option<tokio::time::Instant>,
 }
 
 struct Signals {
@@ -117,6 +119,7 @@ impl Daemon {
             rest_until: None,
             stop_shown: None,
             counts_before: None,
+            warned_at: None,
         }
     }
 
@@ -190,7 +193,8 @@ impl Daemon {
                 next: Arc::new(move |after: Timestamp| schedule.next_after(after, &zone)),
             }
         };
-        rules.policies.iter().map(entry).collect()
+        let requests = std::iter::once(&rules.erasure.sweep);
+        rules.policies.iter().chain(requests).map(entry).collect()
     }
 
     /// One turn: the clock is heard, and if nothing runs, the next piece of work begins.

@@ -1,6 +1,7 @@
 //! Fills in the snapshot from ledger and rules: reads only.
 
 mod held;
+mod requests;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use super::gate::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
-use crate::snapshot::{PolicyView, Snapshot, Verdict, WaitingPlan};
+use crate::snapshot::{ErasuresView, PolicyView, Snapshot, Verdict, WaitingPlan};
 
 /// Setting: how the last reload of the policy file went.
 pub const LAST_RELOAD: &str = "config.last_reload";
@@ -45,6 +46,7 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         policies.push(view(policy, rules, &tally, held, last, now));
         tallies.insert(Some(policy.name.clone()), tally);
     }
+    let erasures = requests::view(ledger, rules, now).await?;
     let pause = ledger.pause().await?.filter(|pause| now < pause.until);
     let (clock_anomalies, _) = ledger.anomalies().await?;
     let turn = ledger
@@ -69,9 +71,10 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         holds: holds.len() as u64,
         holds_review_overdue: holds
             .iter()
-            .filter(|h| h.review_by.is_some_and(|by| by <= now))
+            .filter(|h| h.released_at.is_none() && h.review_by.is_some_and(|by| by <= now))
             .count() as u64,
-        waiting: waiting(ledger, &policies, now).await?,
+        waiting: waiting(ledger, &policies, &erasures, now).await?,
+        erasures,
         policies,
         uploads_in_doubt: in_doubt as u64,
         uploads_under_way: (unsettled.len() - in_doubt) as u64,
@@ -118,17 +121,18 @@ fn totals(tallies: &BTreeMap<Option<PolicyName>, Tally>) -> BTreeMap<&'static st
     totals
 }
 
-/// The newest waiting plan of each policy whose latest sweep was stopped by it.
+/// The newest waiting plan of each policy, and of the erasure requests, whose latest sweep was stopped by
+/// it.
 async fn waiting(
     ledger: &dyn Ledger,
     policies: &[PolicyView],
+    erasures: &ErasuresView,
     now: Timestamp,
 ) -> Result<Vec<WaitingPlan>, LedgerError> {
     let since = now.checked_add_millis(-WAITING_MS).unwrap_or(now);
     let approved = ledger.approvals(now).await?;
     let stored = ledger.waiting_plans(since).await?;
-    let newest = |view: &&PolicyView| -> Option<StoredPlan> {
-        let sweep = view.last_sweep.as_ref()?;
+    let newest = |sweep: &Sweep| -> Option<StoredPlan> {
         let plan = sweep.summary.plan.as_deref()?;
         let stopped = sweep.state == SweepState::Stopped && !approved.iter().any(|a| a.plan == plan);
         stored
@@ -138,7 +142,9 @@ async fn waiting(
     };
     Ok(policies
         .iter()
-        .filter_map(|view| newest(&view))
+        .filter_map(|view| view.last_sweep.as_ref())
+        .chain(&erasures.last_sweep)
+        .filter_map(newest)
         .map(|plan| WaitingPlan {
             policy: plan.policy.to_string(),
             files: plan.files,
@@ -165,6 +171,14 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
             Verdict::Overdue,
             format!("{overdue} files are past their deadline; {why}"),
         )
+    } else if s.erasures.late > 0 {
+        let late = s.erasures.late;
+        (
+            Verdict::Overdue,
+            format!(
+                "{late} erasure requests are past the date for their answer; `retentiond erase list` says what stops them"
+            ),
+        )
     } else if let Some(pause) = &s.pause {
         (Verdict::Paused, paused(pause))
     } else if let Some(plan) = s.waiting.first() {
@@ -181,6 +195,8 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
         (Verdict::Unsettled, sentence)
     } else if s.uploads_in_doubt > 0 {
         (Verdict::Unsettled, in_doubt(s.uploads_in_doubt))
+    } else if let Some(sentence) = attention(s) {
+        (Verdict::Attention, sentence)
     } else if idle {
         (
             Verdict::Idle,
@@ -196,6 +212,22 @@ fn in_doubt(uploads: u64) -> String {
     format!(
         "{uploads} upload{s} {are} in doubt, and their files may be in no ledger: `retentiond uploads` names them"
     )
+}
+
+fn attention(s: &Snapshot) -> Option<String> {
+    let (near, overdue) = (s.erasures.near, s.holds_review_overdue);
+    if near > 0 {
+        let by = s
+            .erasures
+            .answer_by
+            .map_or_else(String::new, |by| format!(", the first by {by}"));
+        return Some(format!(
+            "{near} erasure requests have to be answered soon{by}; `retentiond erase list` says what stops them"
+        ));
+    }
+    (overdue > 0).then(|| {
+        format!("{overdue} holds are past their review; `retentiond hold list` names them")
+    })
 }
 
 fn stopped(breaker: &Breaker) -> String {

@@ -160,7 +160,7 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<SweepReport, SweepError> {
         let policy = rules
-            .policy(&request.policy)
+            .swept(&request.policy)
             .ok_or_else(|| PlanError::NoPolicy(request.policy.clone()))?;
         let open = OpenSweep {
             policy: request.policy.clone(),
@@ -251,6 +251,9 @@ impl Engine {
             }
         }
         self.look_again(run).await?;
+        if run.is_of_requests() {
+            self.settle_requests(run).await?;
+        }
         Ok(halted(run, Ending::Done))
     }
 
