@@ -8,6 +8,7 @@ pub mod output;
 mod approve;
 mod breaker;
 mod check;
+mod config;
 mod cores;
 mod daemon;
 mod demo;
@@ -78,6 +79,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(context, args).await,
         Command::Init(args) => init::run(context, args),
         Command::Check(args) => check::run(context, args).await,
+        Command::Config(command) => config::run(context, command),
         Command::Daemon => daemon::run(context).await,
         Command::Sweep(args) => sweep::run(context, args).await,
         Command::Plan(args) => plan::run(context, args).await,

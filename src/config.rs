@@ -15,11 +15,14 @@ mod load;
 mod matching;
 mod policies;
 mod reader;
+mod reference;
 mod relations;
+mod schema;
 mod settings;
 mod source;
 mod suggest;
 mod syntax;
+mod takes;
 mod urls;
 mod values;
 mod zone;
@@ -32,6 +35,8 @@ pub use credentials::{CredentialError, api_key, subject_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use erasure::ErasureSettings;
 pub use load::{Checked, Loaded, load, parse};
+pub use reference::{KeyRow, KeyTable, key_tables};
+pub use schema::json_schema;
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 
 /// Where the policy file is, unless the command line says otherwise.

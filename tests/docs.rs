@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
     "docs/promises.md",
     "docs/architecture.md",
     "docs/operations.md",
     "docs/contributing.md",
+    "docs/policies.md",
 ];
 
 fn read(path: &str) -> String {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::config::ConfigCommand;
+
 /// Declarative retention for documents held by Extracta.ai.
 ///
 /// Policies in TOML say how long each kind of file may stay; a ledger knows what was uploaded and
@@ -56,6 +58,9 @@ pub enum Command {
     Init(InitArgs),
     /// Find every mistake in the policy file.
     Check(CheckArgs),
+    /// Print what a policy file may hold: every key, or a schema for editors.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Run the schedules until told to stop.
     Daemon,
     /// Sweep now: delete what is due, within the limits.

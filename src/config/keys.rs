@@ -1,8 +1,13 @@
-//! Every key that a policy file may hold, with an example of its value for messages.
+//! Every key that a policy file may hold: what it takes, its default, an example, its meaning.
 //!
-//! What each key means stands with the settings and rules that it becomes ([`super::settings`],
-//! [`crate::rules::policy`]) and, for users, in `policies.example.toml`; a test holds that file against
-//! this table.
+//! The one list: messages quote it, [`super::schema`] makes the JSON Schema of it, and tests hold
+//! `policies.example.toml`, `docs/policies.md` and the parser against it. A new key is a line here, a line
+//! in the example, and `UPDATE_GOLDEN=1 cargo test --lib reference` for the document.
+
+use super::takes::{
+    Takes,
+    Without::{self, Is, Required, Unset},
+};
 
 /// One kind of table.
 #[derive(Debug)]
@@ -20,8 +25,14 @@ pub(super) struct Schema {
 pub(super) struct Key {
     /// As it is typed.
     pub(super) name: &'static str,
+    /// What it takes.
+    pub(super) takes: Takes,
+    /// What counts without it.
+    pub(super) default: Without,
     /// A value that it takes, as it is typed.
     pub(super) example: &'static str,
+    /// What it says, in one sentence.
+    pub(super) means: &'static str,
 }
 
 impl Schema {
@@ -42,99 +53,130 @@ impl Schema {
     }
 }
 
-const fn key(name: &'static str, example: &'static str) -> Key {
-    Key { name, example }
+const fn key(
+    name: &'static str,
+    takes: Takes,
+    default: Without,
+    example: &'static str,
+    means: &'static str,
+) -> Key {
+    Key {
+        name,
+        takes,
+        default,
+        example,
+        means,
+    }
 }
 
-const CLASSIFICATION: Key = key("classification", "\"-OKI_FueqSWiExyfS310\"");
-const EXTRACTION: Key = key("extraction", "\"-OKI_FueqSWiExyfS311\"");
-const BATCH: Key = key("batch", "\"invoices-*\"");
-const DOCUMENT_TYPE: Key = key("document_type", "\"resume\"");
-const LABELS: Key = key("labels", "{ tenant = [\"acme\"] }");
-const NAME: Key = key("name", "\"applications\"");
-const MATCH: Key = key("match", "{ document_type = [\"resume\"] }");
-const CLOCK: Key = key("clock", "\"uploaded\"");
+#[rustfmt::skip]
+const CLASSIFICATION: Key = key("classification", Takes::Texts, Unset, "\"-OKI_FueqSWiExyfS310\"", "files of these classifications");
+#[rustfmt::skip]
+const EXTRACTION: Key = key("extraction", Takes::Texts, Unset, "\"-OKI_FueqSWiExyfS311\"", "files of these extractions");
+#[rustfmt::skip]
+const BATCH: Key = key("batch", Takes::Texts, Unset, "\"invoices-*\"", "files of batches that fit one of these patterns: `*`, `?`, `[a-z]`");
+#[rustfmt::skip]
+const DOCUMENT_TYPE: Key = key("document_type", Takes::Texts, Unset, "\"resume\"", "files recorded with one of these document types");
+#[rustfmt::skip]
+const LABELS: Key = key("labels", Takes::Labels, Unset, "{ tenant = [\"acme\"] }", "files with one of these values of each label");
+#[rustfmt::skip]
+const NAME: Key = key("name", Takes::Text, Required, "\"applications\"", "unique among policies and floors; commands, reports and metrics repeat it");
+#[rustfmt::skip]
+const MATCH: Key = key("match", Takes::Matching, Required, "{ document_type = [\"resume\"] }", "which files; `\"everything\"` only in the last policy, and in floors");
+#[rustfmt::skip]
+const CLOCK: Key = key("clock", Takes::Clock, Is("`\"uploaded\"`"), "\"uploaded\"", "what the period counts from");
 
 /// The top of the file.
+#[rustfmt::skip]
 pub(super) static TOP: Schema = Schema {
     title: "the top of the file",
     place: "at the top of the file, above the first [table]",
     keys: &[
-        key("timezone", "\"Europe/Berlin\""),
-        key("labels", "[\"tenant\"]"),
-        key("extracta", "[extracta]"),
-        key("ledger", "[ledger]"),
-        key("limits", "[limits]"),
-        key("holds", "[holds]"),
-        key("erasure", "[erasure]"),
-        key("log", "[log]"),
-        key("policy", "[[policy]]"),
-        key("keep", "[[keep]]"),
+        key("timezone", Takes::Text, Is("none: required with a schedule, or a period of days or longer"), "\"Europe/Berlin\"", "the zone in which days are counted and schedules are read: an IANA name"),
+        key("labels", Takes::Texts, Is("none"), "[\"tenant\"]", "the label keys that uploaders may give to files"),
+        key("extracta", Takes::Table(&EXTRACTA), Unset, "[extracta]", "how to reach Extracta.ai"),
+        key("ledger", Takes::Table(&LEDGER), Unset, "[ledger]", "where the ledger is"),
+        key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
+        key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
+        key("erasure", Takes::Table(&ERASURE), Unset, "[erasure]", "how erasure requests are carried out and watched"),
+        key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
+        key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
+        key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
 };
 
 /// `[extracta]`.
+#[rustfmt::skip]
 pub(super) static EXTRACTA: Schema = Schema {
     title: "[extracta]",
     place: "in [extracta]",
     keys: &[
-        key("api_key_file", "\"/etc/retentiond/credentials/api-key\""),
-        key("base_url", "\"https://api.extracta.ai/api/v1\""),
-        key("files_per_request", "100"),
-        key("concurrency", "4"),
-        key("request_interval", "\"0s\""),
-        key("results_interval", "\"2s\""),
-        key("timeout", "\"60s\""),
-        key("verify", "true"),
-        key("linked_copies", "true"),
+        key("api_key_file", Takes::Text, Is("the systemd credential `api-key`, else `$EXTRACTA_API_KEY`"), "\"/etc/retentiond/credentials/api-key\"", "absolute path of a file that holds the API key and nothing else"),
+        key("base_url", Takes::Text, Is("`\"https://api.extracta.ai/api/v1\"`"), "\"https://api.extracta.ai/api/v1\"", "where the API is: https, or http on this machine"),
+        key("files_per_request", Takes::Whole(1, 1000), Is("`100`"), "100", "most files in one delete request"),
+        key("concurrency", Takes::Whole(1, 64), Is("`4`"), "4", "batches worked on side by side"),
+        key("request_interval", Takes::Interval, Is("`\"0s\"`"), "\"0s\"", "least time between two delete requests"),
+        key("results_interval", Takes::Interval, Is("`\"2s\"`"), "\"2s\"", "least time between two reads; Extracta asks for two seconds"),
+        key("timeout", Takes::Interval, Is("`\"60s\"`"), "\"60s\"", "the whole time that one request may take"),
+        key("verify", Takes::Switch, Is("`true`"), "true", "look again after a delete"),
+        key("linked_copies", Takes::Switch, Is("`true`"), "true", "look for second copies in extractions, and delete them first"),
     ],
 };
 
 /// `[ledger]`.
+#[rustfmt::skip]
 pub(super) static LEDGER: Schema = Schema {
     title: "[ledger]",
     place: "in [ledger]",
-    keys: &[key("url", "\"sqlite:/var/lib/retentiond/ledger.db\"")],
+    keys: &[key("url", Takes::Text, Is("`\"sqlite:/var/lib/retentiond/ledger.db\"`"), "\"sqlite:/var/lib/retentiond/ledger.db\"", "`sqlite:` and an absolute path")],
 };
 
 /// `[limits]`.
+#[rustfmt::skip]
 pub(super) static LIMITS: Schema = Schema {
     title: "[limits]",
     place: "in [limits]",
     keys: &[
-        key("files_per_sweep", "1000"),
-        key("share_per_sweep", "\"25%\""),
-        key("on_excess", "\"stop\""),
+        key("files_per_sweep", Takes::Whole(1, 1_000_000_000), Is("`1000`"), "1000", "most files in one sweep of a policy"),
+        key("share_per_sweep", Takes::Percentage, Is("`\"25%\"`"), "\"25%\"", "most of the policy's files in one sweep, judged from 50 files on"),
+        key("on_excess", Takes::Word(&["stop", "oldest-first"]), Is("`\"stop\"`"), "\"stop\"", "above a limit: delete nothing and ask, or delete the oldest up to the limit"),
     ],
 };
 
 /// `[holds]`.
+#[rustfmt::skip]
 pub(super) static HOLDS: Schema = Schema {
     title: "[holds]",
     place: "in [holds]",
-    keys: &[key("cool_down", "\"24 hours\"")],
+    keys: &[key("cool_down", Takes::Period, Is("`\"24 hours\"`"), "\"24 hours\"", "how long a hold goes on to protect after its release")],
 };
 
 /// `[erasure]`.
+#[rustfmt::skip]
 pub(super) static ERASURE: Schema = Schema {
     title: "[erasure]",
     place: "in [erasure]",
     keys: &[
-        key("schedule", "\"0 * * * *\""),
-        key("holidays", "[\"2026-12-25\"]"),
-        key("warn_before", "\"7 days\""),
-        key("subject_key_file", "\"/etc/retentiond/credentials/subject-key\""),
+        key("schedule", Takes::Schedule, Is("`\"0 * * * *\"`"), "\"0 * * * *\"", "when open erasure requests are swept, in `timezone`"),
+        key("holidays", Takes::Texts, Is("none"), "[\"2026-12-25\"]", "days beside Saturdays and Sundays on which the time for an answer cannot end"),
+        key("warn_before", Takes::Period, Is("`\"7 days\"`"), "\"7 days\"", "how long before the date of its answer an open request is warned of"),
+        key("subject_key_file", Takes::Text, Is("the systemd credential `subject-key`"), "\"/etc/retentiond/credentials/subject-key\"", "absolute path of a file with the key that hides data subjects; without one none can be recorded"),
     ],
 };
 
 /// `[log]`.
+#[rustfmt::skip]
 pub(super) static LOG: Schema = Schema {
     title: "[log]",
     place: "in [log]",
-    keys: &[key("format", "\"text\""), key("level", "\"info\"")],
+    keys: &[
+        key("format", Takes::Word(&["text", "json", "journald"]), Is("`\"text\"`"), "\"text\"", "how a line of the log looks"),
+        key("level", Takes::Word(&["error", "warn", "info", "debug", "trace"]), Is("`\"info\"`"), "\"info\"", "the least important level that is written; file ids appear from `debug` on"),
+    ],
 };
 
 /// `[[policy]]`.
+#[rustfmt::skip]
 pub(super) static POLICY: Schema = Schema {
     title: "[[policy]]",
     place: "in [[policy]]",
@@ -142,15 +184,16 @@ pub(super) static POLICY: Schema = Schema {
         NAME,
         MATCH,
         CLOCK,
-        key("delete_after", "\"30 days\""),
-        key("delete_by", "\"44 days\""),
-        key("schedule", "\"0 3 * * *\""),
-        key("mode", "\"observe\""),
-        key("approval", "\"over-limit\""),
+        key("delete_after", Takes::Period, Required, "\"30 days\"", "from here on a file is due: the next sweep deletes it"),
+        key("delete_by", Takes::Period, Is("24 hours after a file becomes due"), "\"44 days\"", "from here on a file is overdue, counted from the same start"),
+        key("schedule", Takes::Schedule, Required, "\"0 3 * * *\"", "when to sweep: cron with five fields, or six with seconds first"),
+        key("mode", Takes::Word(&["observe", "enforce"]), Is("`\"observe\"`"), "\"observe\"", "only plan and report, or delete"),
+        key("approval", Takes::Word(&["over-limit", "always"]), Is("`\"over-limit\"`"), "\"over-limit\"", "which plans wait for `retentiond approve`"),
     ],
 };
 
 /// `[[keep]]`.
+#[rustfmt::skip]
 pub(super) static KEEP: Schema = Schema {
     title: "[[keep]]",
     place: "in [[keep]]",
@@ -158,13 +201,14 @@ pub(super) static KEEP: Schema = Schema {
         NAME,
         MATCH,
         CLOCK,
-        key("keep_for", "\"8 years\""),
-        key("binding", "true"),
-        key("basis", "\"§ 147 AO\""),
+        key("keep_for", Takes::PeriodOrForever, Required, "\"8 years\"", "how long the files stay, or `\"forever\"`"),
+        key("binding", Takes::Switch, Is("`false`"), "true", "a legal obligation that an erasure request does not override"),
+        key("basis", Takes::Text, Unset, "\"§ 147 AO\"", "the legal basis, shown beside each file that is kept because of it"),
     ],
 };
 
 /// `match = { … }`.
+#[rustfmt::skip]
 pub(super) static MATCHING: Schema = Schema {
     title: "`match`",
     place: "in `match = { … }`",
@@ -174,11 +218,12 @@ pub(super) static MATCHING: Schema = Schema {
         BATCH,
         DOCUMENT_TYPE,
         LABELS,
-        key("except", "{ document_type = [\"contract\"] }"),
+        key("except", Takes::Table(&EXCEPT), Unset, "{ document_type = [\"contract\"] }", "what fits this is left out"),
     ],
 };
 
 /// `except = { … }` inside a match.
+#[rustfmt::skip]
 pub(super) static EXCEPT: Schema = Schema {
     title: "`except`",
     place: "in `except = { … }`",
@@ -186,10 +231,14 @@ pub(super) static EXCEPT: Schema = Schema {
 };
 
 /// `clock = { … }`.
+#[rustfmt::skip]
 pub(super) static CLOCKS: Schema = Schema {
     title: "`clock`",
     place: "in `clock = { … }`",
-    keys: &[key("start", "\"uploaded\""), key("round_up", "\"year\"")],
+    keys: &[
+        key("start", Takes::Word(&["uploaded", "processed"]), Required, "\"uploaded\"", "the event that the period counts from"),
+        key("round_up", Takes::Word(&["day", "month", "quarter", "year"]), Unset, "\"year\"", "count from the last day of this unit"),
+    ],
 };
 
 /// All of them, outermost first.

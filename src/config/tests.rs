@@ -1,5 +1,7 @@
 //! What the shipped files promise, and what the checked values are. Messages: `tests/config.rs`.
 
+mod reference;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
