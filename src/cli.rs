@@ -12,6 +12,7 @@ mod config;
 mod cores;
 mod daemon;
 mod demo;
+mod erase;
 mod explain;
 mod forecast;
 mod generate;
@@ -91,6 +92,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Record(args) => record::run(context, args).await,
         Command::Uploads(args) => uploads::run(context, args).await,
         Command::Hold(command) => hold::run(context, command).await,
+        Command::Erase(command) => erase::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
         Command::Pause(args) => pause::pause(context, args).await,
         Command::Resume => pause::resume(context).await,

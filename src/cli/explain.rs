@@ -6,8 +6,9 @@ use super::args::ExplainArgs;
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use crate::config::Checked;
+use crate::engine::planning::in_force;
 use crate::ledger::HistoryFilter;
-use crate::model::{Attempt, BatchAddress, FileId, FileRecord, FileState, Holds, PolicyName, Timestamp};
+use crate::model::{Attempt, BatchAddress, FileId, FileRecord, FileState, PolicyName, Timestamp};
 use crate::rules::decide::{Decision, Step, Verdict, explain};
 
 /// The document that `explain --json` prints, one for each batch that holds such a file.
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, F
         ));
     }
     let now = context.clock.now();
-    let holds = Holds::new(ledger.holds(Some(now)).await?);
+    let holds = in_force(ledger.as_ref(), now).await?;
     let filter = HistoryFilter {
         file: Some(file.clone()),
         limit: 1000,

@@ -2,13 +2,14 @@
 //!
 //! What is deleted for them goes the way of every sweep; this is what comes after.
 
+mod standing;
+
+pub use standing::{Bound, Doubtful, Held, Obstacles, Standing, obstacles, standing};
+
 use super::gate::Stop;
 use super::run::Run;
 use super::sweep::{Engine, SweepError};
-use crate::ledger::{ErasureFiles, Ledger, LedgerError};
-use crate::model::{Erasure, Timestamp};
 use crate::rules::decide::{Decision, Verdict};
-use crate::rules::policy::RuleSet;
 
 /// Files looked at in one sweep, at most; the rest next time.
 const PAGE: u32 = 5_000;
@@ -81,58 +82,3 @@ impl Engine {
     }
 }
 
-/// A request, where its files stand, and what stops them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// The request.
-    pub request: Erasure,
-    /// Where its files stand.
-    pub files: ErasureFiles,
-    /// The first instant after the time for the answer; `None` at the calendar's end.
-    pub answer_by: Option<Timestamp>,
-}
-
-impl Standing {
-    /// Whether the time for the answer has passed and the request is open.
-    #[must_use]
-    pub fn is_late(&self, now: Timestamp) -> bool {
-        self.request.closed_at.is_none() && self.answer_by.is_some_and(|by| by <= now)
-    }
-
-    /// Whether it is open, and its date near enough to warn of, or passed.
-    #[must_use]
-    pub fn is_near(&self, rules: &RuleSet, now: Timestamp) -> bool {
-        let warn = rules
-            .answer_by(self.request.received)
-            .and_then(|by| by.warn_from(rules.erasure.warn_before, &rules.zone));
-        self.request.closed_at.is_none() && warn.is_some_and(|from| from <= now)
-    }
-}
-
-/// Every request, the open ones or all, with where it stands.
-///
-/// # Errors
-/// The ledger's.
-pub async fn standing(
-    ledger: &dyn Ledger,
-    rules: &RuleSet,
-    open_only: bool,
-) -> Result<Vec<Standing>, LedgerError> {
-    let requests = ledger.erasures(open_only).await?;
-    if requests.is_empty() {
-        return Ok(Vec::new());
-    }
-    let counted = ledger.erasure_progress(open_only).await?;
-    Ok(requests
-        .into_iter()
-        .map(|request| Standing {
-            files: counted
-                .iter()
-                .find(|(id, _)| *id == request.id)
-                .map(|(_, files)| *files)
-                .unwrap_or_default(),
-            answer_by: rules.answer_by(request.received).map(|by| by.ends_at),
-            request,
-        })
-        .collect())
-}
