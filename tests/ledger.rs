@@ -20,6 +20,8 @@ mod claims;
 mod controls;
 #[path = "ledger/due.rs"]
 mod due;
+#[path = "ledger/erasures.rs"]
+mod erasures;
 #[path = "ledger/figures.rs"]
 mod figures;
 #[path = "ledger/fixtures.rs"]

@@ -189,7 +189,10 @@ impl Context {
     /// # Errors
     /// Exit 2 with the accepted forms.
     pub fn end_of(&self, typed: &str, rules: &RuleSet) -> Result<Timestamp, Failure> {
-        let day = typed.parse::<jiff::civil::Date>().ok().filter(|_| typed.len() == 10);
+        let day = typed
+            .parse::<jiff::civil::Date>()
+            .ok()
+            .filter(|_| typed.len() == 10);
         let Some(day) = day else {
             return typed
                 .parse()

@@ -50,13 +50,28 @@ pub enum EraseCommand {
 pub struct EraseAddArgs {
     /// Erase every file of this data subject, named exactly as when its files were recorded; `-` reads it
     /// from standard input, so that it stands in no shell history and no process list.
-    #[arg(long, group = "erase-scope", value_name = "SUBJECT", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        group = "erase-scope",
+        value_name = "SUBJECT",
+        allow_hyphen_values = true
+    )]
     pub subject: Option<String>,
     /// Erase the file with this id, and its linked copies.
-    #[arg(long, group = "erase-scope", value_name = "FILE_ID", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        group = "erase-scope",
+        value_name = "FILE_ID",
+        allow_hyphen_values = true
+    )]
     pub file: Option<String>,
     /// Erase every file of this batch, and their linked copies.
-    #[arg(long, group = "erase-scope", value_name = "BATCH_ID", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        group = "erase-scope",
+        value_name = "BATCH_ID",
+        allow_hyphen_values = true
+    )]
     pub batch: Option<String>,
     /// Your own reference, such as a case number; the same one again changes nothing.
     #[arg(long = "ref", value_name = "REF")]
@@ -150,7 +165,9 @@ fn received(checked: &Checked, text: &str, now: Timestamp) -> Result<Date, Failu
 
 fn reference(text: &str) -> Result<String, Failure> {
     if text.trim().is_empty() {
-        return Err(Failure::usage("the reference is empty; write a case number of your own"));
+        return Err(Failure::usage(
+            "the reference is empty; write a case number of your own",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -188,19 +205,13 @@ fn secret_line() -> Result<secrecy::SecretString, Failure> {
     Ok(secrecy::SecretString::from(line))
 }
 
-async fn close(
-    context: &Context,
-    checked: &Checked,
-    id: ErasureId,
-    reason: &str,
-) -> Result<Exit, Failure> {
+async fn close(context: &Context, checked: &Checked, id: ErasureId, reason: &str) -> Result<Exit, Failure> {
     let now = context.clock.now();
     let ledger = context.writer(checked).await?;
     ledger.close_erasure(id, reason, now).await?;
-    context
-        .output
-        .data(&serde_json::json!({ "erasure": id, "closed_at": now, "reason": reason }), || {
-            format!("erasure request {} is closed; it covers nothing any more\n", id.0)
-        })?;
+    context.output.data(
+        &serde_json::json!({ "erasure": id, "closed_at": now, "reason": reason }),
+        || format!("erasure request {} is closed; it covers nothing any more\n", id.0),
+    )?;
     Ok(Exit::Done)
 }

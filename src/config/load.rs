@@ -11,9 +11,9 @@ use toml::de::DeTable;
 
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
+use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
 use super::policies::{FloorDraft, PolicyDraft};
-use super::erasure::{ErasureDraft, ErasureSettings};
 use super::reader::{Findings, Section};
 use super::relations;
 use super::settings::{self, ExtractaSettings, HoldSettings, LedgerSettings, LogSettings};

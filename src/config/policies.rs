@@ -158,9 +158,15 @@ fn name(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Policy
     let problem = match PolicyName::new(text.get_ref().as_str()) {
         Ok(name) if name.as_str() == ERASURE => {
             findings.push(
-                Problem::at(Code::BadName, text.span(), format!("`{ERASURE}` is a name of retentiond's own"))
-                    .label("the sweep of erasure requests has it")
-                    .help("choose another name; commands, reports and metrics show erasure requests under this one"),
+                Problem::at(
+                    Code::BadName,
+                    text.span(),
+                    format!("`{ERASURE}` is a name of retentiond's own"),
+                )
+                .label("the sweep of erasure requests has it")
+                .help(
+                    "choose another name; commands, reports and metrics show erasure requests under this one",
+                ),
             );
             return None;
         }

@@ -27,9 +27,19 @@ impl Daemon {
             let answer_by = request.answer_by.map(|by| by.to_string()).unwrap_or_default();
             let (erasure, files_left) = (request.request.id.0, request.files.left());
             if request.is_late(now) {
-                tracing::error!(erasure, files_left, answer_by, "an erasure request is past the date for its answer: `retentiond erase list` says what stops it");
+                tracing::error!(
+                    erasure,
+                    files_left,
+                    answer_by,
+                    "an erasure request is past the date for its answer: `retentiond erase list` says what stops it"
+                );
             } else {
-                tracing::warn!(erasure, files_left, answer_by, "an erasure request has to be answered soon: `retentiond erase list` says what stops it");
+                tracing::warn!(
+                    erasure,
+                    files_left,
+                    answer_by,
+                    "an erasure request has to be answered soon: `retentiond erase list` says what stops it"
+                );
             }
         }
         let holds = ledger.holds(Some(now)).await?;
@@ -37,7 +47,10 @@ impl Daemon {
             .iter()
             .filter(|hold| hold.released_at.is_none() && hold.review_by.is_some_and(|by| by <= now));
         for hold in overdue {
-            tracing::warn!(hold = hold.id.0, "the review of a hold is overdue: `retentiond hold list` names it");
+            tracing::warn!(
+                hold = hold.id.0,
+                "the review of a hold is overdue: `retentiond hold list` names it"
+            );
         }
         Ok(())
     }

@@ -14,8 +14,8 @@ use super::sweep::SweepError;
 use crate::extracta::remote::{ListedFile, Listing};
 use crate::ledger::Hinted;
 use crate::model::{
-    BatchAddress, BreakerKind, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Module,
-    NewFile, Parent, Timestamp,
+    BatchAddress, BreakerKind, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Module, NewFile,
+    Parent, Timestamp,
 };
 use crate::outcome::FileEvent;
 use crate::rules::decide::{decide, hint};

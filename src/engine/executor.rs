@@ -111,8 +111,7 @@ impl Run<'_> {
         } else {
             Purpose::Send
         };
-        check::permits(file, self.rules, holds, now, purpose)
-            .map_err(|violation| violation.to_string())?;
+        check::permits(file, self.rules, holds, now, purpose).map_err(|violation| violation.to_string())?;
         if decision.deadline_at.is_some_and(|deadline| deadline < now) {
             late.lock()
                 .expect("no holder of this lock panics")

@@ -225,9 +225,7 @@ fn attention(s: &Snapshot) -> Option<String> {
             "{near} erasure requests have to be answered soon{by}; `retentiond erase list` says what stops them"
         ));
     }
-    (overdue > 0).then(|| {
-        format!("{overdue} holds are past their review; `retentiond hold list` names them")
-    })
+    (overdue > 0).then(|| format!("{overdue} holds are past their review; `retentiond hold list` names them"))
 }
 
 fn stopped(breaker: &Breaker) -> String {

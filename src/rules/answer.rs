@@ -79,7 +79,11 @@ mod tests {
     #[test]
     fn a_weekend_or_a_holiday_moves_it_to_the_next_working_day() {
         assert_eq!(last_day("2026-09-24", &[]), "2026-10-26", "a Saturday");
-        assert_eq!(last_day("2027-01-31", &[]), "2027-03-01", "28 February is a Sunday");
+        assert_eq!(
+            last_day("2027-01-31", &[]),
+            "2027-03-01",
+            "28 February is a Sunday"
+        );
         assert_eq!(last_day("2027-01-31", &["2027-03-01"]), "2027-03-02");
         // Friday and Saturday are the Christmas days, Sunday follows.
         let christmas = ["2026-12-25", "2026-12-26"];

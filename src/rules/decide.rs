@@ -7,6 +7,8 @@
 
 mod dates;
 mod erasing;
+#[cfg(test)]
+mod precedence;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::matching::{Criteria, Matcher};
 use super::period::Period;
 use super::policy::{
-    ApprovalRule, ErasureRules, Floor, KeepFor, Limits, Mode, OnExcess, Policy, RuleSet, StartClock, StartEvent,
+    ApprovalRule, ErasureRules, Floor, KeepFor, Limits, Mode, OnExcess, Policy, RuleSet, StartClock,
+    StartEvent,
 };
 use super::schedule::Schedule;
 use crate::model::{
-    BatchAddress, BatchId, BatchKey, ClassificationId, Erasure, ErasureId, ErasureScope, ExtractionId, FileAddress, FileId, FileKey,
-    FileRecord, FileState, Hold, HoldId, HoldScope, Holds, Parent, PolicyName, Timestamp,
+    BatchAddress, BatchId, BatchKey, ClassificationId, Erasure, ErasureId, ErasureScope, ExtractionId,
+    FileAddress, FileId, FileKey, FileRecord, FileState, Hold, HoldId, HoldScope, Holds, Parent, PolicyName,
+    Timestamp,
 };
 
 /// A classification file, by what a test cares about.

@@ -10,9 +10,7 @@ use crate::config::Checked;
 use crate::engine::planning::in_force;
 use crate::engine::requests::{Obstacles, Standing, obstacles, standing};
 use crate::ledger::{ErasureFiles, Ledger};
-use crate::model::{
-    BatchAddress, Closing, Erasure, ErasureId, ErasureScope, FileKey, FileState, Timestamp,
-};
+use crate::model::{BatchAddress, Closing, Erasure, ErasureId, ErasureScope, FileKey, FileState, Timestamp};
 use crate::rules::decide::{Verdict, decide};
 
 /// Files a page.
@@ -130,7 +128,15 @@ fn text(rows: &[Row]) -> String {
         return "no erasure request is open\n".to_owned();
     }
     let mut listed = table(&[
-        "request", "covers", "ref", "received", "answer by", "days left", "files", "left", "state",
+        "request",
+        "covers",
+        "ref",
+        "received",
+        "answer by",
+        "days left",
+        "files",
+        "left",
+        "state",
     ]);
     for row in rows {
         let days = match row.days_left {
@@ -210,7 +216,11 @@ pub(in crate::cli) async fn show(
                 &file.fate,
             ]);
         }
-        text.push_str(&format!("\n{} of it:\n{}", files(listed.len() as u64), lines(&rows)));
+        text.push_str(&format!(
+            "\n{} of it:\n{}",
+            files(listed.len() as u64),
+            lines(&rows)
+        ));
         text
     })?;
     Ok(Exit::Done)

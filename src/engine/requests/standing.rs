@@ -127,7 +127,10 @@ impl Obstacles {
             let until = bound
                 .until
                 .map_or_else(|| "for ever".to_owned(), |until| format!("until {until}"));
-            format!("{} kept {until} by binding floor `{}`{basis}", bound.files, bound.floor)
+            format!(
+                "{} kept {until} by binding floor `{}`{basis}",
+                bound.files, bound.floor
+            )
         });
         let doubtful = self
             .doubtful

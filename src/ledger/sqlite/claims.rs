@@ -148,8 +148,8 @@ async fn claim(
     }
     let mut kept = Vec::new();
     let files = claimable(tx, intent, &mut kept).await?;
-    let holds = Holds::new(holds::active(tx, intent.at).await?)
-        .with_erasures(erasures::requests(tx, true).await?);
+    let holds =
+        Holds::new(holds::active(tx, intent.at).await?).with_erasures(erasures::requests(tx, true).await?);
     let verdicts = asker.ask((files.clone(), holds)).await?;
     let mut permitted = Vec::new();
     for (file, verdict) in files.into_iter().zip(verdicts) {

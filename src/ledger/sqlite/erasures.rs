@@ -8,9 +8,7 @@ use super::SqliteLedger;
 use super::fault::{conflict, damaged, during};
 use super::rows::{FileRow, batch_id, count, file_id, optional, records, select_files, timestamp};
 use crate::ledger::{Entered, ErasureFiles, ErasureRequests, LedgerError};
-use crate::model::{
-    Closing, Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp,
-};
+use crate::model::{Closing, Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp};
 
 #[async_trait]
 impl ErasureRequests for SqliteLedger {

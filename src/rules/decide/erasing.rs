@@ -47,14 +47,17 @@ pub(super) fn erasing<'r>(
 }
 
 /// Whether the hold on a policy would cover the file if its document type, which is not known, made that
-/// policy its owner.
+/// policy its owner. The holds on the owner as it is known have been asked for.
 fn may_be_held(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp) -> bool {
+    let mut owned = false;
     for policy in &rules.policies {
         let hangs = policy.matcher.hangs_on_type(file);
         let matches = policy.matcher.matches(file);
-        if (hangs || matches) && holds.on_policy(&policy.name, now).is_some() {
+        let owns = matches && !owned;
+        if (hangs || matches) && !owns && holds.on_policy(&policy.name, now).is_some() {
             return true;
         }
+        owned |= matches;
         if matches && !hangs {
             return false;
         }

@@ -102,10 +102,20 @@ impl Tell for Told {
         let effect = match fate {
             Fate::Free { since } => format!("it goes, whatever the policies say, since {since}"),
             Fate::Bound { floor, until } => {
-                let until = until.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", both(at, rules)));
-                format!("binding floor `{}`{} keeps it {until} all the same", floor.name, basis(floor))
+                let until = until.map_or_else(
+                    || "for ever".to_owned(),
+                    |at| format!("until {}", both(at, rules)),
+                );
+                format!(
+                    "binding floor `{}`{} keeps it {until} all the same",
+                    floor.name,
+                    basis(floor)
+                )
             }
-            Fate::Doubtful(doubt) => format!("what is binding cannot be told, so it is kept: {}", doubt.sentence()),
+            Fate::Doubtful(doubt) => format!(
+                "what is binding cannot be told, so it is kept: {}",
+                doubt.sentence()
+            ),
         };
         self.say(
             "erasure",
