@@ -6,6 +6,8 @@
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
 mod dates;
+mod faces;
+mod lookout;
 mod occurrence;
 mod reload;
 mod service;

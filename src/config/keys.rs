@@ -100,6 +100,7 @@ pub(super) static TOP: Schema = Schema {
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
         key("erasure", Takes::Table(&ERASURE), Unset, "[erasure]", "how erasure requests are carried out and watched"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
+        key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
@@ -175,6 +176,17 @@ pub(super) static LOG: Schema = Schema {
     ],
 };
 
+/// `[http]`.
+#[rustfmt::skip]
+pub(super) static HTTP: Schema = Schema {
+    title: "[http]",
+    place: "in [http]",
+    keys: &[
+        key("listen", Takes::Text, Is("`\"127.0.0.1:9464\"`"), "\"127.0.0.1:9464\"", "an address with a port (0 takes any free one), or `off`; no password is asked for"),
+        key("hosts", Takes::Texts, Is("none"), "[\"retention.example.com\"]", "names besides `localhost` under which it may be asked; addresses always may"),
+    ],
+};
+
 /// `[[policy]]`.
 #[rustfmt::skip]
 pub(super) static POLICY: Schema = Schema {
@@ -242,6 +254,7 @@ pub(super) static CLOCKS: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 12] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
+pub(super) static ALL: [&Schema; 13] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &HTTP, &POLICY, &KEEP, &MATCHING, &EXCEPT,
+    &CLOCKS,
 ];

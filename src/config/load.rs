@@ -13,6 +13,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
+use super::listening::HttpSettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -43,6 +44,8 @@ pub struct Checked {
     pub erasure: ErasureSettings,
     /// The log.
     pub log: LogSettings,
+    /// Page, metrics and health.
+    pub http: HttpSettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -137,6 +140,7 @@ struct Draft {
     erasure: ErasureDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
+    http: HttpSettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -151,6 +155,7 @@ impl Draft {
         let holds = top.section("holds", &keys::HOLDS, findings);
         let erasure = top.section("erasure", &keys::ERASURE, findings);
         let log = top.section("log", &keys::LOG, findings);
+        let http = top.section("http", &keys::HTTP, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -176,6 +181,7 @@ impl Draft {
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
+            http: HttpSettings::read(http.as_ref(), findings),
             labels,
             erasure,
             cool_down,
@@ -230,6 +236,7 @@ impl Draft {
                 }),
             erasure,
             log: self.log,
+            http: self.http,
             warnings,
             fingerprint,
             lines,

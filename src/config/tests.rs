@@ -41,6 +41,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[holds]" => "holds ",
         "[erasure]" => "erasure ",
         "[log]" => "log ",
+        "[http]" => "http ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",

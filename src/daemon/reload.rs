@@ -55,6 +55,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.log != new.log {
         fixed.push("[log]");
     }
+    if old.http != new.http {
+        fixed.push("[http]");
+    }
     fixed
 }
 
@@ -110,6 +113,7 @@ impl Daemon {
             self.cut.cancel();
         }
         self.rules = Arc::new(checked);
+        self.show.lookout.rules_changed(Arc::clone(&self.rules));
         if let Err(error) = trigger.replace(self.entries()).await {
             tracing::error!(%error, "the scheduler does not take the new schedules; the tick carries them");
         }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::faces::Show;
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems};
@@ -84,6 +85,7 @@ pub struct Daemon {
     pub(super) counts_before: Option<(u64, u64)>,
     /// When dates that come near were last warned of.
     pub(super) warned_at: Option<tokio::time::Instant>,
+    pub(super) show: Show,
 }
 
 struct Signals {
@@ -104,11 +106,12 @@ impl Signals {
 }
 
 impl Daemon {
-    /// Puts the daemon together; nothing runs yet.
+    /// Puts the daemon together: listeners open, and nothing is deleted yet. Inside a runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let rules = Arc::new(parts.checked.clone());
         let cancel = CancellationToken::new();
+        let show = Show::start(&parts);
         Self {
             parts,
             rules,
@@ -120,6 +123,7 @@ impl Daemon {
             stop_shown: None,
             counts_before: None,
             warned_at: None,
+            show,
         }
     }
 
@@ -162,12 +166,15 @@ impl Daemon {
                 }
             }
             notify(&[NotifyState::Watchdog]);
+            self.show.pulse.beat();
+            self.show.lookout.look();
             if let Err(error) = self.turn().await {
                 break Err(error);
             }
         };
         notify(&[NotifyState::Stopping]);
         self.wind_up(trigger).await;
+        self.show.end().await;
         ended
     }
 
