@@ -12,6 +12,8 @@ mod binary;
 mod bisection;
 mod clock;
 mod daemon;
+mod erase_verbs;
+mod erasures;
 mod faces;
 mod faults;
 mod harness;
