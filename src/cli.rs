@@ -13,6 +13,7 @@ mod cores;
 mod daemon;
 mod demo;
 mod erase;
+mod event;
 mod explain;
 mod forecast;
 mod generate;
@@ -91,6 +92,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::History(args) => history::run(context, args).await,
         Command::Record(args) => record::run(context, args).await,
         Command::Uploads(args) => uploads::run(context, args).await,
+        Command::Event(command) => event::run(context, command).await,
         Command::Hold(command) => hold::run(context, command).await,
         Command::Erase(command) => erase::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,

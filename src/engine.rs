@@ -8,6 +8,7 @@ mod batch;
 mod batches;
 mod chunk;
 pub mod clock;
+pub mod effect;
 mod executor;
 mod gate;
 pub mod observe;

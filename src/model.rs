@@ -7,6 +7,7 @@ mod address;
 mod attempt;
 mod control;
 mod erasure;
+mod event;
 mod file;
 mod hold;
 mod ids;
@@ -18,6 +19,10 @@ pub use address::{BatchAddress, FileAddress, Module, Parent};
 pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
 pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause};
 pub use erasure::{Closing, Erasure, ErasureId, ErasureScope, Erasures, NewErasure};
+pub use event::{
+    EventName, EventScope, InvalidEventName, MAX_EVENT_NAME_BYTES, NewEvent, Occurred, Occurrence,
+    RecordedEvent,
+};
 pub use file::{BatchKey, FileKey, FileRecord, FileState, Labels, NewFile};
 pub use hold::{Hold, HoldId, HoldScope, Holds, NewHold};
 pub use ids::{

@@ -22,6 +22,8 @@ mod controls;
 mod due;
 #[path = "ledger/erasures.rs"]
 mod erasures;
+#[path = "ledger/events.rs"]
+mod events;
 #[path = "ledger/figures.rs"]
 mod figures;
 #[path = "ledger/fixtures.rs"]

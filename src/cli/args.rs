@@ -81,6 +81,9 @@ pub enum Command {
     Record(RecordArgs),
     /// Show uploads that are under way or in doubt, and settle those.
     Uploads(super::uploads::UploadsArgs),
+    /// Record and list start events: what happened outside, from which rules count.
+    #[command(subcommand)]
+    Event(super::event::EventCommand),
     /// Place, list and release holds.
     #[command(subcommand)]
     Hold(HoldCommand),

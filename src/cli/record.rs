@@ -7,6 +7,7 @@ use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
 use super::progress::Bar;
+use crate::engine::planning::renew_hints;
 use crate::intake::{
     Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, Stage, record,
 };
@@ -36,6 +37,10 @@ pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Fa
     bar.clear();
     let summary = outcome.map_err(failed)?;
     context.output.data(&summary, || text(&summary))?;
+    // Files that a start event covers, or whose facts changed, wait for a second decision.
+    if !ledger.hints_are_current(&rules.digest).await? {
+        renew_hints(ledger.as_ref(), rules).await?;
+    }
     ledger.tidy().await?;
     Ok(match summary.result {
         RecordResult::Recorded => Exit::Done,

@@ -7,6 +7,7 @@
 //! survives power loss.
 
 mod erasures;
+mod events;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -25,11 +26,18 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use events::{EventNoted, Events};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures {}
+pub trait Ledger:
+    Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
+{
+}
 
-impl<T: Intake + Uploads + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures> Ledger for T {}
+impl<T> Ledger for T where
+    T: Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
+{
+}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ mod dates;
 mod erasing;
 #[cfg(test)]
 mod precedence;
+mod start;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use super::policy::{Hint, Mode, Policy, RuleSet};
 use crate::model::{ErasureId, FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
 use dates::{Timing, timing};
 use erasing::{Erasing, Fate, deadline, erasing};
-pub(super) use tell::event;
+pub(super) use tell::counts_from;
 use tell::{Silent, Tell, Told};
 
 /// A start may lie this much before the time inside the file's own id, and the end of processing before
@@ -124,6 +125,8 @@ pub enum Doubt {
     NoStart,
     /// The start lies in the future.
     FutureStart,
+    /// The upload is recorded for the future.
+    FutureUpload,
     /// The start lies more than a day before the time inside the file's own id.
     BeforeId,
     /// The end of processing lies more than a day before the upload.
@@ -141,6 +144,7 @@ impl Doubt {
         match self {
             Self::NoStart => "the event that starts its period is not known yet",
             Self::FutureStart => "its period starts in the future",
+            Self::FutureUpload => "its upload is recorded for the future",
             Self::BeforeId => "its recorded start lies more than a day before the time inside its own id",
             Self::BeforeUpload => "its processing is recorded more than a day before its upload",
             Self::NoType => {

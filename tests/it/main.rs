@@ -14,6 +14,7 @@ mod clock;
 mod daemon;
 mod erase_verbs;
 mod erasures;
+mod events;
 mod faces;
 mod faults;
 mod harness;

@@ -464,6 +464,11 @@ steps! {
         close_erased(at: Timestamp) -> Vec<ErasureId>;
         live_in_all() -> u64;
     }
+    Events {
+        add_event(event: &NewEvent, at: Timestamp) -> EventNoted;
+        events(replaced: bool) -> Vec<RecordedEvent>;
+        in_scope(scope: &EventScope, after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
+    }
     Figures {
         find(file: &FileId) -> Vec<FileRecord>;
         locate(address: &FileAddress) -> Option<FileRecord>;

@@ -1,9 +1,9 @@
 //! What an erasure request does to one file: it beats due times, owners and their modes, and gives way to
 //! a binding floor. Holds come before it, and are asked elsewhere.
 
-use super::Doubt;
-use super::dates::{end_of, trusted_start};
+use super::dates::end_of;
 use super::tell::Silent;
+use super::{Doubt, start};
 use crate::model::{Erasure, FileRecord, Holds, Timestamp};
 use crate::rules::policy::{DEFAULT_GRACE_MILLIS, Floor, KeepFor, RuleSet};
 
@@ -87,8 +87,8 @@ fn fate<'r>(
         if !floor.matcher.matches(file) {
             continue;
         }
-        let start = trusted_start(file, floor.clock, Some(now), rules, &mut Silent)?;
-        let kept_until = end_of(keep_for, start, floor.clock, rules)?.ends_at;
+        let from = start::trusted(file, &floor.clock, keep_for, Some(now), rules, &mut Silent)?;
+        let kept_until = end_of(keep_for, from, &floor.clock, rules)?.ends_at;
         if kept_until > since {
             (since, last) = (kept_until, Some(floor));
         }

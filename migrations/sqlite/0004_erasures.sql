@@ -28,4 +28,4 @@ CREATE TABLE erasure_files (
 
 CREATE INDEX subjects_by_subject ON subjects (subject);
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
