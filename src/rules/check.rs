@@ -167,10 +167,10 @@ fn permits_by_request(
             scope::means(&policy.matcher, file),
             scope::may_mean(&policy.matcher, file),
         );
-        if means || may_mean {
-            if let Some(hold) = holds.covering(file, Some(&policy.name), now) {
-                return Err(Violation::Held { hold: hold.id });
-            }
+        if (means || may_mean)
+            && let Some(hold) = holds.covering(file, Some(&policy.name), now)
+        {
+            return Err(Violation::Held { hold: hold.id });
         }
         if means && !may_mean {
             break;

@@ -194,7 +194,12 @@ pub(in crate::cli) async fn show(
         for file in &page {
             let fate = match file.state {
                 FileState::Live if open => fate(&decide(file, &checked.rules, &holds, now).verdict),
-                state => state.name().to_owned(),
+                FileState::Live
+                | FileState::Deleting
+                | FileState::Deleted
+                | FileState::Gone
+                | FileState::Unknown
+                | FileState::Quarantined => file.state.name().to_owned(),
             };
             listed.push(FileRow {
                 file_id: file.key.file.to_string(),
