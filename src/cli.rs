@@ -27,10 +27,12 @@ mod plan;
 mod progress;
 mod quarantine;
 mod record;
+mod reload;
 mod sandbox;
 mod schedule;
 mod status;
 mod sweep;
+mod upload;
 mod uploads;
 
 use std::io::Write;
@@ -83,6 +85,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(context, args).await,
         Command::Config(command) => config::run(context, command),
         Command::Daemon => daemon::run(context).await,
+        Command::Reload => reload::run(context).await,
         Command::Sweep(args) => sweep::run(context, args).await,
         Command::Plan(args) => plan::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,
@@ -91,6 +94,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Status => status::run(context).await,
         Command::History(args) => history::run(context, args).await,
         Command::Record(args) => record::run(context, args).await,
+        Command::Upload(args) => upload::run(context, args).await,
         Command::Uploads(args) => uploads::run(context, args).await,
         Command::Event(command) => event::run(context, command).await,
         Command::Hold(command) => hold::run(context, command).await,

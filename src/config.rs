@@ -18,6 +18,7 @@ mod policies;
 mod reader;
 mod reference;
 mod relations;
+mod runtime;
 mod schema;
 mod settings;
 mod source;
@@ -38,6 +39,7 @@ pub use erasure::ErasureSettings;
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use reference::{KeyRow, KeyTable, key_tables};
+pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 

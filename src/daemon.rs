@@ -5,6 +5,7 @@
 //! arithmetic over the ledger ([`occurrence`]), so a missed beat, a restart or a frozen scheduler
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
+mod control;
 mod dates;
 mod faces;
 mod lookout;
@@ -14,5 +15,6 @@ mod service;
 pub mod trigger;
 mod work;
 
+pub use control::{ControlError, Reloaded, ask_reload};
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

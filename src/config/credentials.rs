@@ -62,8 +62,9 @@ pub enum CredentialError {
 
 /// Finds the API key: `api_key_file`, else `$CREDENTIALS_DIRECTORY/api-key`, else `$EXTRACTA_API_KEY`.
 ///
-/// A place that is named and cannot be used is an error; the next one is not tried in its stead. Line
-/// ends after the key are cut off.
+/// A place that is named and cannot be used is an error; the next one is not tried in its stead. The one
+/// exception: a named file that this process may not read, while systemd, which may, has handed over a
+/// credential `api-key`. Line ends after the key are cut off.
 ///
 /// # Errors
 /// [`CredentialError`], naming the place and never the content.
@@ -72,16 +73,19 @@ pub fn api_key(
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<SecretString, CredentialError> {
     if let Some(path) = &settings.api_key_file {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
-        return from_file(path, file);
-    }
-    if let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) {
-        let path = Path::new(&directory).join("api-key");
-        match File::open(&path) {
-            Ok(file) => return from_file(&path, file),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(unreadable(&path, source)),
+        let refused = match File::open(path) {
+            Ok(file) => return from_file(path, file),
+            Err(source) => source,
+        };
+        if refused.kind() == std::io::ErrorKind::PermissionDenied
+            && let Some((path, file)) = credential("api-key", env)?
+        {
+            return from_file(&path, file);
         }
+        return Err(unreadable(path, refused));
+    }
+    if let Some((path, file)) = credential("api-key", env)? {
+        return from_file(&path, file);
     }
     let value = env("EXTRACTA_API_KEY").ok_or(CredentialError::Missing)?;
     let place = "$EXTRACTA_API_KEY".to_owned();
@@ -91,8 +95,8 @@ pub fn api_key(
     }
 }
 
-/// Finds the key that hides data subjects: `subject_key_file`, else `$CREDENTIALS_DIRECTORY/subject-key`.
-/// `None` where neither is set up.
+/// Finds the key that hides data subjects: `subject_key_file`, else `$CREDENTIALS_DIRECTORY/subject-key`, with
+/// the exception that [`api_key`] makes. `None` where neither is set up.
 ///
 /// # Errors
 /// [`CredentialError`], naming the place and never the content.
@@ -101,15 +105,35 @@ pub fn subject_key(
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<SecretString>, CredentialError> {
     if let Some(path) = &settings.subject_key_file {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
-        return from_file(path, file).map(Some);
+        let refused = match File::open(path) {
+            Ok(file) => return from_file(path, file).map(Some),
+            Err(source) => source,
+        };
+        if refused.kind() != std::io::ErrorKind::PermissionDenied {
+            return Err(unreadable(path, refused));
+        }
+        return match credential("subject-key", env)? {
+            Some((handed, file)) => from_file(&handed, file).map(Some),
+            None => Err(unreadable(path, refused)),
+        };
     }
+    match credential("subject-key", env)? {
+        Some((path, file)) => from_file(&path, file).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// systemd's credential of that name, if there is one.
+fn credential(
+    name: &str,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<(PathBuf, File)>, CredentialError> {
     let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let path = Path::new(&directory).join("subject-key");
+    let path = Path::new(&directory).join(name);
     match File::open(&path) {
-        Ok(file) => from_file(&path, file).map(Some),
+        Ok(file) => Ok(Some((path, file))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(unreadable(&path, source)),
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sd_notify::NotifyState;
 use serde::Serialize;
 
+use super::control::{Ask, Reloaded};
 use super::service::{Daemon, notify};
 use super::trigger::Trigger;
 use crate::config::Checked;
@@ -80,13 +81,30 @@ fn same_in_effect(old: &RuleSet, new: &RuleSet) -> bool {
 }
 
 impl Daemon {
+    /// Reads the policy file again for somebody who waits for the outcome.
+    pub(super) async fn answer(&mut self, ask: Ask, trigger: &mut Trigger) {
+        let reloaded = self.reload(trigger).await;
+        if ask.send(reloaded).is_err() {
+            tracing::debug!("whoever asked for the reload has gone");
+        }
+    }
+
     /// Reads the policy file again. A bad one changes nothing, and says so.
-    pub(super) async fn reload(&mut self, trigger: &mut Trigger) {
-        notify(&[NotifyState::Reloading]);
+    pub(super) async fn reload(&mut self, trigger: &mut Trigger) -> Reloaded {
+        // The instant is what `Type=notify-reload` asks for; older versions of systemd pass over it.
+        match NotifyState::monotonic_usec_now() {
+            Ok(since) => notify(&[NotifyState::Reloading, since]),
+            Err(_) => notify(&[NotifyState::Reloading]),
+        }
         let now = self.parts.clock.now();
+        let (mut problems, mut needs_restart) = (String::new(), Vec::new());
         let outcome = match (self.parts.read_again)() {
-            Ok(checked) => self.swap(checked, trigger).await,
-            Err(problems) => {
+            Ok(checked) => {
+                needs_restart = self.swap(checked, trigger).await;
+                format!("taken {now}")
+            }
+            Err(found) => {
+                problems = found.render(false);
                 tracing::error!(
                     "the policy file is not taken over; the last good one stays in force:\n{problems}"
                 );
@@ -97,11 +115,20 @@ impl Daemon {
             tracing::warn!(%error, "the result of the reload cannot be written down");
         }
         notify(&[NotifyState::Ready]);
+        Reloaded {
+            taken: problems.is_empty(),
+            policies: self.rules.rules.policies.len(),
+            fingerprint: self.rules.fingerprint.clone(),
+            problems,
+            needs_restart,
+        }
     }
 
-    async fn swap(&mut self, checked: Checked, trigger: &mut Trigger) -> String {
+    /// Puts a new file in force; gives the sections of it that only a restart puts in force.
+    async fn swap(&mut self, checked: Checked, trigger: &mut Trigger) -> Vec<String> {
         let now = self.parts.clock.now();
-        for part in needs_restart(&self.rules, &checked) {
+        let fixed = needs_restart(&self.rules, &checked);
+        for part in &fixed {
             tracing::warn!("{part} has changed: that takes effect with `systemctl restart retentiond`");
         }
         if !same_rules(&self.rules.rules, &checked.rules) {
@@ -122,7 +149,7 @@ impl Daemon {
             fingerprint = self.rules.fingerprint,
             "the policy file is taken over"
         );
-        format!("taken {now}")
+        fixed.into_iter().map(str::to_owned).collect()
     }
 
     pub(super) async fn show_impact(&mut self) {

@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::control::{self, Ask};
 use super::faces::Show;
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
@@ -37,6 +40,8 @@ pub struct Parts {
     pub checked: Checked,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
+    /// Where it can be asked to reload and answers; `None`: only by SIGHUP.
+    pub control: Option<PathBuf>,
 }
 
 /// Why the daemon ended by itself.
@@ -127,7 +132,7 @@ impl Daemon {
         }
     }
 
-    /// Runs until SIGTERM or SIGINT. SIGHUP reads the policy file again.
+    /// Runs until SIGTERM or SIGINT. SIGHUP, or a question at the control socket, reads the policy file again.
     ///
     /// # Errors
     /// [`DaemonError`]; an orderly end is `Ok`.
@@ -141,6 +146,7 @@ impl Daemon {
         let (sender, mut wakes) = mpsc::channel::<Wake>(WAKES);
         let clock = Arc::clone(&self.parts.clock);
         let mut trigger = Trigger::start(self.entries(), sender, Arc::new(move || clock.now())).await?;
+        let (mut asked, _control) = self.control();
         let mut tick = tokio::time::interval(feeding_interval());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         notify(&[
@@ -155,7 +161,10 @@ impl Daemon {
             tokio::select! {
                 _ = signals.terminate.recv() => break Ok(()),
                 _ = signals.interrupt.recv() => break Ok(()),
-                _ = signals.hangup.recv() => self.reload(&mut trigger).await,
+                _ = signals.hangup.recv() => {
+                    self.reload(&mut trigger).await;
+                }
+                Some(ask) = asked.recv() => self.answer(ask, &mut trigger).await,
                 Some(Wake { policy }) = wakes.recv() => tracing::debug!(policy = %policy, "the schedule beats"),
                 _ = tick.tick() => {}
                 done = finished(&mut self.running) => {
@@ -176,6 +185,21 @@ impl Daemon {
         self.wind_up(trigger).await;
         self.show.end().await;
         ended
+    }
+
+    /// The control socket. Without one the service does all but answer.
+    fn control(&self) -> (mpsc::Receiver<Ask>, Option<AbortOnDropHandle<()>>) {
+        let nobody = || (mpsc::channel(1).1, None);
+        let Some(path) = &self.parts.control else {
+            return nobody();
+        };
+        match control::listen(path) {
+            Ok((asked, listening)) => (asked, Some(listening)),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "the control socket cannot be opened: `retentiond reload` will not be answered");
+                nobody()
+            }
+        }
     }
 
     /// Lets a sweep that is under way finish its request and write its outcome.
