@@ -6,6 +6,7 @@
 //! [`Figures`] what the faces show. Every write is one durable transaction: when the call returns `Ok`, it
 //! survives power loss.
 
+mod batches;
 mod erasures;
 mod events;
 mod uploads;
@@ -26,16 +27,17 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
+    Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
 {
 }
 
 impl<T> Ledger for T where
-    T: Intake + Uploads + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
+    T: Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
 {
 }
 

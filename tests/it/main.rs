@@ -23,6 +23,7 @@ mod limits;
 mod listener;
 mod matrix;
 mod races;
+mod reconcile;
 mod rollback;
 mod secrets;
 mod settling;

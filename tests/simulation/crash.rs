@@ -417,6 +417,12 @@ steps! {
         unsettled_uploads(limit: u32) -> Vec<Upload>;
         uploads(before: Option<UploadId>, limit: u32) -> Vec<Upload>;
     }
+    Batches {
+        known_batches(after: Option<BatchKey>, page: u32) -> Vec<KnownBatch>;
+        count_batches(after: Option<BatchKey>) -> u64;
+        files_left_in(batches: &[BatchKey]) -> Vec<(BatchKey, FileId)>;
+        note_missing(batch: BatchKey, files: &[FileId], reason: &str, at: Timestamp) -> u64;
+    }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
         sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;
