@@ -9,6 +9,7 @@
 mod batches;
 mod erasures;
 mod events;
+mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,6 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use erasures::{Entered, ErasureFiles, ErasureRequests};
-pub use uploads::{UploadEnd, Uploads};
 
 use super::LedgerError;
 use crate::model::{
@@ -30,14 +30,37 @@ use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
+pub use standing::{Space, Standing};
+pub use uploads::{UploadEnd, Uploads};
+
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
+    Intake
+    + Uploads
+    + Batches
+    + Events
+    + Rules
+    + Claims
+    + Sweeps
+    + Controls
+    + ErasureRequests
+    + Figures
+    + Standing
 {
 }
 
 impl<T> Ledger for T where
-    T: Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + ErasureRequests + Figures
+    T: Intake
+        + Uploads
+        + Batches
+        + Events
+        + Rules
+        + Claims
+        + Sweeps
+        + Controls
+        + ErasureRequests
+        + Figures
+        + Standing
 {
 }
 

@@ -32,6 +32,7 @@ mod plans;
 mod rehint;
 mod rows;
 mod settle;
+mod standing;
 mod stats;
 mod sweeps;
 mod tallies;
