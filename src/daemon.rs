@@ -10,6 +10,7 @@ mod dates;
 mod faces;
 mod lookout;
 mod occurrence;
+mod passing;
 mod reload;
 mod service;
 pub mod trigger;

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::control::{self, Ask};
 use super::faces::Show;
+use super::passing::Passing;
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems};
@@ -95,6 +96,7 @@ pub struct Daemon {
     /// When dates that come near were last warned of.
     pub(super) warned_at: Option<tokio::time::Instant>,
     pub(super) show: Show,
+    pub(super) passing: Passing,
 }
 
 struct Signals {
@@ -121,6 +123,7 @@ impl Daemon {
         let rules = Arc::new(parts.checked.clone());
         let cancel = CancellationToken::new();
         let show = Show::start(&parts);
+        let passing = Passing::start(&parts);
         Self {
             parts,
             rules,
@@ -133,6 +136,7 @@ impl Daemon {
             counts_before: None,
             warned_at: None,
             show,
+            passing,
         }
     }
 
@@ -188,7 +192,9 @@ impl Daemon {
             }
         };
         notify(&[NotifyState::Stopping]);
+        self.passing.close();
         self.wind_up(trigger).await;
+        self.passing.end().await;
         self.show.end().await;
         ended
     }

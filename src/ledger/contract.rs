@@ -9,6 +9,7 @@
 mod batches;
 mod erasures;
 mod events;
+mod others;
 mod standing;
 mod uploads;
 
@@ -30,6 +31,7 @@ use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
+pub use others::{Others, Removed};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -37,6 +39,7 @@ pub use uploads::{UploadEnd, Uploads};
 pub trait Ledger:
     Intake
     + Uploads
+    + Others
     + Batches
     + Events
     + Rules
@@ -52,6 +55,7 @@ pub trait Ledger:
 impl<T> Ledger for T where
     T: Intake
         + Uploads
+        + Others
         + Batches
         + Events
         + Rules

@@ -17,6 +17,7 @@ mod erasures;
 mod events;
 mod faces;
 mod faults;
+mod gateway;
 mod harness;
 mod intent;
 mod limits;
