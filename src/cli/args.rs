@@ -98,6 +98,9 @@ pub enum Command {
     Erase(super::erase::EraseCommand),
     /// Let exactly one waiting plan run.
     Approve(ApproveArgs),
+    /// Try out who is told.
+    #[command(subcommand)]
+    Notify(super::notify::NotifyCommand),
     /// Stop all deletion until a given time.
     Pause(PauseArgs),
     /// End a pause.

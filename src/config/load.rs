@@ -14,6 +14,7 @@ use super::diagnostics::{Problem, Problems};
 use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
 use super::listening::HttpSettings;
+use super::notifying::NotifySettings;
 use super::passing::GatewaySettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
@@ -47,6 +48,8 @@ pub struct Checked {
     pub log: LogSettings,
     /// Page, metrics and health.
     pub http: HttpSettings,
+    /// Who is told.
+    pub notify: NotifySettings,
     /// The gateway.
     pub gateway: GatewaySettings,
     /// What is accepted, but worth a look.
@@ -144,6 +147,7 @@ struct Draft {
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
+    notify: NotifySettings,
     gateway: GatewaySettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
@@ -160,6 +164,7 @@ impl Draft {
         let erasure = top.section("erasure", &keys::ERASURE, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
+        let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
@@ -189,6 +194,7 @@ impl Draft {
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
+            notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
             erasure,
             cool_down,
@@ -244,6 +250,7 @@ impl Draft {
             erasure,
             log: self.log,
             http: self.http,
+            notify: self.notify,
             gateway: self.gateway,
             warnings,
             fingerprint,

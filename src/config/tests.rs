@@ -42,6 +42,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[erasure]" => "erasure ",
         "[log]" => "log ",
         "[http]" => "http ",
+        "[notify]" => "notify ",
         "[gateway]" => "gateway ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",

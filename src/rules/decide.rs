@@ -7,6 +7,7 @@
 
 mod dates;
 mod erasing;
+mod missing;
 #[cfg(test)]
 mod precedence;
 mod start;
@@ -20,6 +21,7 @@ use super::policy::{Hint, Mode, Policy, RuleSet};
 use crate::model::{ErasureId, FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
 use dates::{Timing, timing};
 use erasing::{Erasing, Fate, deadline, erasing};
+pub use missing::{can_be_missing, overdue_without_start};
 pub(super) use tell::counts_from;
 use tell::{Silent, Tell, Told};
 
