@@ -33,3 +33,4 @@ mod settling;
 mod stops;
 mod sweeps;
 mod uploads;
+mod webhooks;
