@@ -10,7 +10,9 @@ mod faces;
 mod headers;
 mod health;
 mod hosts;
+mod intake;
 mod listener;
+mod openapi;
 mod pulse;
 mod socket;
 
@@ -18,6 +20,7 @@ pub use door::{Door, DoorFigures, Limits};
 pub use faces::{Faces, routes};
 pub use headers::secured;
 pub use hosts::Hosts;
+pub use intake::{INTAKE_BODY_BYTES, Token, intake_routes};
 pub use listener::listen;
 pub use pulse::Pulse;
-pub use socket::{Accept, bind_patiently};
+pub use socket::{Accept, bind_path, bind_patiently};

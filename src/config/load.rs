@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
+use super::endpoint::IntakeSettings;
 use super::keys;
 use super::listening::HttpSettings;
 use super::policies::{FloorDraft, PolicyDraft};
@@ -43,6 +44,8 @@ pub struct Checked {
     pub log: LogSettings,
     /// Page, metrics and health.
     pub http: HttpSettings,
+    /// `[intake]`.
+    pub intake: IntakeSettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -137,6 +140,7 @@ struct Draft {
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
+    intake: IntakeSettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -151,6 +155,7 @@ impl Draft {
         let holds = top.section("holds", &keys::HOLDS, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
+        let intake = top.section("intake", &keys::INTAKE, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -175,6 +180,7 @@ impl Draft {
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
+            intake: IntakeSettings::read(intake.as_ref(), findings),
             labels,
             cool_down,
             policies,
@@ -226,6 +232,7 @@ impl Draft {
                 }),
             log: self.log,
             http: self.http,
+            intake: self.intake,
             warnings,
             fingerprint,
             lines,

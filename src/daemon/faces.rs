@@ -54,6 +54,7 @@ impl Show {
                 }
             });
         }
+        super::counter::open(parts, &lookout, &tasks, &stop);
         Self {
             lookout,
             pulse,
