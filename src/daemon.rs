@@ -16,5 +16,6 @@ pub mod trigger;
 mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
+pub use faces::counting;
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

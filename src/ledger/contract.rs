@@ -7,6 +7,7 @@
 
 mod batches;
 mod events;
+mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -25,12 +26,19 @@ use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
+pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger:
+    Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing
+{
+}
 
-impl<T: Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T: Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing> Ledger
+    for T
+{
+}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

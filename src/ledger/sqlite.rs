@@ -31,6 +31,7 @@ mod plans;
 mod rehint;
 mod rows;
 mod settle;
+mod standing;
 mod stats;
 mod sweeps;
 mod tallies;

@@ -21,6 +21,7 @@ mod intent;
 mod limits;
 mod listener;
 mod matrix;
+mod page;
 mod races;
 mod reconcile;
 mod rollback;

@@ -406,6 +406,10 @@ impl Rules for CrashLedger {
 }
 
 steps! {
+    Standing {
+        space() -> Space;
+        last_done(policy: &PolicyName) -> Option<Timestamp>;
+    }
     Intake {
         record(rows: &[Hinted], digest: &RuleDigest, now: Timestamp) -> Recorded;
     }
