@@ -10,6 +10,7 @@ mod counter;
 mod faces;
 mod lookout;
 mod occurrence;
+mod passing;
 mod reload;
 mod service;
 pub mod trigger;

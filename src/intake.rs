@@ -9,6 +9,7 @@
 mod check;
 pub mod desk;
 mod documents;
+pub mod gateway;
 mod input;
 mod page;
 mod recall;

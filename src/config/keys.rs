@@ -101,6 +101,7 @@ pub(super) static TOP: Schema = Schema {
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("intake", Takes::Table(&INTAKE), Unset, "[intake]", "where uploaders may tell what they uploaded"),
+        key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
@@ -114,6 +115,7 @@ pub(super) static EXTRACTA: Schema = Schema {
     keys: &[
         key("api_key_file", Takes::Text, Is("the systemd credential `api-key`, else `$EXTRACTA_API_KEY`"), "\"/etc/retentiond/credentials/api-key\"", "absolute path of a file that holds the API key and nothing else"),
         key("base_url", Takes::Text, Is("`\"https://api.extracta.ai/api/v1\"`"), "\"https://api.extracta.ai/api/v1\"", "where the API is: https, or http on this machine"),
+        key("proxy", Takes::Text, Is("none, whatever the environment says"), "\"http://proxy.example:3128\"", "HTTP proxy through which the API is reached; what is on this machine is reached without"),
         key("files_per_request", Takes::Whole(1, 1000), Is("`100`"), "100", "most files in one delete request"),
         key("concurrency", Takes::Whole(1, 64), Is("`4`"), "4", "batches worked on side by side"),
         key("request_interval", Takes::Interval, Is("`\"0s\"`"), "\"0s\"", "least time between two delete requests"),
@@ -183,6 +185,17 @@ pub(super) static INTAKE: Schema = Schema {
         key("socket", Takes::Text, Is("none"), "\"/run/retentiond/intake.sock\"", "absolute path of a Unix socket with mode 0660; no token is asked for"),
         key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address of this machine with a port (0 takes any free one), or `off`; the token is asked for"),
         key("token_file", Takes::Text, Is("the systemd credential `intake-token`"), "\"/etc/retentiond/credentials/intake-token\"", "absolute path of a file that holds the token for `listen` and nothing else"),
+    ],
+};
+
+/// `[gateway]`.
+#[rustfmt::skip]
+pub(super) static GATEWAY: Schema = Schema {
+    title: "[gateway]",
+    place: "in [gateway]",
+    keys: &[
+        key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8317\"", "an address with a port (0 takes any free one), or `off`"),
+        key("allow_remote", Takes::Switch, Is("`false`"), "false", "whether `listen` may be an address that other machines reach"),
     ],
 };
 
@@ -265,7 +278,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 14] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &INTAKE, &POLICY, &KEEP, &MATCHING, &EXCEPT,
-    &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 15] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &INTAKE, &GATEWAY, &POLICY, &KEEP, &MATCHING,
+    &EXCEPT, &CLOCKS, &FALLBACK,
 ];

@@ -14,6 +14,7 @@ use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
 use super::keys;
 use super::listening::HttpSettings;
+use super::passing::GatewaySettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -46,6 +47,8 @@ pub struct Checked {
     pub http: HttpSettings,
     /// `[intake]`.
     pub intake: IntakeSettings,
+    /// The gateway.
+    pub gateway: GatewaySettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -141,6 +144,7 @@ struct Draft {
     log: LogSettings,
     http: HttpSettings,
     intake: IntakeSettings,
+    gateway: GatewaySettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -156,6 +160,7 @@ impl Draft {
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
         let intake = top.section("intake", &keys::INTAKE, findings);
+        let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -171,11 +176,13 @@ impl Draft {
             relations::judge(&policies, &floors, findings);
         }
         zone::required(&zone, &policies, &floors, cool_down.as_ref(), findings);
+        let extracta = extracta
+            .map(|section| ExtractaSettings::read(&section, findings))
+            .unwrap_or_default();
         Self {
             zone,
-            extracta: extracta
-                .map(|section| ExtractaSettings::read(&section, findings))
-                .unwrap_or_default(),
+            gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
+            extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
@@ -233,6 +240,7 @@ impl Draft {
             log: self.log,
             http: self.http,
             intake: self.intake,
+            gateway: self.gateway,
             warnings,
             fingerprint,
             lines,

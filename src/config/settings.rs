@@ -24,6 +24,8 @@ pub struct ExtractaSettings {
     pub api_key_file: Option<PathBuf>,
     /// Where the API is, without a slash at the end: https, or http on loopback; no user, query or fragment.
     pub base_url: String,
+    /// HTTP proxy for an API beyond this machine, without user and password. `None`: none, whatever the environment says.
+    pub proxy: Option<String>,
     /// Most files in one delete request, 1…1000. Default 100.
     pub files_per_request: usize,
     /// Batches worked on side by side, 1…64. Default 4.
@@ -144,6 +146,7 @@ impl Default for ExtractaSettings {
         Self {
             api_key_file: None,
             base_url: DEFAULT_BASE_URL.to_owned(),
+            proxy: None,
             files_per_request: 100,
             concurrency: 4,
             request_interval: Duration::ZERO,
@@ -185,6 +188,9 @@ impl ExtractaSettings {
                 .string("api_key_file", findings)
                 .and_then(|text| key_file(&text, findings)),
             base_url,
+            proxy: section
+                .string("proxy", findings)
+                .and_then(|text| urls::proxy(&text, findings)),
             files_per_request: count(section, "files_per_request", 1000, 100, findings),
             concurrency: count(section, "concurrency", 64, 4, findings),
             request_interval: request.into_inner(),

@@ -1,6 +1,6 @@
-//! The two addresses of the policy file: the API's and the ledger's.
+//! The addresses of the policy file: the API's, its proxy's, and the ledger's.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::Url;
 use toml::Spanned;
@@ -42,9 +42,44 @@ pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Optio
     None
 }
 
+/// A proxy: http or https, a host, no user, nothing after it.
+pub(super) fn proxy(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    let refuse = |why: &str, help: &str| {
+        Problem::at(Code::BadUrl, text.span(), format!("`proxy` {why}"))
+            .label("is no proxy")
+            .help(help)
+    };
+    let usual = "write host and port: `proxy = \"http://proxy.example:3128\"`";
+    let problem = match Url::parse(text.get_ref()) {
+        Err(_) => refuse("is no URL", usual),
+        Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
+            refuse("is no http or https URL", usual)
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
+            "holds a user or password",
+            "a secret does not belong into this file: let the proxy know this machine by its address",
+        ),
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            refuse("holds more than scheme, host and port", usual)
+        }
+        Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
+    };
+    findings.push(problem);
+    None
+}
+
 /// Whether a base URL points to this machine.
 pub(super) fn is_loopback(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| loopback(&url))
+}
+
+/// Whether a base URL points to this very address and port.
+pub(super) fn is_at(url: &str, at: SocketAddr) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        let same_host =
+            address(&url).map_or_else(|| loopback(&url) && at.ip().is_loopback(), |ip| ip == at.ip());
+        same_host && at.port() != 0 && url.port_or_known_default() == Some(at.port())
+    })
 }
 
 fn loopback(url: &Url) -> bool {

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::control::{self, Ask};
 use super::faces::Show;
+use super::passing::Passing;
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems};
@@ -93,6 +94,7 @@ pub struct Daemon {
     stop_shown: Option<Stop>,
     pub(super) counts_before: Option<(u64, u64)>,
     pub(super) show: Show,
+    pub(super) passing: Passing,
 }
 
 struct Signals {
@@ -119,6 +121,7 @@ impl Daemon {
         let rules = Arc::new(parts.checked.clone());
         let cancel = CancellationToken::new();
         let show = Show::start(&parts);
+        let passing = Passing::start(&parts);
         Self {
             parts,
             rules,
@@ -130,6 +133,7 @@ impl Daemon {
             stop_shown: None,
             counts_before: None,
             show,
+            passing,
         }
     }
 
@@ -185,7 +189,9 @@ impl Daemon {
             }
         };
         notify(&[NotifyState::Stopping]);
+        self.passing.close();
         self.wind_up(trigger).await;
+        self.passing.end().await;
         self.show.end().await;
         ended
     }

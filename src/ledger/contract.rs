@@ -7,6 +7,7 @@
 
 mod batches;
 mod events;
+mod others;
 mod standing;
 mod uploads;
 
@@ -26,17 +27,19 @@ use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
+pub use others::{Others, Removed};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing
+    Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing
 {
 }
 
-impl<T: Intake + Uploads + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing> Ledger
-    for T
+impl<
+    T: Intake + Uploads + Others + Batches + Events + Rules + Claims + Sweeps + Controls + Figures + Standing,
+> Ledger for T
 {
 }
 

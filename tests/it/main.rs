@@ -16,6 +16,7 @@ mod endpoint;
 mod events;
 mod faces;
 mod faults;
+mod gateway;
 mod harness;
 mod intent;
 mod limits;
