@@ -8,6 +8,7 @@
 mod control;
 mod counter;
 mod faces;
+mod herald;
 mod lookout;
 mod occurrence;
 mod passing;
@@ -18,5 +19,6 @@ mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
 pub use faces::counting;
+pub use herald::{Post, Undelivered};
 pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

@@ -10,6 +10,7 @@ pub mod decide;
 pub(crate) mod fixtures;
 pub mod limits;
 pub mod matching;
+pub mod overlap;
 pub mod period;
 pub mod plan;
 pub mod policy;

@@ -18,6 +18,8 @@ mod world;
 mod claims;
 #[path = "ledger/controls.rs"]
 mod controls;
+#[path = "ledger/coverage.rs"]
+mod coverage;
 #[path = "ledger/due.rs"]
 mod due;
 #[path = "ledger/events.rs"]

@@ -101,6 +101,7 @@ pub(super) static TOP: Schema = Schema {
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("intake", Takes::Table(&INTAKE), Unset, "[intake]", "where uploaders may tell what they uploaded"),
+        key("notify", Takes::Table(&NOTIFY), Unset, "[notify]", "who is told of what, and when a sweep begins and ends"),
         key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
@@ -185,6 +186,18 @@ pub(super) static INTAKE: Schema = Schema {
         key("socket", Takes::Text, Is("none"), "\"/run/retentiond/intake.sock\"", "absolute path of a Unix socket with mode 0660; no token is asked for"),
         key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address of this machine with a port (0 takes any free one), or `off`; the token is asked for"),
         key("token_file", Takes::Text, Is("the systemd credential `intake-token`"), "\"/etc/retentiond/credentials/intake-token\"", "absolute path of a file that holds the token for `listen` and nothing else"),
+    ],
+};
+
+/// `[notify]`.
+#[rustfmt::skip]
+pub(super) static NOTIFY: Schema = Schema {
+    title: "[notify]",
+    place: "in [notify]",
+    keys: &[
+        key("webhook_url", Takes::Text, Is("none"), "\"https://hooks.example.com/retention\"", "where events are posted, signed: https, or http on this machine"),
+        key("webhook_secret_file", Takes::Text, Is("the systemd credential `webhook-secret`"), "\"/etc/retentiond/credentials/webhook-secret\"", "absolute path of a file with the signing secret: `whsec_`, then base64"),
+        key("ping_url", Takes::Text, Is("none"), "\"https://hc-ping.com/your-check\"", "each sweep's start and end are posted here: `/start`, then `/` and the exit code"),
     ],
 };
 
@@ -278,7 +291,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 15] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &INTAKE, &GATEWAY, &POLICY, &KEEP, &MATCHING,
-    &EXCEPT, &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 16] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &POLICY, &KEEP,
+    &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
 ];

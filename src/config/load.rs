@@ -14,6 +14,7 @@ use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
 use super::keys;
 use super::listening::HttpSettings;
+use super::notifying::NotifySettings;
 use super::passing::GatewaySettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
@@ -47,6 +48,8 @@ pub struct Checked {
     pub http: HttpSettings,
     /// `[intake]`.
     pub intake: IntakeSettings,
+    /// Who is told.
+    pub notify: NotifySettings,
     /// The gateway.
     pub gateway: GatewaySettings,
     /// What is accepted, but worth a look.
@@ -144,6 +147,7 @@ struct Draft {
     log: LogSettings,
     http: HttpSettings,
     intake: IntakeSettings,
+    notify: NotifySettings,
     gateway: GatewaySettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
@@ -160,6 +164,7 @@ impl Draft {
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
         let intake = top.section("intake", &keys::INTAKE, findings);
+        let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
@@ -188,6 +193,7 @@ impl Draft {
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
             intake: IntakeSettings::read(intake.as_ref(), findings),
+            notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
             cool_down,
             policies,
@@ -240,6 +246,7 @@ impl Draft {
             log: self.log,
             http: self.http,
             intake: self.intake,
+            notify: self.notify,
             gateway: self.gateway,
             warnings,
             fingerprint,

@@ -186,7 +186,7 @@ impl ExtractaSettings {
         Self {
             api_key_file: section
                 .string("api_key_file", findings)
-                .and_then(|text| key_file(&text, findings)),
+                .and_then(|text| secret_file("api_key_file", &text, findings)),
             base_url,
             proxy: section
                 .string("proxy", findings)
@@ -219,14 +219,18 @@ fn too_eager(results: &Spanned<Duration>) -> Problem {
     .help("Extracta asks for 2 seconds between reads: write `results_interval = \"2s\"` or more")
 }
 
-fn key_file(text: &Spanned<String>, findings: &mut Findings) -> Option<PathBuf> {
+/// The absolute path of a file that holds a secret.
+pub(super) fn secret_file(key: &str, text: &Spanned<String>, findings: &mut Findings) -> Option<PathBuf> {
     if Path::new(text.get_ref()).is_absolute() {
         return Some(PathBuf::from(text.get_ref()));
     }
+    let example = key.trim_end_matches("_file").replace('_', "-");
     findings.push(
-        Problem::at(Code::RelativePath, text.span(), "`api_key_file` is not an absolute path")
+        Problem::at(Code::RelativePath, text.span(), format!("`{key}` is not an absolute path"))
             .label("not shown, in case it is the key itself")
-            .help("write the path of the file that holds the key, from `/` on: `api_key_file = \"/etc/retentiond/credentials/api-key\"`"),
+            .help(format!(
+                "write the path of the file that holds the key, from `/` on: `{key} = \"/etc/retentiond/credentials/{example}\"`"
+            )),
     );
     None
 }

@@ -9,24 +9,38 @@ use super::code::Code;
 use super::diagnostics::Problem;
 use super::reader::Findings;
 
-/// A base URL that may be called: https, or http on loopback; no user, query or fragment; no
-/// link-local host, where cloud machines keep their own credentials.
+/// The API's base URL.
 pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    callable("base_url", text, "https://api.extracta.ai/api/v1", findings)
+}
+
+/// A URL that may be called: https, or http on loopback; no user, query or fragment; no link-local host,
+/// where cloud machines keep their own credentials.
+pub(super) fn callable(
+    key: &str,
+    text: &Spanned<String>,
+    example: &str,
+    findings: &mut Findings,
+) -> Option<String> {
     let refuse = |why: &str, help: &str| {
-        Problem::at(Code::BadUrl, text.span(), format!("`base_url` {why}"))
+        Problem::at(Code::BadUrl, text.span(), format!("`{key}` {why}"))
             .label("must not be called")
             .help(help)
     };
-    let usual = "write `base_url = \"https://api.extracta.ai/api/v1\"`";
+    let usual = &format!("write `{key} = \"{example}\"`");
+    let no_user = if key == "base_url" {
+        "remove everything up to the `@`; the key belongs into a file: `api_key_file`"
+    } else {
+        "remove everything up to the `@`"
+    };
     let problem = match Url::parse(text.get_ref()) {
         Err(_) => refuse("is no URL", usual),
         Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
             refuse("is no https URL", usual)
         }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
-            "holds a user or password",
-            "remove everything up to the `@`; the key belongs into a file: `api_key_file`",
-        ),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            refuse("holds a user or password", no_user)
+        }
         Ok(url) if url.query().is_some() || url.fragment().is_some() => refuse(
             "holds a query or fragment",
             "remove everything from the `?` or `#` on",

@@ -14,6 +14,7 @@ mod checksum;
 mod claims;
 mod clock;
 mod controls;
+mod coverage;
 mod due;
 mod events;
 mod fault;
