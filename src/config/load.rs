@@ -15,7 +15,7 @@ use super::endpoint::IntakeSettings;
 use super::keys;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
-use super::passing::GatewaySettings;
+use super::passing::{GatewaySettings, WebhookSettings};
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -52,6 +52,8 @@ pub struct Checked {
     pub notify: NotifySettings,
     /// The gateway.
     pub gateway: GatewaySettings,
+    /// Webhooks.
+    pub webhooks: WebhookSettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -149,6 +151,7 @@ struct Draft {
     intake: IntakeSettings,
     notify: NotifySettings,
     gateway: GatewaySettings,
+    webhooks: WebhookSettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -166,6 +169,7 @@ impl Draft {
         let intake = top.section("intake", &keys::INTAKE, findings);
         let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
+        let webhooks = top.section("webhooks", &keys::WEBHOOKS, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -187,6 +191,7 @@ impl Draft {
         Self {
             zone,
             gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
+            webhooks: WebhookSettings::read(webhooks.as_ref(), findings),
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
@@ -248,6 +253,7 @@ impl Draft {
             intake: self.intake,
             notify: self.notify,
             gateway: self.gateway,
+            webhooks: self.webhooks,
             warnings,
             fingerprint,
             lines,

@@ -44,6 +44,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[intake]" => "intake ",
         "[notify]" => "notify ",
         "[gateway]" => "gateway ",
+        "[webhooks]" => "webhooks ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",
