@@ -9,6 +9,7 @@ pub mod credentials;
 mod clocks;
 mod code;
 mod diagnostics;
+mod endpoint;
 mod erasure;
 mod keys;
 mod listening;
@@ -36,8 +37,9 @@ mod zone;
 mod tests;
 
 pub use code::{Code, Severity};
-pub use credentials::{CredentialError, api_key, subject_key};
+pub use credentials::{CredentialError, api_key, intake_token, subject_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
+pub use endpoint::IntakeSettings;
 pub use erasure::ErasureSettings;
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};

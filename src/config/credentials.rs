@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::endpoint::IntakeSettings;
 use super::erasure::ErasureSettings;
 use super::settings::ExtractaSettings;
 
@@ -24,6 +25,11 @@ pub enum CredentialError {
         "no API key: name its file as `api_key_file` in [extracta], or give the service the systemd credential `api-key`, or set EXTRACTA_API_KEY"
     )]
     Missing,
+    /// The intake endpoint has no token to ask for.
+    #[error(
+        "no token for `listen` in [intake]: name its file as `token_file`, or give the service the systemd credential `intake-token`"
+    )]
+    MissingToken,
     /// The file cannot be read.
     #[error("cannot read the key from {path}: {source}")]
     Unreadable {
@@ -135,6 +141,28 @@ fn credential(
     match File::open(&path) {
         Ok(file) => Ok(Some((path, file))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(&path, source)),
+    }
+}
+
+/// Finds the token of the intake endpoint: `token_file`, else `$CREDENTIALS_DIRECTORY/intake-token`.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content; `MissingToken` where neither is set up.
+pub fn intake_token(
+    settings: &IntakeSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SecretString, CredentialError> {
+    let directory = || env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty());
+    let path = match &settings.token_file {
+        Some(path) => path.clone(),
+        None => Path::new(&directory().ok_or(CredentialError::MissingToken)?).join("intake-token"),
+    };
+    match File::open(&path) {
+        Ok(file) => from_file(&path, file),
+        Err(error) if settings.token_file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            Err(CredentialError::MissingToken)
+        }
         Err(source) => Err(unreadable(&path, source)),
     }
 }

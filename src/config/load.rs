@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
+use super::endpoint::IntakeSettings;
 use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
 use super::listening::HttpSettings;
@@ -48,6 +49,8 @@ pub struct Checked {
     pub log: LogSettings,
     /// Page, metrics and health.
     pub http: HttpSettings,
+    /// `[intake]`.
+    pub intake: IntakeSettings,
     /// Who is told.
     pub notify: NotifySettings,
     /// The gateway.
@@ -149,6 +152,7 @@ struct Draft {
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
+    intake: IntakeSettings,
     notify: NotifySettings,
     gateway: GatewaySettings,
     webhooks: WebhookSettings,
@@ -167,6 +171,7 @@ impl Draft {
         let erasure = top.section("erasure", &keys::ERASURE, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
+        let intake = top.section("intake", &keys::INTAKE, findings);
         let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let webhooks = top.section("webhooks", &keys::WEBHOOKS, findings);
@@ -199,6 +204,7 @@ impl Draft {
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
+            intake: IntakeSettings::read(intake.as_ref(), findings),
             notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
             erasure,
@@ -255,6 +261,7 @@ impl Draft {
             erasure,
             log: self.log,
             http: self.http,
+            intake: self.intake,
             notify: self.notify,
             gateway: self.gateway,
             webhooks: self.webhooks,

@@ -42,6 +42,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[erasure]" => "erasure ",
         "[log]" => "log ",
         "[http]" => "http ",
+        "[intake]" => "intake ",
         "[notify]" => "notify ",
         "[gateway]" => "gateway ",
         "[webhooks]" => "webhooks ",

@@ -12,6 +12,7 @@ mod binary;
 mod bisection;
 mod clock;
 mod daemon;
+mod endpoint;
 mod erase_verbs;
 mod erasures;
 mod events;
