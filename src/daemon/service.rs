@@ -22,6 +22,7 @@ use crate::engine::observe::LAST_RELOAD;
 use crate::engine::planning::{PlanError, refresh_hints};
 use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
 use crate::http::Activity;
+use crate::intake::SubjectHasher;
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::{BreakerKind, PolicyName, Timestamp};
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub activity: Arc<Activity>,
     /// What webhooks are signed with, or why that is not known.
     pub webhook_secrets: Result<Vec<secrecy::SecretString>, WebhookSecretError>,
+    /// What hides data subjects; `None` where no key is set up, and rows that name one are refused.
+    pub subjects: Option<SubjectHasher>,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
     /// Where it can be asked to reload and answers; `None`: only by SIGHUP.
