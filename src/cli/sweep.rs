@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{PlanArgs, SweepArgs};
-use super::context::{Context, chosen};
+use super::context::{Context, chosen, swept};
 use super::exit::{Exit, Failure};
 use super::output::{lines, table};
 use crate::engine::{Ending, Stop, SweepReport, SweepRequest};
@@ -28,8 +28,9 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
         return super::plan::run(context, &args).await;
     }
     let checked = context.load()?.checked;
-    let policies = chosen(&checked.rules, &args.policies)?;
+    chosen(&checked.rules, &args.policies)?;
     let (engine, ledger, _lock) = context.engine(&checked).await?;
+    let policies = swept(&checked.rules, &args.policies, ledger.as_ref()).await?;
     let cancel = CancellationToken::new();
     let watcher = cancel_on_signal(&cancel)?;
     let mut sweeps = Vec::new();

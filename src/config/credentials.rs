@@ -1,4 +1,4 @@
-//! The API key: from a file of its own, systemd's credentials, or the environment.
+//! The API key, and the key that hides data subjects: from a file of its own, systemd's credentials, or the environment.
 //!
 //! Errors name the place that was looked at, never what was found there.
 
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::endpoint::IntakeSettings;
+use super::erasure::ErasureSettings;
 use super::settings::ExtractaSettings;
 
 /// A key longer than this, in bytes, is taken for another file.
@@ -23,8 +25,13 @@ pub enum CredentialError {
         "no API key: name its file as `api_key_file` in [extracta], or give the service the systemd credential `api-key`, or set EXTRACTA_API_KEY"
     )]
     Missing,
+    /// The intake endpoint has no token to ask for.
+    #[error(
+        "no token for `listen` in [intake]: name its file as `token_file`, or give the service the systemd credential `intake-token`"
+    )]
+    MissingToken,
     /// The file cannot be read.
-    #[error("cannot read the API key from {path}: {source}")]
+    #[error("cannot read the key from {path}: {source}")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -32,27 +39,27 @@ pub enum CredentialError {
         source: std::io::Error,
     },
     /// Everybody on the machine may use the file.
-    #[error("everybody on this machine may read or change the API key in {path}: run `chmod 600 {path}`")]
+    #[error("everybody on this machine may read or change the key in {path}: run `chmod 600 {path}`")]
     OpenToAll {
         /// The file.
         path: PathBuf,
     },
     /// There is nothing in it.
-    #[error("the API key in {place} is empty")]
+    #[error("the key in {place} is empty")]
     Empty {
         /// File or variable.
         place: String,
     },
     /// It holds what no key holds.
     #[error(
-        "the API key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
+        "the key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
     )]
     Malformed {
         /// File or variable.
         place: String,
     },
     /// It is far too long.
-    #[error("the API key in {place} is longer than 4096 bytes: is this the right file?")]
+    #[error("the key in {place} is longer than 4096 bytes: is this the right file?")]
     TooLong {
         /// File or variable.
         place: String,
@@ -77,13 +84,13 @@ pub fn api_key(
             Err(source) => source,
         };
         if refused.kind() == std::io::ErrorKind::PermissionDenied
-            && let Some((path, file)) = credential(env)?
+            && let Some((path, file)) = credential("api-key", env)?
         {
             return from_file(&path, file);
         }
         return Err(unreadable(path, refused));
     }
-    if let Some((path, file)) = credential(env)? {
+    if let Some((path, file)) = credential("api-key", env)? {
         return from_file(&path, file);
     }
     let value = env("EXTRACTA_API_KEY").ok_or(CredentialError::Missing)?;
@@ -94,15 +101,68 @@ pub fn api_key(
     }
 }
 
-/// systemd's credential `api-key`, if there is one.
-fn credential(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<(PathBuf, File)>, CredentialError> {
+/// Finds the key that hides data subjects: `subject_key_file`, else `$CREDENTIALS_DIRECTORY/subject-key`, with
+/// the exception that [`api_key`] makes. `None` where neither is set up.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content.
+pub fn subject_key(
+    settings: &ErasureSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, CredentialError> {
+    if let Some(path) = &settings.subject_key_file {
+        let refused = match File::open(path) {
+            Ok(file) => return from_file(path, file).map(Some),
+            Err(source) => source,
+        };
+        if refused.kind() != std::io::ErrorKind::PermissionDenied {
+            return Err(unreadable(path, refused));
+        }
+        return match credential("subject-key", env)? {
+            Some((handed, file)) => from_file(&handed, file).map(Some),
+            None => Err(unreadable(path, refused)),
+        };
+    }
+    match credential("subject-key", env)? {
+        Some((path, file)) => from_file(&path, file).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// systemd's credential of that name, if there is one.
+fn credential(
+    name: &str,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<(PathBuf, File)>, CredentialError> {
     let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let path = Path::new(&directory).join("api-key");
+    let path = Path::new(&directory).join(name);
     match File::open(&path) {
         Ok(file) => Ok(Some((path, file))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(&path, source)),
+    }
+}
+
+/// Finds the token of the intake endpoint: `token_file`, else `$CREDENTIALS_DIRECTORY/intake-token`.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content; `MissingToken` where neither is set up.
+pub fn intake_token(
+    settings: &IntakeSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SecretString, CredentialError> {
+    let directory = || env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty());
+    let path = match &settings.token_file {
+        Some(path) => path.clone(),
+        None => Path::new(&directory().ok_or(CredentialError::MissingToken)?).join("intake-token"),
+    };
+    match File::open(&path) {
+        Ok(file) => from_file(&path, file),
+        Err(error) if settings.token_file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            Err(CredentialError::MissingToken)
+        }
         Err(source) => Err(unreadable(&path, source)),
     }
 }

@@ -98,8 +98,10 @@ pub(super) static TOP: Schema = Schema {
         key("ledger", Takes::Table(&LEDGER), Unset, "[ledger]", "where the ledger is"),
         key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
+        key("erasure", Takes::Table(&ERASURE), Unset, "[erasure]", "how erasure requests are carried out and watched"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
+        key("intake", Takes::Table(&INTAKE), Unset, "[intake]", "where uploaders may tell what they uploaded"),
         key("notify", Takes::Table(&NOTIFY), Unset, "[notify]", "who is told of what, and when a sweep begins and ends"),
         key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("webhooks", Takes::Table(&WEBHOOKS), Unset, "[webhooks]", "takes what Extracta says by itself of files that it has processed"),
@@ -155,6 +157,19 @@ pub(super) static HOLDS: Schema = Schema {
     keys: &[key("cool_down", Takes::Period, Is("`\"24 hours\"`"), "\"24 hours\"", "how long a hold goes on to protect after its release")],
 };
 
+/// `[erasure]`.
+#[rustfmt::skip]
+pub(super) static ERASURE: Schema = Schema {
+    title: "[erasure]",
+    place: "in [erasure]",
+    keys: &[
+        key("schedule", Takes::Schedule, Is("`\"0 * * * *\"`"), "\"0 * * * *\"", "when open erasure requests are swept, in `timezone`"),
+        key("holidays", Takes::Texts, Is("none"), "[\"2026-12-25\"]", "days beside Saturdays and Sundays on which the time for an answer cannot end"),
+        key("warn_before", Takes::Period, Is("`\"7 days\"`"), "\"7 days\"", "how long before the date of its answer an open request is warned of"),
+        key("subject_key_file", Takes::Text, Is("the systemd credential `subject-key`"), "\"/etc/retentiond/credentials/subject-key\"", "absolute path of a file with the key that hides data subjects; without one none can be recorded"),
+    ],
+};
+
 /// `[log]`.
 #[rustfmt::skip]
 pub(super) static LOG: Schema = Schema {
@@ -174,6 +189,18 @@ pub(super) static HTTP: Schema = Schema {
     keys: &[
         key("listen", Takes::Text, Is("`\"127.0.0.1:9464\"`"), "\"127.0.0.1:9464\"", "an address with a port (0 takes any free one), or `off`; no password is asked for"),
         key("hosts", Takes::Texts, Is("none"), "[\"retention.example.com\"]", "names besides `localhost` under which it may be asked; addresses always may"),
+    ],
+};
+
+/// `[intake]`.
+#[rustfmt::skip]
+pub(super) static INTAKE: Schema = Schema {
+    title: "[intake]",
+    place: "in [intake]",
+    keys: &[
+        key("socket", Takes::Text, Is("none"), "\"/run/retentiond/intake.sock\"", "absolute path of a Unix socket with mode 0660; no token is asked for"),
+        key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address of this machine with a port (0 takes any free one), or `off`; the token is asked for"),
+        key("token_file", Takes::Text, Is("the systemd credential `intake-token`"), "\"/etc/retentiond/credentials/intake-token\"", "absolute path of a file that holds the token for `listen` and nothing else"),
     ],
 };
 
@@ -291,7 +318,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 16] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &GATEWAY, &WEBHOOKS, &POLICY, &KEEP,
-    &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 18] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &WEBHOOKS,
+    &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
 ];

@@ -22,6 +22,7 @@ use crate::engine::observe::LAST_RELOAD;
 use crate::engine::planning::{PlanError, refresh_hints};
 use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
 use crate::http::Activity;
+use crate::intake::SubjectHasher;
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::{BreakerKind, PolicyName, Timestamp};
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub activity: Arc<Activity>,
     /// What webhooks are signed with, or why that is not known.
     pub webhook_secrets: Result<Vec<secrecy::SecretString>, WebhookSecretError>,
+    /// What hides data subjects; `None` where no key is set up, and rows that name one are refused.
+    pub subjects: Option<SubjectHasher>,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
     /// Where it can be asked to reload and answers; `None`: only by SIGHUP.
@@ -95,6 +98,8 @@ pub struct Daemon {
     pub(super) rest_until: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
     pub(super) counts_before: Option<(u64, u64)>,
+    /// When dates that come near were last warned of.
+    pub(super) warned_at: Option<tokio::time::Instant>,
     pub(super) show: Show,
     pub(super) passing: Passing,
 }
@@ -134,6 +139,7 @@ impl Daemon {
             rest_until: None,
             stop_shown: None,
             counts_before: None,
+            warned_at: None,
             show,
             passing,
         }
@@ -235,7 +241,8 @@ impl Daemon {
                 next: Arc::new(move |after: Timestamp| schedule.next_after(after, &zone)),
             }
         };
-        rules.policies.iter().map(entry).collect()
+        let requests = std::iter::once(&rules.erasure.sweep);
+        rules.policies.iter().chain(requests).map(entry).collect()
     }
 
     /// One turn: the clock is heard, and if nothing runs, the next piece of work begins.

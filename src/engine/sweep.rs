@@ -187,7 +187,7 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<SweepReport, SweepError> {
         let policy = rules
-            .policy(&request.policy)
+            .swept(&request.policy)
             .ok_or_else(|| PlanError::NoPolicy(request.policy.clone()))?;
         let open = OpenSweep {
             policy: request.policy.clone(),
@@ -278,6 +278,9 @@ impl Engine {
             }
         }
         self.look_again(run).await?;
+        if run.is_of_requests() {
+            self.settle_requests(run).await?;
+        }
         Ok(halted(run, Ending::Done))
     }
 

@@ -79,6 +79,12 @@ pub(crate) fn snapshot() -> Snapshot {
         pause: None,
         holds: 2,
         holds_review_overdue: 1,
+        erasures: ErasuresView {
+            open: 2,
+            files_left: 9,
+            answer_by: Some(at("2026-06-04T22:00:00Z")),
+            ..ErasuresView::default()
+        },
         waiting: vec![WaitingPlan {
             policy: "all else".to_owned(),
             files: 700,

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_uploads.sql"),
     include_str!("../../../migrations/sqlite/0003_events.sql"),
+    include_str!("../../../migrations/sqlite/0004_erasures.sql"),
 ];
 
 /// What lies at a path before anything is touched.
