@@ -201,6 +201,7 @@ pub(super) static INTAKE: Schema = Schema {
         key("socket", Takes::Text, Is("none"), "\"/run/retentiond/intake.sock\"", "absolute path of a Unix socket with mode 0660; no token is asked for"),
         key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address of this machine with a port (0 takes any free one), or `off`; the token is asked for"),
         key("token_file", Takes::Text, Is("the systemd credential `intake-token`"), "\"/etc/retentiond/credentials/intake-token\"", "absolute path of a file that holds the token for `listen` and nothing else"),
+        key("orphans", Takes::Word(&["report", "record"]), Is("`\"report\"`"), "\"report\"", "what `retentiond reconcile` does with files at Extracta that the ledger lacks: name them, or record them with the time inside their ids"),
     ],
 };
 
