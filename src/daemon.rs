@@ -8,8 +8,8 @@
 mod occurrence;
 mod reload;
 mod service;
+pub mod standing;
 pub mod trigger;
 mod work;
 
-pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

@@ -9,7 +9,8 @@ use super::args::{PlanArgs, SweepArgs};
 use super::context::{Context, chosen};
 use super::exit::{Exit, Failure};
 use super::output::{lines, table};
-use crate::engine::{Ending, Stop, SweepReport, SweepRequest};
+use crate::daemon::standing::{Standing, standing};
+use crate::engine::{Ending, Stop, SweepReport, SweepRequest, short};
 use crate::model::Trigger;
 
 #[derive(Debug, Serialize)]
@@ -27,9 +28,47 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
         };
         return super::plan::run(context, &args).await;
     }
-    let checked = context.load()?.checked;
-    let policies = chosen(&checked.rules, &args.policies)?;
-    let (engine, ledger, _lock) = context.engine(&checked).await?;
+    let file = context.load()?.checked;
+    chosen(&file.rules, &args.policies)?;
+    let (engine, ledger, _lock) = context.engine(&file).await?;
+    let (checked, waits) = match standing(ledger.as_ref(), file, None, context.clock.now()).await? {
+        Standing::Own { checked, impact } => {
+            if let Some(impact) = impact {
+                context
+                    .output
+                    .say(&format!("changed rules: {}", impact.sentence()));
+            }
+            (*checked, false)
+        }
+        Standing::Before { checked, change } => {
+            context.output.say(&format!(
+                "the changed rules wait ({}); `retentiond approve {}` lets them take effect. Until then a file goes only if the rules before say so too",
+                change.impact.sentence(),
+                short(&change.after.0)
+            ));
+            (*checked, true)
+        }
+        // The engine refuses each sweep, and says what resolves it.
+        Standing::Nothing { checked, .. } => (*checked, false),
+    };
+    // A policy that only the changed rules have is swept once they are in force.
+    let known: Vec<String> = args
+        .policies
+        .iter()
+        .filter(|name| {
+            checked
+                .rules
+                .policies
+                .iter()
+                .any(|policy| policy.name.as_str() == **name)
+        })
+        .cloned()
+        .collect();
+    let policies = if known.is_empty() && !args.policies.is_empty() {
+        Vec::new()
+    } else {
+        chosen(&checked.rules, &known)?
+    };
     let cancel = CancellationToken::new();
     let watcher = cancel_on_signal(&cancel)?;
     let mut sweeps = Vec::new();
@@ -48,7 +87,10 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     watcher.abort();
     // With it goes its progress line.
     drop(engine);
-    let exit = worst(&sweeps, policies.len());
+    let exit = match worst(&sweeps, policies.len()) {
+        Exit::Done if waits => Exit::Stopped,
+        exit => exit,
+    };
     if sweeps.len() < policies.len() {
         let left = policies.len() - sweeps.len();
         context

@@ -10,13 +10,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::standing::{Standing, standing};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems};
-use crate::engine::planning::{PlanError, refresh_hints};
+use crate::engine::change::adopt;
+use crate::engine::planning::PlanError;
 use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, RuleChange};
 use crate::model::{BreakerKind, PolicyName, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 /// The loop turns at least this often.
 const TICK: Duration = Duration::from_secs(15);
@@ -58,13 +61,15 @@ pub enum DaemonError {
 
 /// One thing to do at a time.
 pub(super) enum Work {
+    Weigh(Box<Checked>),
     Hints,
     Sweep(SweepRequest),
 }
 
 /// What a piece of work came to.
 pub(super) enum Done {
-    Hints(Result<u64, LedgerError>),
+    Weighed(Box<Checked>, Result<Standing, LedgerError>),
+    Hints(Result<Result<u64, Box<RuleChange>>, LedgerError>),
     Sweep(Result<SweepReport, SweepError>),
 }
 
@@ -81,7 +86,10 @@ pub struct Daemon {
     /// Not before this instant after an error: no tight loop on a broken disk.
     pub(super) rest_until: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
-    pub(super) counts_before: Option<(u64, u64)>,
+    /// A policy file that was read and is still to be weighed.
+    pub(super) proposed: Option<Box<Checked>>,
+    /// Digest of changed rules that wait for an approval.
+    pub(super) waiting: Option<RuleDigest>,
 }
 
 struct Signals {
@@ -116,7 +124,8 @@ impl Daemon {
             patience: HashMap::new(),
             rest_until: None,
             stop_shown: None,
-            counts_before: None,
+            proposed: None,
+            waiting: None,
         }
     }
 
@@ -134,6 +143,7 @@ impl Daemon {
         let (sender, mut wakes) = mpsc::channel::<Wake>(WAKES);
         let clock = Arc::clone(&self.parts.clock);
         let mut trigger = Trigger::start(self.entries(), sender, Arc::new(move || clock.now())).await?;
+        self.proposed = Some(Box::new(self.parts.checked.clone()));
         let mut tick = tokio::time::interval(feeding_interval());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         notify(&[
@@ -153,7 +163,7 @@ impl Daemon {
                 _ = tick.tick() => {}
                 done = finished(&mut self.running) => {
                     self.running = None;
-                    if let Err(error) = self.take(done).await {
+                    if let Err(error) = self.take(done, &mut trigger).await {
                         break Err(error);
                     }
                 }
@@ -228,11 +238,20 @@ impl Daemon {
         self.cut = self.cancel.child_token();
         let cancel = self.cut.clone();
         match work {
+            Work::Weigh(file) => {
+                let ledger = Arc::clone(&self.parts.ledger);
+                let now = self.parts.clock.now();
+                tokio::spawn(async move {
+                    let running = Some(&rules.rules);
+                    let standing = standing(ledger.as_ref(), (*file).clone(), running, now).await;
+                    Done::Weighed(file, standing)
+                })
+            }
             Work::Hints => {
                 let ledger = Arc::clone(&self.parts.ledger);
                 let now = self.parts.clock.now();
                 tokio::spawn(async move {
-                    Done::Hints(refresh_hints(ledger.as_ref(), &rules.rules, now, &|_, _| ()).await)
+                    Done::Hints(adopt(ledger.as_ref(), &rules.rules, now, &|_, _| ()).await)
                 })
             }
             Work::Sweep(request) => {
@@ -243,11 +262,28 @@ impl Daemon {
         }
     }
 
-    async fn take(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<(), DaemonError> {
+    async fn take(
+        &mut self,
+        done: Result<Done, tokio::task::JoinError>,
+        trigger: &mut Trigger,
+    ) -> Result<(), DaemonError> {
         match done {
-            Ok(Done::Hints(Ok(files))) => {
+            Ok(Done::Weighed(_, Ok(standing))) => {
+                self.stand(standing, trigger).await;
+                Ok(())
+            }
+            Ok(Done::Weighed(file, Err(error))) => {
+                // Unless a newer one was read meanwhile.
+                self.proposed.get_or_insert(file);
+                self.failed(error.into()).await
+            }
+            Ok(Done::Hints(Ok(Err(change)))) => {
+                tracing::warn!("the rules wait: {}", change.impact.sentence());
+                self.rest();
+                Ok(())
+            }
+            Ok(Done::Hints(Ok(Ok(files)))) => {
                 tracing::info!(files, "every live file is decided under the rules in force");
-                self.show_impact().await;
                 Ok(())
             }
             Ok(Done::Hints(Err(error))) => self.failed(error.into()).await,

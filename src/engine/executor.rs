@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::change::agrees;
 use super::progress::Progress;
 use super::run::{Batch, Run};
 use super::sweep::SweepError;
@@ -107,6 +108,9 @@ impl Run<'_> {
         let decision = decide(file, self.rules, holds, now);
         if decision.verdict != Verdict::Due {
             return Err(format!("not due any more: {:?}", decision.verdict));
+        }
+        if !agrees(self.rules, file, holds, now) {
+            return Err("not due under the changed rules that wait".to_owned());
         }
         if decision.owner.as_ref() != Some(self.policy) {
             return Err("another policy owns it now".to_owned());

@@ -10,10 +10,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::ByBatch;
+use super::change::adopt;
 use super::chunk::CHUNK_SIZE;
 use super::clock::Clock;
 use super::gate::Stop;
-use super::planning::{PlanError, make_plan, refresh_hints};
+use super::planning::{PlanError, make_plan};
 use super::progress::{Listener, Progress};
 use super::run::Run;
 use crate::extracta::Remote;
@@ -217,11 +218,18 @@ impl Engine {
 
     async fn pass(&self, run: &mut Run<'_>, policy: &Policy, sent: u64) -> Result<Ending, SweepError> {
         self.recover().await?;
-        refresh_hints(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
+        let adopted = adopt(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
             tracing::info!(files, of, "deciding files under the changed rules");
             self.settings.progress.tell(Progress::Deciding { files, of });
         })
         .await?;
+        if let Err(change) = adopted {
+            let by = Stop::RulesWait {
+                rules: change.after.0,
+                reason: change.impact.sentence(),
+            };
+            return Ok(Ending::Stopped { by });
+        }
         let unknown = !self.ledger.unknown(1).await?.is_empty();
         if let Some(stop) = self.gate(run, unknown).await? {
             self.count_due(run, policy).await?;
@@ -396,6 +404,7 @@ const fn state_of(by: &Stop) -> SweepState {
         | Stop::Paused { .. }
         | Stop::ClockAlone
         | Stop::Incomplete { .. }
+        | Stop::RulesWait { .. }
         | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
         Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,
     }

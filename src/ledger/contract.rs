@@ -1,10 +1,11 @@
 //! What a ledger promises, backend by backend: the conformance suite runs every line of it.
 //!
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we make, [`Rules`] keeps the hints of the current
-//! rule set, [`Claims`] is the executor's intent and outcome, [`Sweeps`] the runs and plans,
+//! rule set, [`Changes`] what wants to take its place, [`Claims`] is the executor's intent and outcome, [`Sweeps`] the runs and plans,
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
+mod changes;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -21,12 +22,13 @@ use crate::model::{
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 
+pub use changes::{Changes, RuleChange, RulesInForce};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Rules + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger: Intake + Uploads + Rules + Changes + Claims + Sweeps + Controls + Figures {}
 
-impl<T: Intake + Uploads + Rules + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T: Intake + Uploads + Rules + Changes + Claims + Sweeps + Controls + Figures> Ledger for T {}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@
 //! rolled back by itself (disk full), and then refuses every later one.
 
 mod batch;
+mod changes;
 mod check;
 mod checksum;
 mod claims;

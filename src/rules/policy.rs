@@ -3,6 +3,7 @@
 //! Values of these types are valid by construction of `config`; they know nothing of TOML or spans.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -28,10 +29,15 @@ pub struct RuleSet {
     pub limits: Limits,
     /// Digest of everything above: see [`RuleSet::digest_of`].
     pub digest: RuleDigest,
+    /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.
+    pub source: Arc<str>,
+    /// A changed set that waits for an approval: while it does, a file goes only if it says so too.
+    pub awaiting: Option<Arc<RuleSet>>,
 }
 
 /// SHA-256 over the canonical form of the rules, lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(transparent)]
 pub struct RuleDigest(pub String);
 
 /// Whether a policy deletes or only says what it would.
@@ -103,6 +109,9 @@ pub struct Policy {
     pub mode: Mode,
     /// When a plan waits for an operator.
     pub approval: ApprovalRule,
+    /// Whether changed rules under which its files would go sooner wait for an operator. `None`: as
+    /// [`Limits::approve_shortening`] says.
+    pub approve_shortening: Option<bool>,
 }
 
 /// How long a floor keeps. "For ever" is a variant of its own, never a number.
@@ -150,6 +159,8 @@ pub struct Limits {
     pub share_per_sweep: u8,
     /// What happens above.
     pub on_excess: OnExcess,
+    /// Whether changed rules under which files would go sooner wait for an operator.
+    pub approve_shortening: bool,
 }
 
 /// The share limit is judged from this many live files on.

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use retentiond::engine::{Clock, SystemClock};
-use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
+use retentiond::ledger::{Changes, Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
 use retentiond::model::{FileId, FileState, Finding, Timestamp};
 use retentiond::sandbox::{
     Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle,
@@ -410,6 +410,21 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     )
     .unwrap();
     signal(&daemon, rustix::process::Signal::HUP);
+    // Files would go sooner: the good file waits for an operator, and the set before it stays in force.
+    reload_says(&service, &ledger, "waits").await;
+    assert_eq!(service.left_of(&service.classifications[0]), 2);
+    let change = ledger.waiting_change().await.unwrap().unwrap();
+    assert_eq!(change.impact.total().earlier, 2);
+    let status = service.command(&["--json", "status"]).output().await.unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let command = status["waiting_rules"]["command"].as_str().unwrap();
+    assert_eq!(command, format!("retentiond approve {}", &change.after.0[..12]));
+    let approved = service
+        .command(&["approve", &change.after.0[..12]])
+        .output()
+        .await
+        .unwrap();
+    assert!(approved.status.success(), "{approved:?}");
     reload_says(&service, &ledger, "taken").await;
     let soon = service.classifications[0].clone();
     service
