@@ -5,6 +5,8 @@
 //! arithmetic over the ledger ([`occurrence`]), so a missed beat, a restart or a frozen scheduler
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
+mod faces;
+mod lookout;
 mod occurrence;
 mod reload;
 mod service;

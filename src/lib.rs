@@ -20,6 +20,7 @@ pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod extracta;
+pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod model;

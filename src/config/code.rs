@@ -136,6 +136,8 @@ codes! {
     RelativePath = "E406" "relative-path" Error;
     /// A text that is no interval.
     BadInterval = "E407" "bad-interval" Error;
+    /// A text that is no address with a port.
+    BadAddress = "E408" "bad-address" Error;
 
     /// Two policies may match one file; the upper one owns it.
     PoliciesOverlap = "W901" "policies-overlap" Warning;
@@ -145,6 +147,8 @@ codes! {
     NoCatchAll = "W903" "no-catch-all" Warning;
     /// A floor may keep files past a policy's deadline, or keeps all of its files for ever.
     KeepMayOutlast = "W904" "keep-may-outlast" Warning;
+    /// The page and the metrics can be read from other machines.
+    ReachableListener = "W905" "reachable-listener" Warning;
 }
 
 impl Code {

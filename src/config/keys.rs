@@ -99,6 +99,7 @@ pub(super) static TOP: Schema = Schema {
         key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
+        key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
@@ -159,6 +160,17 @@ pub(super) static LOG: Schema = Schema {
     keys: &[
         key("format", Takes::Word(&["text", "json", "journald"]), Is("`\"text\"`"), "\"text\"", "how a line of the log looks"),
         key("level", Takes::Word(&["error", "warn", "info", "debug", "trace"]), Is("`\"info\"`"), "\"info\"", "the least important level that is written; file ids appear from `debug` on"),
+    ],
+};
+
+/// `[http]`.
+#[rustfmt::skip]
+pub(super) static HTTP: Schema = Schema {
+    title: "[http]",
+    place: "in [http]",
+    keys: &[
+        key("listen", Takes::Text, Is("`\"127.0.0.1:9464\"`"), "\"127.0.0.1:9464\"", "an address with a port (0 takes any free one), or `off`; no password is asked for"),
+        key("hosts", Takes::Texts, Is("none"), "[\"retention.example.com\"]", "names besides `localhost` under which it may be asked; addresses always may"),
     ],
 };
 
@@ -230,6 +242,6 @@ pub(super) static CLOCKS: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 11] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
+pub(super) static ALL: [&Schema; 12] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
 ];

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::keys;
+use super::listening::HttpSettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -40,6 +41,8 @@ pub struct Checked {
     pub holds: HoldSettings,
     /// The log.
     pub log: LogSettings,
+    /// Page, metrics and health.
+    pub http: HttpSettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -135,6 +138,7 @@ struct Draft {
     limits: crate::rules::policy::Limits,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
+    http: HttpSettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -148,6 +152,7 @@ impl Draft {
         let limits = top.section("limits", &keys::LIMITS, findings);
         let holds = top.section("holds", &keys::HOLDS, findings);
         let log = top.section("log", &keys::LOG, findings);
+        let http = top.section("http", &keys::HTTP, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -171,6 +176,7 @@ impl Draft {
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
+            http: HttpSettings::read(http.as_ref(), findings),
             labels,
             cool_down,
             policies,
@@ -223,6 +229,7 @@ impl Draft {
                     cool_down: period.into_inner(),
                 }),
             log: self.log,
+            http: self.http,
             warnings,
             fingerprint,
             lines,

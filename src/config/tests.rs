@@ -40,6 +40,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[limits]" => "limits ",
         "[holds]" => "holds ",
         "[log]" => "log ",
+        "[http]" => "http ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",

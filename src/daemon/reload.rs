@@ -26,6 +26,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.log != new.log {
         fixed.push("[log]");
     }
+    if old.http != new.http {
+        fixed.push("[http]");
+    }
     fixed
 }
 
@@ -95,6 +98,7 @@ impl Daemon {
 
     async fn follow(&mut self, checked: Checked, trigger: &mut Trigger) {
         self.rules = Arc::new(checked);
+        self.show.lookout.rules_changed(Arc::clone(&self.rules));
         if let Err(error) = trigger.replace(self.entries()).await {
             tracing::error!(%error, "the scheduler does not take the new schedules; the tick carries them");
         }

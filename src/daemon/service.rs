@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::faces::Show;
 use super::standing::{Standing, standing};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
@@ -90,6 +91,7 @@ pub struct Daemon {
     pub(super) proposed: Option<Box<Checked>>,
     /// Digest of changed rules that wait for an approval.
     pub(super) waiting: Option<RuleDigest>,
+    pub(super) show: Show,
 }
 
 struct Signals {
@@ -110,11 +112,12 @@ impl Signals {
 }
 
 impl Daemon {
-    /// Puts the daemon together; nothing runs yet.
+    /// Puts the daemon together: listeners open, and nothing is deleted yet. Inside a runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let rules = Arc::new(parts.checked.clone());
         let cancel = CancellationToken::new();
+        let show = Show::start(&parts);
         Self {
             parts,
             rules,
@@ -126,6 +129,7 @@ impl Daemon {
             stop_shown: None,
             proposed: None,
             waiting: None,
+            show,
         }
     }
 
@@ -169,12 +173,15 @@ impl Daemon {
                 }
             }
             notify(&[NotifyState::Watchdog]);
+            self.show.pulse.beat();
+            self.show.lookout.look();
             if let Err(error) = self.turn().await {
                 break Err(error);
             }
         };
         notify(&[NotifyState::Stopping]);
         self.wind_up(trigger).await;
+        self.show.end().await;
         ended
     }
 

@@ -18,18 +18,20 @@ use tokio::process::{Child, Command};
 /// Longest wait for something that has to happen; reached only by a failure.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-struct Service {
+pub(super) struct Service {
     dir: TempDir,
     sandbox: Sandbox,
-    server: SandboxHandle,
+    pub(super) server: SandboxHandle,
     classifications: Vec<String>,
     schedule: &'static str,
     later: &'static str,
+    /// `[http] listen`.
+    shows_at: String,
 }
 
 impl Service {
     /// Three policies, beating every two seconds: two seconds, four seconds, thirty days.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::beating("*/2 * * * * *", "2 seconds", "4 seconds").await
     }
 
@@ -47,9 +49,47 @@ impl Service {
             classifications,
             schedule,
             later,
+            shows_at: "127.0.0.1:0".to_owned(),
         };
         service.write_policies(soon);
         service
+    }
+
+    /// The same, with `[http] listen` at this address.
+    pub(super) fn showing_at(mut self, at: &str) -> Self {
+        self.shows_at = at.to_owned();
+        self.write_policies("2 seconds");
+        self
+    }
+
+    /// Where the daemon listens, as its log says.
+    pub(super) async fn listening(&self) -> std::net::SocketAddr {
+        self.wait_for_log("listening on http://", |line| {
+            line.split("http://")
+                .nth(1)?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .await
+    }
+
+    /// What `read` makes of the first log line that holds `words`.
+    pub(super) async fn wait_for_log<T>(&self, words: &str, read: impl Fn(&str) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                let log = self.log();
+                if let Some(found) = log.lines().filter(|line| line.contains(words)).find_map(&read) {
+                    break found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => panic!("{words:?} was never logged:\n{}", self.log()),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -68,9 +108,10 @@ impl Service {
             })
             .collect();
         let text = format!(
-            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n{policies}",
+            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[http]\nlisten = \"{}\"\n{policies}",
             self.sandbox.base_url(),
-            self.path("ledger.db").display()
+            self.path("ledger.db").display(),
+            self.shows_at
         );
         std::fs::write(self.path("policies.toml"), text).unwrap();
     }
@@ -84,7 +125,7 @@ impl Service {
         command
     }
 
-    fn daemon(&self) -> Child {
+    pub(super) fn daemon(&self) -> Child {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -97,12 +138,12 @@ impl Service {
             .unwrap()
     }
 
-    async fn run(&self, args: &[&str]) -> std::process::Output {
+    pub(super) async fn run(&self, args: &[&str]) -> std::process::Output {
         self.command(args).output().await.unwrap()
     }
 
     /// So many batches in each classification, each of `files` files, recorded from upload answers.
-    async fn upload(&self, batches: [usize; 3], files: usize) {
+    pub(super) async fn upload(&self, batches: [usize; 3], files: usize) {
         let mut answers = String::new();
         for (classification, batches) in self.classifications.iter().zip(batches) {
             for _ in 0..batches {
@@ -171,7 +212,7 @@ impl Service {
         }
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
@@ -179,7 +220,7 @@ impl Service {
         left_of(&self.server, classification)
     }
 
-    async fn wait_until_all_due_are_gone(&self) {
+    pub(super) async fn wait_until_all_due_are_gone(&self) {
         let [soon, later, _] = self.classifications.as_slice() else {
             panic!("three classifications")
         };
@@ -259,7 +300,7 @@ fn left_of(server: &SandboxHandle, classification: &str) -> usize {
         .count()
 }
 
-fn terminate(child: &Child) {
+pub(super) fn terminate(child: &Child) {
     signal(child, rustix::process::Signal::TERM);
 }
 

@@ -42,7 +42,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("intake",   Storey::Work,   &["model", "rules", "ledger", "extracta"]),
     row("report",   Storey::Work,   &["model", "evidence", "ledger"]),
     row("sandbox",  Storey::Apart,  &[]),
-    row("http",     Storey::Face,   &["snapshot", "intake"]),
+    row("http",     Storey::Face,   &["model", "snapshot", "intake"]),
     row("daemon",   Storey::Face,   &["model", "rules", "outcome", "evidence", "snapshot", "config", "ledger",
                                       "extracta", "engine", "intake", "report", "http"]),
     row("cli",      Storey::Face,   &["model", "rules", "outcome", "evidence", "snapshot", "config", "ledger",

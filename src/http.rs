@@ -1,0 +1,23 @@
+//! The listener, and what is shown on it: page, metrics, health.
+//!
+//! Face storey. [`listen`] takes any axum [`Router`] and a bound socket, TCP or Unix, with [`Limits`] of its
+//! own, so that each listener of the service has the same walls. What is shown comes from the one snapshot
+//! that the daemon publishes; no request reaches the ledger from here. Whatever happens on a listener
+//! (slow clients, no descriptors left, a port in use) stays here and never stops deletion.
+
+mod door;
+mod faces;
+mod headers;
+mod health;
+mod hosts;
+mod listener;
+mod pulse;
+mod socket;
+
+pub use door::{Door, DoorFigures, Limits};
+pub use faces::{Faces, routes};
+pub use headers::secured;
+pub use hosts::Hosts;
+pub use listener::listen;
+pub use pulse::Pulse;
+pub use socket::{Accept, bind_patiently};
