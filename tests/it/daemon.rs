@@ -432,13 +432,17 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     service
         .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
         .await;
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    // Until rules are in force, any file is the first one, and waits for nobody.
+    while ledger.rules_in_force().await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
     let good = std::fs::read_to_string(service.path("policies.toml")).unwrap();
     let typed = good.replace("\"1 hour\"", "\"1 huor\"");
     std::fs::write(service.path("policies.toml"), typed).unwrap();
     signal(&daemon, rustix::process::Signal::HUP);
-    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
-        .await
-        .unwrap();
     reload_says(&service, &ledger, "refused").await;
     assert_eq!(
         service.left_of(&service.classifications[0]),
