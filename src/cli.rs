@@ -12,6 +12,7 @@ mod config;
 mod cores;
 mod daemon;
 mod demo;
+mod event;
 mod explain;
 mod forecast;
 mod generate;
@@ -29,6 +30,7 @@ mod sandbox;
 mod schedule;
 mod status;
 mod sweep;
+mod upload;
 mod uploads;
 
 use std::io::Write;
@@ -89,7 +91,9 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Status => status::run(context).await,
         Command::History(args) => history::run(context, args).await,
         Command::Record(args) => record::run(context, args).await,
+        Command::Upload(args) => upload::run(context, args).await,
         Command::Uploads(args) => uploads::run(context, args).await,
+        Command::Event(command) => event::run(context, command).await,
         Command::Hold(command) => hold::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
         Command::Pause(args) => pause::pause(context, args).await,

@@ -9,6 +9,7 @@ mod batches;
 pub mod change;
 mod chunk;
 pub mod clock;
+pub mod effect;
 mod executor;
 mod gate;
 pub mod observe;

@@ -14,4 +14,4 @@ pub mod wire;
 
 pub use client::{ClientConfig, ClientError, ExtractaClient};
 pub use remote::{Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote};
-pub use upload::{UploadAnswer, UploadError};
+pub use upload::{Document, UploadAnswer, UploadError};

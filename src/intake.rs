@@ -7,6 +7,7 @@
 //! clock, and lets no file name, signed link or data subject in clear reach the ledger or a message.
 
 mod check;
+mod documents;
 mod input;
 mod page;
 mod recall;
@@ -17,13 +18,16 @@ mod subject;
 mod summary;
 #[cfg(test)]
 mod tests;
+pub mod upload;
 mod write;
 
 pub use check::{FUTURE_TOLERANCE_MILLIS, PUSH_ID_TOLERANCE_MILLIS, RecordOptions};
+pub use documents::{OnDisk, Sent};
 pub use input::Input;
 pub use recall::Recall;
 pub use record::{InForce, PAGE_ROWS, record};
-pub use rows::{Format, RowError};
+pub use rows::{Format, Mapping, RowError};
 pub use subject::{MIN_SUBJECT_KEY_BYTES, SubjectHasher, WeakSubjectKey};
 pub use summary::{LISTED_REFUSALS, Progress, RecordError, RecordResult, RecordSummary, Stage};
+pub use upload::{Sender, UploadFailure, UploadOrder, Uploaded, settle_answer, upload};
 pub use write::provisional;

@@ -6,6 +6,7 @@
 mod address;
 mod attempt;
 mod control;
+mod event;
 mod file;
 mod hold;
 mod ids;
@@ -16,6 +17,10 @@ mod upload;
 pub use address::{BatchAddress, FileAddress, Module, Parent};
 pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
 pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause};
+pub use event::{
+    EventName, EventScope, InvalidEventName, MAX_EVENT_NAME_BYTES, NewEvent, Occurred, Occurrence,
+    RecordedEvent,
+};
 pub use file::{BatchKey, FileKey, FileRecord, FileState, Labels, NewFile};
 pub use hold::{Hold, HoldId, HoldScope, Holds, NewHold};
 pub use ids::{

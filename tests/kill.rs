@@ -21,5 +21,7 @@ mod errors;
 mod points;
 #[path = "kill/trace.rs"]
 mod trace;
+#[path = "kill/uploads.rs"]
+mod uploads;
 #[path = "kill/world.rs"]
 mod world;

@@ -22,6 +22,8 @@ mod claims;
 mod controls;
 #[path = "ledger/due.rs"]
 mod due;
+#[path = "ledger/events.rs"]
+mod events;
 #[path = "ledger/figures.rs"]
 mod figures;
 #[path = "ledger/fixtures.rs"]

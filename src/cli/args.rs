@@ -79,8 +79,13 @@ pub enum Command {
     History(HistoryArgs),
     /// Tell the ledger what was uploaded, from a file or standard input.
     Record(RecordArgs),
+    /// Upload documents and record them in one step.
+    Upload(super::upload::UploadArgs),
     /// Show uploads that are under way or in doubt, and settle those.
     Uploads(super::uploads::UploadsArgs),
+    /// Record and list start events: what happened outside, from which rules count.
+    #[command(subcommand)]
+    Event(super::event::EventCommand),
     /// Place, list and release holds.
     #[command(subcommand)]
     Hold(HoldCommand),
@@ -248,6 +253,13 @@ pub struct RecordArgs {
     /// The classification of rows that do not say.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub classification: Option<String>,
+    /// For JSONL or CSV from elsewhere, what each key is called there, such as
+    /// `uploaded_at=created,file_id=id,label.tenant=customer` (repeatable); all else in it is passed over.
+    #[arg(long = "map", value_name = "OURS=THEIRS")]
+    pub mappings: Vec<String>,
+    /// Say what would be new, known, updated and refused, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `hold …`.

@@ -248,3 +248,25 @@ pub fn policy_name(rules: &RuleSet, text: &str) -> Result<PolicyName, Failure> {
         .map(|policy| policy.name.clone())
         .ok_or_else(|| Failure::usage("no such policy"))
 }
+
+/// A label that was typed as KEY=VALUE, its key declared in the policy file.
+///
+/// # Errors
+/// Exit 2 with the accepted form, or with the keys that there are.
+pub fn declared_label(rules: &RuleSet, text: &str) -> Result<(String, String), Failure> {
+    let (key, value) = text
+        .split_once('=')
+        .filter(|(key, value)| !key.is_empty() && !value.is_empty())
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "`{text}` is no label; write KEY=VALUE, such as tenant=acme"
+            ))
+        })?;
+    if !rules.label_keys.iter().any(|known| known == key) {
+        let known = rules.label_keys.join(", ");
+        return Err(Failure::usage(format!(
+            "the policy file declares no label `{key}`; it has: {known}"
+        )));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}

@@ -1,15 +1,22 @@
 //! `record`: tell the ledger what was uploaded.
 
 use std::fs::File;
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::args::{RecordArgs, RecordFormat};
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
 use super::progress::Bar;
+use crate::config::Checked;
+use crate::engine::planning::renew_hints;
 use crate::intake::{
-    Format, InForce, Input, Progress, RecordError, RecordOptions, RecordResult, RecordSummary, Stage, record,
+    Format, InForce, Input, Mapping, Progress, RecordError, RecordOptions, RecordResult, RecordSummary,
+    Stage, record,
 };
+use crate::ledger::{Figures, Ledger, LedgerError, OpenMode, SqliteLedger};
 use crate::model::Labels;
 use crate::rules::decide::hint;
 
@@ -26,19 +33,72 @@ pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Fa
         hint: &|file| hint(file, rules),
         subjects: None,
     };
-    let ledger = context.writer(&checked).await?;
     let now = context.clock.now();
+    let copy = if args.dry_run {
+        Some(copy(context, &checked).await?)
+    } else {
+        None
+    };
+    let ledger: Arc<dyn Ledger> = match &copy {
+        Some(copy) => Arc::clone(&copy.ledger),
+        None => context.writer(&checked).await?,
+    };
     let bar = Bar::new(context.output.progress, "reading");
     let size = size_of(args);
     let progress = |progress: Progress| show(&bar, size, progress);
     let outcome = record(input(args)?, &options, in_force, ledger.as_ref(), now, &progress).await;
     bar.clear();
     let summary = outcome.map_err(failed)?;
-    context.output.data(&summary, || text(&summary))?;
-    ledger.tidy().await?;
+    let report = Report {
+        dry_run: args.dry_run,
+        summary: &summary,
+    };
+    context.output.data(&report, || text(&summary, args.dry_run))?;
+    if copy.is_none() {
+        // Files that a start event covers, or whose facts changed, wait for a second decision.
+        if !ledger.hints_are_current(&rules.digest).await? {
+            renew_hints(ledger.as_ref(), rules).await?;
+        }
+        ledger.tidy().await?;
+    }
     Ok(match summary.result {
         RecordResult::Recorded => Exit::Done,
         RecordResult::KeptGood | RecordResult::Refused => Exit::Failed,
+    })
+}
+
+/// What the verb prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    /// Whether nothing was written.
+    dry_run: bool,
+    #[serde(flatten)]
+    summary: &'a RecordSummary,
+}
+
+/// A ledger to try an input on; it goes away with this value.
+struct Trial {
+    ledger: Arc<dyn Ledger>,
+    _dir: tempfile::TempDir,
+}
+
+/// A copy of the ledger, so that what is said is what would happen; an empty one where there is none yet.
+async fn copy(context: &Context, checked: &Checked) -> Result<Trial, Failure> {
+    let dir = tempfile::Builder::new().prefix("retentiond-").tempdir()?;
+    let path = dir.path().join("ledger.db");
+    match SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await {
+        Ok(ledger) => {
+            let bar = Bar::new(context.output.progress, "copying the ledger to try the input on");
+            ledger.backup(&path).await?;
+            bar.clear();
+        }
+        Err(LedgerError::Missing { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let ledger = SqliteLedger::open(&path.to_string_lossy(), OpenMode::ReadWrite).await?;
+    Ok(Trial {
+        ledger: Arc::new(ledger),
+        _dir: dir,
     })
 }
 
@@ -70,9 +130,26 @@ fn input(args: &RecordArgs) -> Result<Input<'static>, Failure> {
     Ok(Input::new(Some(&args.input), file))
 }
 
-fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
+fn mapping(args: &RecordArgs) -> Result<Option<Mapping>, Failure> {
+    if args.mappings.is_empty() {
+        return Ok(None);
+    }
+    if matches!(args.format, Some(RecordFormat::Response)) {
+        return Err(Failure::usage(
+            "--map is for JSONL and CSV; an answer of the API has its own keys",
+        ));
+    }
+    let mut mapping = Mapping::default();
+    for text in &args.mappings {
+        mapping.add(text).map_err(Failure::usage)?;
+    }
+    Ok(Some(mapping))
+}
+
+/// Labels as they are typed.
+pub(super) fn labels(typed: &[String]) -> Result<Labels, Failure> {
     let mut labels = Labels::new();
-    for label in &args.labels {
+    for label in typed {
         let (key, value) = label.split_once('=').ok_or_else(|| {
             Failure::usage(format!(
                 "`{label}` is no label; write KEY=VALUE, such as tenant=acme"
@@ -80,14 +157,20 @@ fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
         })?;
         labels.insert(key.to_owned(), value.to_owned());
     }
+    Ok(labels)
+}
+
+fn options(args: &RecordArgs) -> Result<RecordOptions, Failure> {
     Ok(RecordOptions {
         format: args.format.map(|format| match format {
             RecordFormat::Jsonl => Format::Jsonl,
             RecordFormat::Csv => Format::Csv,
             RecordFormat::Response => Format::Response,
         }),
-        keep_good: args.keep_good,
-        labels,
+        // What the good rows would do is to be seen even beside bad ones.
+        keep_good: args.keep_good || args.dry_run,
+        mapping: mapping(args)?,
+        labels: labels(&args.labels)?,
         document_type: args.document_type.clone(),
         classification: args.classification.as_deref().map(typed).transpose()?,
         ..RecordOptions::default()
@@ -103,7 +186,7 @@ fn failed(error: RecordError) -> Failure {
     }
 }
 
-fn text(summary: &RecordSummary) -> String {
+fn text(summary: &RecordSummary, dry_run: bool) -> String {
     let counts = format!(
         "{} new, {} known, {} updated, {} repeated",
         files(summary.added),
@@ -112,6 +195,11 @@ fn text(summary: &RecordSummary) -> String {
         summary.duplicates
     );
     let mut text = match summary.result {
+        RecordResult::Recorded if dry_run => format!("nothing was written; it would be: {counts}\n"),
+        RecordResult::KeptGood if dry_run => format!(
+            "nothing was written; {} rows would be refused, the good ones: {counts}\n",
+            summary.refused_total
+        ),
         RecordResult::Recorded => format!("recorded: {counts}\n"),
         RecordResult::KeptGood => format!(
             "{} rows refused, the good ones recorded: {counts}\n",

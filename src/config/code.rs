@@ -90,10 +90,12 @@ codes! {
     UnreachablePolicy = "E207" "unreachable-policy" Error;
     /// A batch glob that does not compile.
     BadGlob = "E208" "bad-glob" Error;
-    /// A start that this version does not know yet.
-    EventNotAvailable = "E209" "event-not-available" Error;
+    /// `event:` with something after it that no event can be called.
+    BadEvent = "E209" "bad-event" Error;
     /// A `match` that no file can meet.
     ImpossibleMatch = "E210" "impossible-match" Error;
+    /// A `fallback` that is never asked for, or never helps.
+    UselessFallback = "E211" "useless-fallback" Error;
 
     /// A period without a unit.
     PeriodWithoutUnit = "E301" "period-without-unit" Error;
@@ -121,6 +123,8 @@ codes! {
     UnknownTimezone = "E312" "unknown-timezone" Error;
     /// A `schedule` that is no cron expression.
     BadSchedule = "E313" "bad-schedule" Error;
+    /// A fallback adds hours to a period of days, or days to one of hours.
+    FallbackOtherKind = "E314" "fallback-other-kind" Error;
 
     /// A percentage that is none.
     BadPercentage = "E401" "bad-percentage" Error;

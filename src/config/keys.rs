@@ -236,12 +236,25 @@ pub(super) static CLOCKS: Schema = Schema {
     title: "`clock`",
     place: "in `clock = { … }`",
     keys: &[
-        key("start", Takes::Word(&["uploaded", "processed"]), Required, "\"uploaded\"", "the event that the period counts from"),
+        key("start", Takes::Start, Required, "\"uploaded\"", "the event that the period counts from"),
         key("round_up", Takes::Word(&["day", "month", "quarter", "year"]), Unset, "\"year\"", "count from the last day of this unit"),
+        key("fallback", Takes::Table(&FALLBACK), Unset, "{ start = \"uploaded\", add = \"2 years\" }", "what it counts from where `start` is not known; without it such a file is kept"),
+    ],
+};
+
+/// `fallback = { … }` inside a clock.
+#[rustfmt::skip]
+pub(super) static FALLBACK: Schema = Schema {
+    title: "`fallback`",
+    place: "in `fallback = { … }`",
+    keys: &[
+        key("start", Takes::Start, Required, "\"uploaded\"", "the other event"),
+        key("add", Takes::Period, Required, "\"2 years\"", "added to it, counted as the period itself is; the period counts from its last day"),
     ],
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 12] = [
+pub(super) static ALL: [&Schema; 13] = [
     &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
+    &FALLBACK,
 ];

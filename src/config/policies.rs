@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::clocks::{Clock, clock, rounded_hours};
+use super::clocks::{Clock, clock, fallback_of_other_kind, rounded_hours};
 use super::code::Code;
 use super::diagnostics::Problem;
 use super::matching::matcher;
@@ -99,6 +99,7 @@ impl PolicyDraft {
     fn check(&self, findings: &mut Findings) {
         if let Some(after) = &self.delete_after {
             rounded_hours(self.common.clock.as_ref(), "delete_after", after, findings);
+            fallback_of_other_kind(self.common.clock.as_ref(), "delete_after", after, findings);
         }
         if let (Some(after), Some(by)) = (&self.delete_after, &self.delete_by) {
             findings.extend(deadline(after, by));
@@ -138,6 +139,7 @@ impl FloorDraft {
         {
             let period = Spanned::new(keep.span(), period);
             rounded_hours(draft.common.clock.as_ref(), "keep_for", &period, findings);
+            fallback_of_other_kind(draft.common.clock.as_ref(), "keep_for", &period, findings);
         }
         draft
     }

@@ -244,15 +244,6 @@ fn unknown_key(schema: &Schema, known: &[&str], name: &str, span: Range<usize>) 
             .label("a secret does not belong into a policy file")
             .help("put the key into a file of its own that only the service can read, and name that file: `api_key_file = \"/etc/retentiond/credentials/api-key\"` in [extracta]");
     }
-    if schema.title == keys::CLOCKS.title && name == "fallback" {
-        return Problem::at(
-            Code::EventNotAvailable,
-            span,
-            "`fallback` is not available in this version",
-        )
-        .label("only events need a fallback, and this version knows none")
-        .help("remove `fallback`, and start from `uploaded` or `processed`");
-    }
     let problem = Problem::at(
         Code::UnknownKey,
         span,

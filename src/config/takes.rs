@@ -28,6 +28,8 @@ pub(super) enum Takes {
     Word(&'static [&'static str]),
     /// A cron expression.
     Schedule,
+    /// `"uploaded"`, `"processed"`, `"event:NAME"`.
+    Start,
     /// A start, or a table with one.
     Clock,
     /// `"everything"`, or a table.
@@ -76,6 +78,7 @@ impl Takes {
             Self::Percentage => "percentage, 1% to 100%".to_owned(),
             Self::Word(words) => listed(words),
             Self::Schedule => "cron expression".to_owned(),
+            Self::Start => "`uploaded`, `processed` or `event:NAME`".to_owned(),
             Self::Clock => "a start, or a table (`clock`)".to_owned(),
             Self::Matching => "`everything`, or a table (`match`)".to_owned(),
             Self::Labels => "table of labels and their values".to_owned(),
@@ -99,6 +102,10 @@ impl Takes {
             Self::PeriodOrForever => json!({ "type": "string", "pattern": "[A-Za-z]" }),
             Self::Percentage => json!({ "type": "string", "pattern": "^\\s*(100|[1-9][0-9]?)\\s*%$" }),
             Self::Word(words) => json!({ "type": "string", "enum": words }),
+            Self::Start => json!({
+                "type": "string",
+                "pattern": "^(uploaded|processed|event:[A-Za-z0-9._-]{1,64})$",
+            }),
             Self::Clock => json!({ "anyOf": [
                 super::schema::start(),
                 super::schema::table(&keys::CLOCKS),

@@ -46,6 +46,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "`match`" => "match ",
         "`except`" => "except ",
         "`clock`" => "clock ",
+        "`fallback`" => "fallback ",
         other => panic!("{other}: add its path"),
     }
 }
@@ -100,7 +101,7 @@ fn the_example_is_accepted_without_a_warning_and_says_what_it_seems_to_say() {
     assert!(except.labels["department"].contains("legal"));
     let second = &rules.policies[1];
     assert_eq!(
-        (second.clock.start, second.clock.round_up),
+        (second.clock.start.clone(), second.clock.round_up),
         (StartEvent::Processed, Some(RoundUp::Year))
     );
     assert_eq!(second.approval, ApprovalRule::Always);
@@ -178,7 +179,7 @@ fn what_is_left_out_has_the_documented_default() {
     );
     let policy = &checked.rules.policies[0];
     assert_eq!(
-        (policy.clock.start, policy.clock.round_up),
+        (policy.clock.start.clone(), policy.clock.round_up),
         (StartEvent::Uploaded, None)
     );
     assert_eq!((policy.delete_by, policy.mode), (None, Mode::Observe));
@@ -236,6 +237,7 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
                 "" => line,
                 "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
                 "match" | "clock" => format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim()),
+                "fallback" => format!("[[policy]]\n[policy.clock.fallback]\n{line}"),
                 "except" => format!("[[policy]]\n[policy.match.except]\n{line}"),
                 table => format!("[{table}]\n{line}"),
             };

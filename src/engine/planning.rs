@@ -60,6 +60,25 @@ pub async fn refresh_hints(
     }
 }
 
+/// Decides again what was marked for it, under rules that a sweep has adopted. Whether every live file
+/// carries their hints then: not, where other rules are in force.
+///
+/// # Errors
+/// The ledger's.
+pub async fn renew_hints(ledger: &dyn Ledger, rules: &RuleSet) -> Result<bool, LedgerError> {
+    loop {
+        let page = ledger
+            .rehint(&rules.digest, REHINT_PAGE, &|file| hint(file, rules))
+            .await;
+        match page {
+            Ok(page) if page.left > 0 => {}
+            Ok(_) => return Ok(true),
+            Err(LedgerError::Conflict { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// What a sweep of `policy` would do at `now`.
 ///
 /// The hints must be current ([`refresh_hints`]); each candidate is decided anew all the same.

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Method;
+use futures_util::Stream;
 use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method};
 use serde::Deserialize;
 
 use super::client::ExtractaClient;
@@ -17,6 +19,47 @@ use crate::outcome::reason::{cleaned, shortened};
 
 /// An upload takes longer than a delete: its deadline is this many times the usual one.
 const PATIENCE: u32 = 10;
+
+/// A document to be uploaded. Its name goes to the API and nowhere else.
+pub struct Document {
+    name: String,
+    bytes: u64,
+    content: Body,
+}
+
+impl Document {
+    /// One that is in memory.
+    #[must_use]
+    pub fn from_bytes(name: String, content: Bytes) -> Self {
+        Self {
+            name,
+            bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
+            content: content.into(),
+        }
+    }
+
+    /// One that is read while it is sent, in pieces; `bytes` is its whole length.
+    pub fn from_stream(
+        name: String,
+        bytes: u64,
+        content: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Self {
+        Self {
+            name,
+            bytes,
+            content: Body::wrap_stream(content),
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    /// Without its name and content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
 
 /// What an upload brought.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,6 +127,12 @@ struct RawUploaded {
 }
 
 impl ExtractaClient {
+    /// How long one upload may take, its answer included.
+    #[must_use]
+    pub const fn longest_upload(&self) -> Duration {
+        self.timeout.saturating_mul(PATIENCE)
+    }
+
     /// Uploads files, each with its name, into an existing batch or, without one, into a new batch.
     ///
     /// # Errors
@@ -92,7 +141,7 @@ impl ExtractaClient {
         &self,
         parent: &Parent,
         batch: Option<&BatchId>,
-        files: Vec<(String, Bytes)>,
+        files: Vec<Document>,
     ) -> Result<UploadAnswer, UploadError> {
         if files.is_empty() {
             let reason = "there is no file to upload".to_owned();
@@ -109,7 +158,7 @@ impl ExtractaClient {
                 payload,
                 ids,
                 longest_answer: self.max_listing,
-                deadline: self.timeout.saturating_mul(PATIENCE),
+                deadline: self.longest_upload(),
             })
             .await;
         let raw = created_body(reply)?;
@@ -117,7 +166,7 @@ impl ExtractaClient {
     }
 }
 
-fn form_of(parent: &Parent, batch: Option<&BatchId>, files: Vec<(String, Bytes)>) -> (&'static str, Payload) {
+fn form_of(parent: &Parent, batch: Option<&BatchId>, files: Vec<Document>) -> (&'static str, Payload) {
     let (path, key) = match parent {
         Parent::Classification(_) => ("/documentClassification/uploadFiles", "classificationId"),
         Parent::Extraction(_) => ("/uploadFiles", "extractionId"),
@@ -129,10 +178,9 @@ fn form_of(parent: &Parent, batch: Option<&BatchId>, files: Vec<(String, Bytes)>
     if let Some(batch) = batch {
         form = form.text("batchId", batch.as_str().to_owned());
     }
-    for (name, content) in files {
-        let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    for Document { name, bytes, content } in files {
         let kind = media_type(&name);
-        let part = Part::stream_with_length(content, length).file_name(name);
+        let part = Part::stream_with_length(content, bytes).file_name(name);
         let part = part.mime_str(kind).expect("the table holds valid media types");
         form = form.part("files", part);
     }

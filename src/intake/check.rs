@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::record::InForce;
-use super::rows::{Field, Format, Problem, RawRow, shortened, suggestion};
+use super::rows::{Field, Format, Mapping, Problem, RawRow, shortened, suggestion};
 use super::subject::SubjectHasher;
 use crate::model::{
     BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, MAX_ID_BYTES,
@@ -34,6 +34,8 @@ pub struct RecordOptions {
     pub subject: Option<String>,
     /// Classification of rows that name neither a classification nor an extraction.
     pub classification: Option<ClassificationId>,
+    /// Rows from elsewhere: the names that our keys have in the input.
+    pub mapping: Option<Mapping>,
     /// Where the anonymous temporary file of a big input lies; `None`: the system's place.
     pub spool_dir: Option<std::path::PathBuf>,
 }
@@ -56,6 +58,7 @@ pub(super) struct Checker<'a> {
     document_type: Option<&'a str>,
     subject: Option<String>,
     classification: Option<&'a ClassificationId>,
+    mapping: Option<&'a Mapping>,
 }
 
 impl<'a> Checker<'a> {
@@ -75,7 +78,11 @@ impl<'a> Checker<'a> {
             document_type: options.document_type.as_deref(),
             subject: None,
             classification: options.classification.as_ref(),
+            mapping: options.mapping.as_ref(),
         };
+        for key in checker.mapping.into_iter().flat_map(Mapping::label_keys) {
+            checker.declared(key)?;
+        }
         for (key, value) in &options.labels {
             checker.label(key, value)?;
         }
@@ -88,6 +95,16 @@ impl<'a> Checker<'a> {
             .map(|text| checker.hash(text))
             .transpose()?;
         Ok(checker)
+    }
+
+    /// The names that our keys have in the input, where it comes from elsewhere.
+    pub(super) const fn mapping(&self) -> Option<&'a Mapping> {
+        self.mapping
+    }
+
+    /// The data subject of rows without one, hashed.
+    pub(super) fn default_subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     pub(super) fn check(&self, mut row: RawRow<'_>) -> Result<Checked, Problem> {
@@ -145,6 +162,17 @@ impl<'a> Checker<'a> {
     }
 
     fn uploaded_at(&self, row: &RawRow<'_>, file: &FileId) -> Result<(Timestamp, bool), Problem> {
+        let named = self
+            .mapping
+            .and_then(|mapping| mapping.name_of(Field::UploadedAt));
+        if let (Some(theirs), None) = (named, row.get(Field::UploadedAt)) {
+            // "Now" would be made up: the input was said to know better.
+            let message = format!(
+                "the row has no `{}`, which stands for uploaded_at",
+                shortened(theirs)
+            );
+            return Err(Problem::new("missing", message));
+        }
         let given = row
             .get(Field::UploadedAt)
             .map(|text| instant("uploaded_at", text))

@@ -7,6 +7,7 @@
 mod answer;
 mod format;
 mod jsonl;
+mod mapping;
 mod raw;
 mod table;
 
@@ -15,6 +16,8 @@ use std::io::{self, BufReader, Read};
 use serde::Serialize;
 
 pub use format::Format;
+pub use mapping::Mapping;
+use mapping::Target;
 pub(super) use raw::{Field, RawRow, shortened, suggestion};
 
 use super::check::{Checked, Checker};

@@ -4,6 +4,7 @@ mod arbitrary;
 mod bad_rows;
 mod good_rows;
 mod keeping;
+mod mapping;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -139,6 +139,8 @@ impl Shared {
             labels: Arc::clone(&self.labels),
             subject: file.subject.clone(),
             copy_of: file.copy_of.clone(),
+            // Not known here: the ledger has a file decided again that an event covers.
+            occurred: Arc::default(),
             owner: None,
             due_at: None,
             deadline_at: None,

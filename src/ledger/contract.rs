@@ -6,6 +6,7 @@
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod changes;
+mod events;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -21,14 +22,15 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use events::{EventNoted, Events};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Rules + Changes + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger: Intake + Uploads + Events + Rules + Changes + Claims + Sweeps + Controls + Figures {}
 
-impl<T: Intake + Uploads + Rules + Changes + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<T: Intake + Uploads + Events + Rules + Changes + Claims + Sweeps + Controls + Figures> Ledger for T {}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

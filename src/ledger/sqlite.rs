@@ -15,6 +15,7 @@ mod claims;
 mod clock;
 mod controls;
 mod due;
+mod events;
 mod fault;
 mod figures;
 mod history;
@@ -24,6 +25,7 @@ mod intern;
 mod lineage;
 mod migrate;
 mod notes;
+mod occurred;
 mod open;
 mod plans;
 mod rehint;
@@ -34,6 +36,7 @@ mod sweeps;
 mod tallies;
 #[cfg(test)]
 mod tests;
+mod undecided;
 mod unverified;
 mod uploads;
 

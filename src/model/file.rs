@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchAddress, FileAddress, FileId, PolicyName, Timestamp};
+use super::{BatchAddress, FileAddress, FileId, Occurred, PolicyName, Timestamp};
 
 /// Labels that an uploader declared: key → value.
 pub type Labels = BTreeMap<String, String>;
@@ -126,6 +126,8 @@ pub struct FileRecord {
     /// Set on a linked copy: the classification file it is a copy of. A copy is matched, held and
     /// timed as its original.
     pub copy_of: Option<FileAddress>,
+    /// The start events on record that cover it.
+    pub occurred: std::sync::Arc<Occurred>,
     /// The owner policy that the rules last found: a hint, decided again before any deletion.
     pub owner: Option<PolicyName>,
     /// When the rules last found it due: a hint. `None`: never, or not eligible.

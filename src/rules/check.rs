@@ -6,16 +6,17 @@
 
 mod calendar;
 mod scope;
+mod start;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{FileRecord, HoldId, Holds, Timestamp, push_id_time};
+use crate::model::{FileRecord, HoldId, Holds, Timestamp};
 use crate::rules::period::Period;
 use crate::rules::plan::Plan;
 use crate::rules::policy::{
     ApprovalRule, Floor, KeepFor, Limits, Mode, OnExcess, Policy, RuleSet, SHARE_JUDGED_FROM, StartClock,
-    StartEvent,
 };
+use start::{Base, base};
 
 /// What the answer is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +210,7 @@ fn most_to_send(plan: &Plan, policy: &Policy, limits: &Limits, already_sent: u64
 /// A rule as far as it makes a file wait.
 struct Waits<'r> {
     name: &'r str,
-    clock: StartClock,
+    clock: &'r StartClock,
     /// `None`: for ever.
     period: Option<Period>,
 }
@@ -218,7 +219,7 @@ impl<'r> From<&'r Policy> for Waits<'r> {
     fn from(policy: &'r Policy) -> Self {
         Self {
             name: policy.name.as_str(),
-            clock: policy.clock,
+            clock: &policy.clock,
             period: Some(policy.delete_after),
         }
     }
@@ -228,7 +229,7 @@ impl<'r> From<&'r Floor> for Waits<'r> {
     fn from(floor: &'r Floor) -> Self {
         Self {
             name: floor.name.as_str(),
-            clock: floor.clock,
+            clock: &floor.clock,
             period: match floor.keep_for {
                 KeepFor::Period(period) => Some(period),
                 KeepFor::Forever => None,
@@ -239,31 +240,35 @@ impl<'r> From<&'r Floor> for Waits<'r> {
 
 fn ended(file: &FileRecord, rules: &RuleSet, now: Timestamp, rule: &Waits<'_>) -> Result<(), Violation> {
     let name = || rule.name.to_owned();
-    let day = 86_400_000;
-    let start = match (rule.clock.start, file.processed_at) {
-        (StartEvent::Uploaded, _) => Some(file.uploaded_at),
-        (StartEvent::Processed, None) => None,
-        (StartEvent::Processed, Some(at)) if at >= file.uploaded_at => Some(at),
-        (StartEvent::Processed, Some(at)) if at.as_millis() + day >= file.uploaded_at.as_millis() => {
-            Some(file.uploaded_at)
-        }
-        (StartEvent::Processed, Some(_)) => None,
-    };
-    let start = start
-        .filter(|start| *start <= now && !before_its_id(file, *start))
-        .ok_or_else(|| Violation::Start { rule: name() })?;
-    let over = match rule.period {
-        None => false,
-        Some(Period::Exact { millis }) => {
+    let Base { at: start, add } =
+        base(file, rule.clock, now).ok_or_else(|| Violation::Start { rule: name() })?;
+    let over = match (rule.period, add) {
+        (None, _)
+        | (Some(Period::Exact { .. }), Some(Period::Civil { .. }))
+        | (Some(Period::Civil { .. }), Some(Period::Exact { .. })) => false,
+        (Some(Period::Exact { millis }), add) => {
+            let added = match add {
+                Some(Period::Exact { millis }) => i128::from(millis),
+                Some(Period::Civil { .. }) | None => 0,
+            };
             rule.clock.round_up.is_none()
-                && i128::from(now.as_millis()) - i128::from(start.as_millis()) >= i128::from(millis)
+                && i128::from(now.as_millis()) - i128::from(start.as_millis()) >= i128::from(millis) + added
         }
-        Some(Period::Civil { years, months, days }) => {
-            let today = calendar::Day::of(now, &rules.zone);
-            calendar::Day::of(start, &rules.zone)
-                .rounded(rule.clock.round_up)
-                .plus(i64::from(years) * 12 + i64::from(months), i64::from(days))
-                .is_some_and(|last| today.number() > last)
+        (Some(Period::Civil { years, months, days }), add) => {
+            let whole = |years: u16, months: u16| i64::from(years) * 12 + i64::from(months);
+            let day = calendar::Day::of(start, &rules.zone);
+            let counted_from = match add {
+                Some(Period::Civil { years, months, days }) => {
+                    day.later(whole(years, months), i64::from(days))
+                }
+                Some(Period::Exact { .. }) | None => Some(day),
+            };
+            counted_from
+                .and_then(|day| {
+                    day.rounded(rule.clock.round_up)
+                        .plus(whole(years, months), i64::from(days))
+                })
+                .is_some_and(|last| calendar::Day::of(now, &rules.zone).number() > last)
         }
     };
     if over {
@@ -271,13 +276,4 @@ fn ended(file: &FileRecord, rules: &RuleSet, now: Timestamp, rule: &Waits<'_>) -
     } else {
         Err(Violation::NotEnded { rule: name() })
     }
-}
-
-/// More than a day earlier than the time inside the id of the file, or of the file that it copies.
-fn before_its_id(file: &FileRecord, start: Timestamp) -> bool {
-    let id = match &file.copy_of {
-        Some(original) => original.file.as_str(),
-        None => file.key.file.as_str(),
-    };
-    push_id_time(id).is_some_and(|made| start.as_millis() + 86_400_000 < made.as_millis())
 }

@@ -6,6 +6,7 @@
 //! floors. Knows nothing of the ledger, of limits or of what was sent before.
 
 mod dates;
+mod start;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use super::policy::{Hint, Mode, Policy, RuleSet};
 use crate::model::{FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
 use dates::{Timing, timing};
-pub(super) use tell::event;
+pub(super) use tell::counts_from;
 use tell::{Silent, Tell, Told};
 
 /// A start may lie this much before the time inside the file's own id, and the end of processing before
@@ -101,6 +102,8 @@ pub enum Doubt {
     NoStart,
     /// The start lies in the future.
     FutureStart,
+    /// The upload is recorded for the future.
+    FutureUpload,
     /// The start lies more than a day before the time inside the file's own id.
     BeforeId,
     /// The end of processing lies more than a day before the upload.
@@ -118,6 +121,7 @@ impl Doubt {
         match self {
             Self::NoStart => "the event that starts its period is not known yet",
             Self::FutureStart => "its period starts in the future",
+            Self::FutureUpload => "its upload is recorded for the future",
             Self::BeforeId => "its recorded start lies more than a day before the time inside its own id",
             Self::BeforeUpload => "its processing is recorded more than a day before its upload",
             Self::NoType => {

@@ -101,6 +101,7 @@ fn record(parent: Parent, batch: &str, file: &str) -> FileRecord {
         labels: Arc::default(),
         subject: None,
         copy_of: None,
+        occurred: Arc::default(),
         owner: None,
         due_at: None,
         deadline_at: None,
@@ -136,11 +137,13 @@ pub(crate) fn of_classification(id: &str) -> Matcher {
 pub(crate) const UPLOADED: StartClock = StartClock {
     start: StartEvent::Uploaded,
     round_up: None,
+    fallback: None,
 };
 
 pub(crate) const PROCESSED: StartClock = StartClock {
     start: StartEvent::Processed,
     round_up: None,
+    fallback: None,
 };
 
 /// An enforcing policy, counted from the upload.

@@ -3,6 +3,7 @@
 //! Values of these types are valid by construction of `config`; they know nothing of TOML or spans.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::matching::Matcher;
 use super::period::{Period, RoundUp};
 use super::schedule::Schedule;
-use crate::model::{PolicyName, Timestamp};
+use crate::model::{EventName, PolicyName, Timestamp};
 
 /// One immutable, compiled policy file: a sweep pins one and never sees another.
 #[derive(Debug, Clone)]
@@ -61,33 +62,46 @@ pub enum ApprovalRule {
 }
 
 /// Where a period starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum StartEvent {
     /// The upload.
     Uploaded,
     /// The end of processing at Extracta.
     Processed,
+    /// Something outside, which `event add` records: `event:NAME`.
+    Event(EventName),
 }
 
-impl StartEvent {
-    /// The word for it in the policy file.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+/// The word for it in the policy file.
+impl fmt::Display for StartEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Uploaded => "uploaded",
-            Self::Processed => "processed",
+            Self::Uploaded => f.write_str("uploaded"),
+            Self::Processed => f.write_str("processed"),
+            Self::Event(name) => write!(f, "event:{name}"),
         }
     }
 }
 
 /// The start of a period, with its rounding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StartClock {
     /// The event that starts it.
     pub start: StartEvent,
     /// Round the start's civil date up to the last day of this unit (§ 147 AO: the end of the year).
     pub round_up: Option<RoundUp>,
+    /// What it counts from where that event is not known.
+    pub fallback: Option<Fallback>,
+}
+
+/// What a period counts from where its own start is not known: another start, and time added to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Fallback {
+    /// The other start.
+    pub start: StartEvent,
+    /// What is added to it: counted as the period itself is, on the calendar or by the clock. The period
+    /// then counts from the last day of this time (civil), or from its end (exact).
+    pub add: Period,
 }
 
 /// A retention policy.
@@ -184,9 +198,7 @@ impl RuleSet {
             let by = p.delete_by.map_or_else(String::new, |by| format!(", by {by}"));
             text.push_str(&format!(
                 "policy {}: {} + {}{by}\n",
-                p.name,
-                p.clock.start.name(),
-                p.delete_after
+                p.name, p.clock.start, p.delete_after
             ));
         }
         for f in &self.floors {
@@ -194,7 +206,7 @@ impl RuleSet {
                 KeepFor::Period(period) => period.to_string(),
                 KeepFor::Forever => "for ever".to_owned(),
             };
-            text.push_str(&format!("keep {}: {} + {keep}\n", f.name, f.clock.start.name()));
+            text.push_str(&format!("keep {}: {} + {keep}\n", f.name, f.clock.start));
         }
         text
     }

@@ -121,6 +121,44 @@ fn a_bad_row_is_named_by_line_and_nothing_is_kept_unless_asked() {
 }
 
 #[test]
+fn a_dry_run_says_what_would_be_recorded_and_changes_no_byte() {
+    let desk = Desk::new();
+    let table = "project,job,id,created\nc,b,f1,2026-01-02T03:04:05Z\nc,b,f2,2026-01-02T03:04:05\nc,b,f1,2026-01-02T03:04:05Z\n";
+    std::fs::write(desk.path("from-elsewhere.csv"), table).unwrap();
+    let file = desk.path("from-elsewhere.csv");
+    let map = "classification_id=project,batch_id=job,file_id=id,uploaded_at=created";
+    let args = [
+        "--json",
+        "record",
+        file.to_str().unwrap(),
+        "--map",
+        map,
+        "--keep-good",
+    ];
+    let dry = [&args[..], &["--dry-run"]].concat();
+
+    let first = desk.run(&dry);
+    assert_eq!(first.status.code(), Some(1), "{first:?}");
+    let said: Value = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!(
+        (&said["dry_run"], &said["added"], &said["duplicates"]),
+        (&true.into(), &1.into(), &1.into())
+    );
+    assert_eq!(
+        (&said["refused"][0]["line"], &said["refused"][0]["code"]),
+        (&3.into(), &"no-zone".into())
+    );
+    assert!(!desk.path("ledger.db").exists(), "a dry run made a ledger");
+
+    let done: Value = serde_json::from_slice(&desk.run(&args).stdout).unwrap();
+    assert_eq!((&done["dry_run"], &done["added"]), (&false.into(), &1.into()));
+    let before = std::fs::read(desk.path("ledger.db")).unwrap();
+    let again: Value = serde_json::from_slice(&desk.run(&dry).stdout).unwrap();
+    assert_eq!((&again["added"], &again["known"]), (&0.into(), &1.into()));
+    assert_eq!(std::fs::read(desk.path("ledger.db")).unwrap(), before);
+}
+
+#[test]
 fn plan_explain_and_schedule_speak_the_documented_json() {
     let desk = Desk::new();
     assert!(desk.record(ROW).status.success());

@@ -253,3 +253,25 @@ async fn an_occurrence_of_the_far_future_does_not_freeze_the_schedule() {
     assert_eq!(report.ending, Ending::Done);
     assert_eq!(world.left(&due), 0);
 }
+
+#[tokio::test]
+async fn a_turn_with_nothing_to_do_commits_its_reading_of_the_clock_and_no_more() {
+    let (world, _, _) = world_with_due_files().await;
+    let engine = world.engine();
+    let policy = name("documents");
+    let turn = async || {
+        engine.guard(false).await.unwrap();
+        world.ledger.scheduled_since(&policy, world.now()).await.unwrap()
+    };
+    let first = turn().await;
+    let before = commits(&world);
+    world.clock.advance(15_000);
+    assert_eq!(turn().await, first);
+    assert_eq!(commits(&world) - before, 1);
+}
+
+/// Transactions of the ledger so far: the last word of its anchor.
+fn commits(world: &World) -> u64 {
+    let anchor = std::fs::read_to_string(world.dir.path().join("ledger.db.anchor")).unwrap();
+    anchor.split_whitespace().last().unwrap().parse().unwrap()
+}

@@ -13,6 +13,7 @@ mod bisection;
 mod changes;
 mod clock;
 mod daemon;
+mod events;
 mod faces;
 mod faults;
 mod harness;

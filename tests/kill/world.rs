@@ -24,6 +24,7 @@ pub struct World {
     pub place: PathBuf,
     _sandbox: Sandbox,
     pub server: SandboxHandle,
+    pub classification: String,
     pub due: Vec<String>,
     pub kept: Vec<String>,
 }
@@ -81,6 +82,7 @@ impl World {
             place,
             _sandbox: sandbox,
             server,
+            classification,
             due,
             kept,
         }
@@ -140,7 +142,7 @@ impl World {
             .collect()
     }
 
-    async fn open(&self) -> SqliteLedger {
+    pub async fn open(&self) -> SqliteLedger {
         SqliteLedger::open(self.ledger().to_str().unwrap(), OpenMode::ReadOnly)
             .await
             .unwrap()

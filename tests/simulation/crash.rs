@@ -463,6 +463,11 @@ steps! {
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
     }
+    Events {
+        add_event(event: &NewEvent, at: Timestamp) -> EventNoted;
+        events(replaced: bool) -> Vec<RecordedEvent>;
+        in_scope(scope: &EventScope, after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
+    }
     Figures {
         find(file: &FileId) -> Vec<FileRecord>;
         locate(address: &FileAddress) -> Option<FileRecord>;

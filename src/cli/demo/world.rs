@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Stage;
 use crate::cli::exit::{Exit, Failure};
-use crate::extracta::{ClientConfig, ExtractaClient, UploadError};
+use crate::extracta::{ClientConfig, Document, ExtractaClient, UploadError};
 use crate::intake::{Format, InForce, Input, RecordOptions, record};
 use crate::model::{BatchId, ClassificationId, FileId, Labels, Parent};
 use crate::rules::decide::hint;
@@ -171,7 +171,7 @@ async fn upload(
 ) -> Result<Upload, Failure> {
     let documents = (1..=count)
         .map(|n| {
-            (
+            Document::from_bytes(
                 format!("{kind}-{n}.txt"),
                 Bytes::from(format!("This is {kind} number {n} of the demo.\n")),
             )

@@ -51,6 +51,7 @@ fn file_with(schema: &Schema, name: &str, value: &str) -> String {
         "`match`" => &["policy", "match"],
         "`except`" => &["policy", "match", "except"],
         "`clock`" => &["policy", "clock"],
+        "`fallback`" => &["policy", "clock", "fallback"],
         title => &[title.trim_matches(['[', ']'])],
     };
     let mut at = &mut file;
@@ -65,7 +66,14 @@ fn file_with(schema: &Schema, name: &str, value: &str) -> String {
         };
     }
     if schema.title == "`clock`" {
+        at.entry("start").or_insert_with(|| "processed".into());
+    }
+    if schema.title == "`fallback`" {
         at.entry("start").or_insert_with(|| "uploaded".into());
+        at.entry("add").or_insert_with(|| "1 year".into());
+        let clock = file["policy"][0]["clock"].as_table_mut().unwrap();
+        clock.entry("start").or_insert_with(|| "event:hire".into());
+        at = clock["fallback"].as_table_mut().unwrap();
     }
     let given: Table = toml::from_str(&format!("value = {value}")).unwrap();
     at.insert(name.to_owned(), given["value"].clone());

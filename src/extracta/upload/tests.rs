@@ -7,10 +7,10 @@ fn classification() -> Parent {
     Parent::Classification(ClassificationId::new("C1").expect("an id"))
 }
 
-fn documents() -> Vec<(String, Bytes)> {
+fn documents() -> Vec<Document> {
     vec![
-        ("Müller \"x\".pdf".to_owned(), Bytes::from_static(b"%PDF-1")),
-        ("b.bin".to_owned(), Bytes::from_static(b"\x00\xff")),
+        Document::from_bytes("Müller \"x\".pdf".to_owned(), Bytes::from_static(b"%PDF-1")),
+        Document::from_bytes("b.bin".to_owned(), Bytes::from_static(b"\x00\xff")),
     ]
 }
 

@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::{Found, MAX_ROW_BYTES, Problem, RawRow};
+use serde::de::DeserializeSeed;
+
+use super::raw::RowSeed;
+use super::{Found, MAX_ROW_BYTES, Mapping, Problem, RawRow};
 use crate::intake::check::Checker;
 
 pub(in crate::intake) struct Jsonl<R> {
@@ -34,16 +37,19 @@ impl<R: BufRead> Jsonl<R> {
                 return Ok(Some((self.line, Err(Problem::new("too-long", message)))));
             }
             if !self.buffer.trim_ascii().is_empty() {
-                let row = parse(&self.buffer).and_then(|row| checker.check(row));
+                let row = parse(&self.buffer, checker.mapping()).and_then(|row| checker.check(row));
                 return Ok(Some((self.line, row)));
             }
         }
     }
 }
 
-fn parse(line: &[u8]) -> Result<RawRow<'_>, Problem> {
+fn parse<'l>(line: &'l [u8], mapping: Option<&Mapping>) -> Result<RawRow<'l>, Problem> {
     // A fault of type is told without the library's words: they repeat the value.
-    serde_json::from_slice(line).map_err(|error| match error.classify() {
+    let mut reader = serde_json::Deserializer::from_slice(line);
+    let row = RowSeed(mapping).deserialize(&mut reader);
+    let whole = row.and_then(|row| reader.end().map(|()| row));
+    whole.map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             Problem::new("not-an-object", "a row must be one JSON object on one line")
         }

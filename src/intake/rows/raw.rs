@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Problem;
+use super::{Mapping, Problem, Target};
 
 /// The keys of a row that hold a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,14 @@ impl<'a> RawRow<'a> {
             Cell::Text(text) => self.set(field, text),
             Cell::Null => {}
             Cell::Other(kind) => self.refuse(not_a_text(field.name(), kind)),
+        }
+    }
+
+    fn set_label(&mut self, key: &str, cell: Cell<'a>) {
+        match cell {
+            Cell::Text(value) => self.labels.push((key.to_owned().into(), value)),
+            Cell::Null => {}
+            Cell::Other(kind) => self.refuse(not_a_text(&format!("label `{}`", shortened(key)), kind)),
         }
     }
 
@@ -270,9 +278,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
-struct RowVisitor;
+/// Reads one row; with a mapping, under the names of the input.
+pub(super) struct RowSeed<'m>(pub(super) Option<&'m Mapping>);
 
-impl<'de> Visitor<'de> for RowVisitor {
+impl RowSeed<'_> {
+    fn target(&self, name: &str) -> Target<'_> {
+        match self.0 {
+            Some(mapping) => mapping.target(name),
+            None if name == LABELS => Target::Labels,
+            None => Field::named(name).map_or(Target::Foreign, Target::Text),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for RowSeed<'_> {
     type Value = RawRow<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,31 +302,42 @@ impl<'de> Visitor<'de> for RowVisitor {
         let mut row = RawRow::default();
         let mut seen = 0_u32;
         while let Some(Name(name)) = entries.next_key()? {
-            let field = Field::named(&name);
-            if field.is_none() && name != LABELS {
-                row.refuse(unknown_key("key", &name));
-                entries.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let bit = 1 << field.map_or(Field::ALL.len(), |field| field as usize);
+            let bit = match self.target(&name) {
+                Target::Text(field) => {
+                    row.set_cell(field, entries.next_value()?);
+                    1 << field as usize
+                }
+                Target::Labels => {
+                    row.set_labels(entries.next_value()?);
+                    1 << Field::ALL.len()
+                }
+                // The checker finds one that stands twice.
+                Target::Label(key) => {
+                    row.set_label(key, entries.next_value()?);
+                    0
+                }
+                Target::Foreign => {
+                    if self.0.is_none() {
+                        row.refuse(unknown_key("key", &name));
+                    }
+                    entries.next_value::<IgnoredAny>()?;
+                    0
+                }
+            };
             if seen & bit != 0 {
-                row.refuse(Problem::new(
-                    "duplicate-key",
-                    format!("the key `{name}` stands twice"),
-                ));
+                let message = format!("the key `{}` stands twice", shortened(&name));
+                row.refuse(Problem::new("duplicate-key", message));
             }
             seen |= bit;
-            match field {
-                Some(field) => row.set_cell(field, entries.next_value()?),
-                None => row.set_labels(entries.next_value()?),
-            }
         }
         Ok(row)
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for RawRow<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(RowVisitor)
+impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
+    type Value = RawRow<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<RawRow<'de>, D::Error> {
+        from.deserialize_map(self)
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::raw::{Field, LABELS, shortened, unknown_key};
-use super::{Found, MAX_ROW_BYTES, Problem, RawRow};
+use super::{Found, MAX_ROW_BYTES, Mapping, Problem, RawRow, Target};
 use crate::intake::check::Checker;
 
 pub(in crate::intake) struct Csv<R> {
@@ -20,6 +20,8 @@ enum Column {
     Text(Field),
     Labels,
     Label(String),
+    /// Nothing of ours, in a table from elsewhere.
+    Foreign,
 }
 
 impl<R: Read> Csv<R> {
@@ -106,6 +108,7 @@ fn header(record: &csv::StringRecord, checker: &Checker<'_>) -> Result<Vec<Colum
         let message = "the header has no comma: columns are separated by commas, not by `;` or tabs";
         return Err(Problem::new("csv", message));
     }
+    let mapping = checker.mapping();
     let mut names: Vec<&str> = Vec::with_capacity(record.len());
     let mut columns = Vec::with_capacity(record.len());
     for name in record.iter().map(str::trim) {
@@ -114,6 +117,15 @@ fn header(record: &csv::StringRecord, checker: &Checker<'_>) -> Result<Vec<Colum
             return Err(Problem::new("duplicate-key", message));
         }
         names.push(name);
+        if let Some(mapping) = mapping {
+            match mapping.target(name) {
+                Target::Text(field) => columns.push(Column::Text(field)),
+                Target::Label(key) => columns.push(Column::Label(key.to_owned())),
+                Target::Labels => columns.push(Column::Labels),
+                Target::Foreign => columns.push(Column::Foreign),
+            }
+            continue;
+        }
         columns.push(match (Field::named(name), name.strip_prefix("label.")) {
             (Some(field), _) => Column::Text(field),
             (None, Some(key)) => {
@@ -124,13 +136,19 @@ fn header(record: &csv::StringRecord, checker: &Checker<'_>) -> Result<Vec<Colum
             (None, None) => return Err(unknown_key("column", name)),
         });
     }
-    for field in [Field::BatchId, Field::FileId] {
-        if !names.contains(&field.name()) {
-            let message = format!("the header has no column `{}`", field.name());
-            return Err(Problem::new("missing", message));
+    let ours = [Field::BatchId, Field::FileId].map(|field| {
+        mapping
+            .and_then(|mapping| mapping.name_of(field))
+            .unwrap_or(field.name())
+    });
+    let theirs = mapping.into_iter().flat_map(Mapping::names);
+    match ours.into_iter().chain(theirs).find(|name| !names.contains(name)) {
+        None => Ok(columns),
+        Some(name) => {
+            let message = format!("the header has no column `{}`", shortened(name));
+            Err(Problem::new("missing", message))
         }
     }
-    Ok(columns)
 }
 
 fn row<'a>(record: &'a csv::StringRecord, columns: &'a [Column]) -> Result<RawRow<'a>, Problem> {
@@ -148,6 +166,7 @@ fn row<'a>(record: &'a csv::StringRecord, columns: &'a [Column]) -> Result<RawRo
             Column::Text(field) => row.set(*field, cell),
             Column::Label(key) => row.labels.push((key.as_str().into(), cell.into())),
             Column::Labels => pairs(cell, &mut row)?,
+            Column::Foreign => {}
         }
     }
     Ok(row)

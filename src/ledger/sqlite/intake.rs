@@ -14,10 +14,11 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::fault::{during, ensure_rows};
-use super::{SqliteLedger, intern};
+use super::{SqliteLedger, intern, occurred};
 use crate::ledger::{Hinted, Intake, LedgerError, Recorded};
 use crate::model::Timestamp;
 use crate::rules::policy::RuleDigest;
@@ -76,6 +77,9 @@ pub(super) async fn record(
         policies: intern::policies(tx, &prepared.policies).await?,
         rule_set: intern::rule_set(tx, digest).await?,
     };
+    if occurred::any(tx).await? {
+        doubt_covered(tx, &mut prepared, &numbers).await?;
+    }
     // In key order the B-tree grows at its edge.
     prepared.rows.sort_unstable_by(|a, b| {
         (a.file.as_str(), numbers.batches[a.batch]).cmp(&(b.file.as_str(), numbers.batches[b.batch]))
@@ -90,6 +94,33 @@ pub(super) async fn record(
         total.known += known.len() as u64 - updated;
     }
     Ok(total)
+}
+
+/// The caller's hints know of no events: files that one covers are decided again.
+async fn doubt_covered(
+    tx: &mut SqliteConnection,
+    prepared: &mut Prepared,
+    numbers: &Numbers,
+) -> Result<(), LedgerError> {
+    for page in prepared.rows.chunks_mut(PAGE) {
+        let list = page.iter().map(|row| {
+            let original = row.facts.original.as_ref();
+            json!([
+                numbers.batches[row.batch],
+                row.file,
+                row.facts.attributes.map(|at| numbers.attributes[at]),
+                original.map(|(batch, _)| numbers.batches[*batch]),
+                original.map(|(_, file)| file),
+            ])
+        });
+        let list = Value::Array(list.collect()).to_string();
+        for at in occurred::covered(tx, &list).await? {
+            if let Some(row) = page.get_mut(at) {
+                row.hint.exact = false;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Inserts those that are new, with all that hangs on them, and gives back the others.

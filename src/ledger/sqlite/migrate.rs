@@ -18,7 +18,8 @@ const APPLICATION_ID: i64 = 0x5274_4e64;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_uploads.sql"),
-    include_str!("../../../migrations/sqlite/0003_rule_changes.sql"),
+    include_str!("../../../migrations/sqlite/0003_events.sql"),
+    include_str!("../../../migrations/sqlite/0004_rule_changes.sql"),
 ];
 
 /// What lies at a path before anything is touched.

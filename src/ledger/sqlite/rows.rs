@@ -8,6 +8,7 @@ use sqlx::{FromRow, Row, SqliteConnection};
 
 use super::batch;
 use super::fault::{damaged, during};
+use super::occurred::{Index, any_sql};
 use crate::ledger::LedgerError;
 use crate::model::{
     BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, FileAddress, FileId, FileKey,
@@ -85,6 +86,7 @@ struct Names {
     batches: BTreeMap<i64, Arc<BatchAddress>>,
     attributes: AttributesById,
     policies: BTreeMap<i64, PolicyName>,
+    events: Index,
     no_labels: Arc<Labels>,
 }
 
@@ -108,6 +110,7 @@ async fn names(tx: &mut SqliteConnection, rows: &[FileRow]) -> Result<Names, Led
         .collect();
     let attributes: BTreeSet<i64> = rows.iter().filter_map(|row| row.attributes).collect();
     let policies: BTreeSet<i64> = rows.iter().map(|row| row.policy).filter(|id| *id != 0).collect();
+    let (batch_list, attribute_list) = (numbers(&batches), numbers(&attributes));
     let statements = sqlx::query(concat!(
         "SELECT id, module, parent, batch
          FROM batches
@@ -116,15 +119,24 @@ async fn names(tx: &mut SqliteConnection, rows: &[FileRow]) -> Result<Names, Led
         ";
          SELECT id, name
          FROM policies
-         WHERE id IN (SELECT value FROM json_each($3))"
+         WHERE id IN (SELECT value FROM json_each($3));",
+        any_sql!()
     ))
-    .bind(numbers(&batches))
-    .bind(numbers(&attributes))
+    .bind(&batch_list)
+    .bind(&attribute_list)
     .bind(numbers(&policies));
     let context = "reading shared names";
     let done = batch::run(tx, statements, context).await?;
-    let [batches, attributes, policies] = &done[..] else {
+    let [batches, attributes, policies, any] = &done[..] else {
         return Err(damaged("shared names were not read as a whole"));
+    };
+    let events = if decoded::<(bool,)>(any, context)?.contains(&(true,)) {
+        let own = rows.iter().map(|row| row.file_id.as_str());
+        let originals = rows.iter().filter_map(|row| row.original_file.as_deref());
+        let files = own.chain(originals).collect();
+        Index::load(tx, &files, &batch_list, &attribute_list).await?
+    } else {
+        Index::default()
     };
     let policies = decoded::<(i64, String)>(policies, context)?;
     Ok(Names {
@@ -134,6 +146,7 @@ async fn names(tx: &mut SqliteConnection, rows: &[FileRow]) -> Result<Names, Led
             .into_iter()
             .map(|(id, name)| Ok((id, policy_name(name)?)))
             .collect::<Result<_, LedgerError>>()?,
+        events,
         no_labels: Arc::default(),
     })
 }
@@ -210,7 +223,11 @@ fn record(row: FileRow, names: &Names) -> Result<FileRecord, LedgerError> {
         }),
         (None, _) | (_, None) => None,
     };
+    let original = copy_of
+        .as_ref()
+        .map(|original| (original.file.as_str(), &original.batch));
     Ok(FileRecord {
+        occurred: names.events.of(&row.file_id, batch, original, &labels)?,
         state: state(row.state)?,
         uploaded_at: timestamp(row.uploaded_at)?,
         processed_at: optional(row.processed_at)?,

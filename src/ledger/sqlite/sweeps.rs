@@ -51,12 +51,19 @@ impl Sweeps for SqliteLedger {
         now: Timestamp,
     ) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
         let policy = policy.clone();
-        self.read(move |tx| Box::pin(async move { last_occurrence(tx, &policy, now).await }))
+        self.read_one(move |tx| Box::pin(async move { last_occurrence(tx, &policy, now).await }))
             .await
     }
 
     async fn scheduled_since(&self, policy: &PolicyName, now: Timestamp) -> Result<Timestamp, LedgerError> {
-        let policy = policy.clone();
+        let (name, policy) = (policy.clone(), policy.clone());
+        // Asked at every turn for every policy: only the first asking is worth a commit.
+        let known = self
+            .read_one(move |tx| Box::pin(async move { first_seen(tx, &name).await }))
+            .await?;
+        if let Some(since) = known {
+            return Ok(since);
+        }
         self.write(move |tx| Box::pin(async move { scheduled_since(tx, &policy, now).await }))
             .await
     }
@@ -256,6 +263,23 @@ async fn last_occurrence(
     .map_err(during("reading the last occurrence"))?;
     row.map(|(at, state)| Ok((timestamp(at)?, sweep_state(&state)?)))
         .transpose()
+}
+
+async fn first_seen(
+    tx: &mut SqliteConnection,
+    policy: &PolicyName,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let first_seen: Option<i64> = sqlx::query_scalar(
+        "SELECT s.first_seen
+         FROM policies AS p
+         JOIN schedules AS s ON s.policy = p.id
+         WHERE p.name = ?1",
+    )
+    .bind(policy.as_str())
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading since when a policy is scheduled"))?;
+    first_seen.map(timestamp).transpose()
 }
 
 async fn scheduled_since(

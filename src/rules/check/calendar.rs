@@ -69,6 +69,31 @@ impl Day {
         Some(clamped.number() + days).filter(|number| *number < end.number())
     }
 
+    /// The date that lies `months` and then `days` later.
+    pub(super) fn later(self, months: i64, days: i64) -> Option<Self> {
+        let number = self.plus(months, days)?;
+        // Found by going there: from January of the year that the number cannot lie before.
+        let years = number.div_euclid(366).min(number.div_euclid(365));
+        let (mut year, mut month) = (1969 + years, 1);
+        loop {
+            let first = Self { year, month, day: 1 };
+            let ahead = number - first.number();
+            if (0..length(year, month)).contains(&ahead) {
+                return Some(Self {
+                    day: ahead + 1,
+                    ..first
+                });
+            }
+            month += 1;
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+            if ahead < 0 || year > 9999 {
+                return None;
+            }
+        }
+    }
+
     /// Days since 1970-01-01.
     pub(super) fn number(self) -> i64 {
         // Years begin in March here, so that the leap day is the last of its year.

@@ -1,12 +1,15 @@
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
-use crate::model::{Hold, HoldScope, PolicyName};
+use crate::model::{EventScope, Hold, HoldScope, NewEvent, Occurred, Occurrence, PolicyName};
 use crate::rules::decide::{Decision, Verdict, decide};
 use crate::rules::fixtures::*;
 use crate::rules::matching::{BatchGlob, Criteria, Matcher};
 use crate::rules::period::RoundUp;
 use crate::rules::plan::PlanBuilder;
+use crate::rules::policy::{Fallback, StartEvent};
 
 const ZONES: [&str; 8] = [
     "UTC",
@@ -219,20 +222,47 @@ fn any_period() -> impl Strategy<Value = Period> {
     ]
 }
 
+fn any_start() -> impl Strategy<Value = StartEvent> {
+    prop_oneof![
+        Just(StartEvent::Uploaded),
+        Just(StartEvent::Processed),
+        Just(ended()),
+        Just(StartEvent::Event("document-date".parse().unwrap())),
+    ]
+}
+
+fn ended() -> StartEvent {
+    StartEvent::Event("contract-ended".parse().unwrap())
+}
+
 fn any_clock() -> impl Strategy<Value = StartClock> {
     let rounds = [RoundUp::Day, RoundUp::Month, RoundUp::Quarter, RoundUp::Year];
+    let fallback = (any_start(), any_period()).prop_map(|(start, add)| Fallback { start, add });
     (
-        any::<bool>(),
+        any_start(),
         proptest::option::of(proptest::sample::select(rounds.to_vec())),
+        proptest::option::of(fallback),
     )
-        .prop_map(|(processed, round_up)| StartClock {
-            start: if processed {
-                StartEvent::Processed
-            } else {
-                StartEvent::Uploaded
-            },
+        .prop_map(|(start, round_up, fallback)| StartClock {
+            start,
             round_up,
+            fallback,
         })
+}
+
+/// As `config` would have it: no rounding of hours, and mostly time of one kind added.
+fn fit(clock: &mut StartClock, period: Period) {
+    if !period.is_civil() {
+        clock.round_up = None;
+    }
+    let other_kind = clock
+        .fallback
+        .as_ref()
+        .is_some_and(|f| f.add.is_civil() != period.is_civil());
+    // One mixed pair in some stays, to see that both refuse it.
+    if other_kind && clock.start != ended() {
+        clock.fallback = None;
+    }
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
@@ -240,9 +270,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         let mut policy = policy("p", matcher, "1 day");
         policy.delete_after = period;
         policy.clock = clock;
-        if !period.is_civil() {
-            policy.clock.round_up = None;
-        }
+        fit(&mut policy.clock, period);
         policy.mode = if enforce { Mode::Enforce } else { Mode::Observe };
         policy
     })
@@ -259,9 +287,7 @@ fn any_floor() -> impl Strategy<Value = Floor> {
             floor.clock = clock;
             if let Some(period) = period {
                 floor.keep_for = KeepFor::Period(period);
-                if !period.is_civil() {
-                    floor.clock.round_up = None;
-                }
+                fit(&mut floor.clock, period);
             }
             floor
         })
@@ -294,9 +320,10 @@ fn any_file() -> impl Strategy<Value = FileRecord> {
         1_500_000_000_000_i64..1_790_000_000_000,
         proptest::option::weighted(0.8, -100_000_000_i64..400_000_000),
         0_u8..5,
+        any_events(),
     )
         .prop_map(
-            |(classification, batch, id, document_type, labels, uploaded, processed, shape)| {
+            |(classification, batch, id, document_type, labels, uploaded, processed, shape, events)| {
                 let mut record = file(Classified {
                     classification,
                     batch,
@@ -308,6 +335,12 @@ fn any_file() -> impl Strategy<Value = FileRecord> {
                 record.uploaded_at = Timestamp::from_millis(uploaded).unwrap();
                 record.processed_at =
                     processed.map(|after| Timestamp::from_millis(uploaded + after).unwrap());
+                record.occurred = Arc::new(events.iter().fold(Occurred::default(), |occurred, event| {
+                    occurred.with(&NewEvent {
+                        at: event.at.checked_add_millis(uploaded).unwrap(),
+                        ..event.clone()
+                    })
+                }));
                 match shape {
                     0 => copy_of(&record, "e1", "eb1", "g1"),
                     1 => FileRecord {
@@ -318,6 +351,22 @@ fn any_file() -> impl Strategy<Value = FileRecord> {
                 }
             },
         )
+}
+
+/// Their times count from the upload.
+fn any_events() -> impl Strategy<Value = Vec<NewEvent>> {
+    let event = (
+        proptest::sample::select(&["contract-ended", "document-date"][..]),
+        proptest::sample::select(&["f1", "f2"][..]),
+        -40_000_000_000_i64..40_000_000_000,
+    )
+        .prop_map(|(name, scope, after)| NewEvent {
+            name: name.parse().unwrap(),
+            scope: EventScope::File(scope.parse().unwrap()),
+            at: Timestamp::from_millis(after).unwrap(),
+            reason: None,
+        });
+    proptest::collection::vec(event, 0..4)
 }
 
 fn any_hold() -> impl Strategy<Value = Option<Hold>> {
@@ -380,6 +429,10 @@ proptest! {
         let mut second = file.clone();
         second.uploaded_at = file.uploaded_at.checked_add_millis(later).unwrap();
         second.processed_at = file.processed_at.map(|at| at.checked_add_millis(later).unwrap());
+        second.occurred = Arc::new(Occurred::new(file.occurred.all().iter().map(|record| Occurrence {
+            at: record.at.checked_add_millis(later).unwrap(),
+            ..record.clone()
+        }).collect()));
         let due = |file: &FileRecord| crate::rules::decide::hint(file, &rules).due_at;
         if let (Some(first), Some(second)) = (due(&file), due(&second)) {
             prop_assert!(first <= second);

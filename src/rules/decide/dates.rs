@@ -1,10 +1,11 @@
 //! The arithmetic of a decision: start, owner's period, floors, deadline.
 
+use super::Doubt;
+use super::start::{find, trusted};
 use super::tell::Tell;
-use super::{CLOCK_TOLERANCE_MILLIS, Doubt};
-use crate::model::{FileRecord, Timestamp, push_id_time};
+use crate::model::{FileRecord, Timestamp};
 use crate::rules::period::{Period, PeriodEnd};
-use crate::rules::policy::{DEFAULT_GRACE_MILLIS, Floor, KeepFor, Policy, RuleSet, StartClock, StartEvent};
+use crate::rules::policy::{DEFAULT_GRACE_MILLIS, Floor, KeepFor, Policy, RuleSet, StartClock};
 
 /// When a file may go.
 pub(super) enum Timing<'r> {
@@ -39,7 +40,9 @@ pub(super) fn timing<'r>(
     now: Option<Timestamp>,
     tell: &mut impl Tell,
 ) -> Found<'r> {
-    let starts_at = owner.and_then(|policy| start_of(file, policy.clock));
+    let starts_at = owner
+        .and_then(|policy| find(file, &policy.clock, rules))
+        .map(|start| start.counts_from);
     let forever = rules
         .floors
         .iter()
@@ -81,8 +84,8 @@ fn until<'r>(
     now: Option<Timestamp>,
     tell: &mut impl Tell,
 ) -> Result<When<'r>, Doubt> {
-    let start = trusted_start(file, policy.clock, now, rules, tell)?;
-    let end = end_of(policy.delete_after, start, policy.clock, rules)?;
+    let start = trusted(file, &policy.clock, policy.delete_after, now, rules, tell)?;
+    let end = end_of(policy.delete_after, start, &policy.clock, rules)?;
     tell.period(policy, start, &end, rules);
     let (mut due_at, mut last_floor) = (end.ends_at, None);
     for floor in &rules.floors {
@@ -92,8 +95,8 @@ fn until<'r>(
         if !floor.matcher.matches(file) {
             continue;
         }
-        let start = trusted_start(file, floor.clock, now, rules, tell)?;
-        let kept_until = end_of(keep_for, start, floor.clock, rules)?.ends_at;
+        let start = trusted(file, &floor.clock, keep_for, now, rules, tell)?;
+        let kept_until = end_of(keep_for, start, &floor.clock, rules)?.ends_at;
         tell.floor(floor, keep_for, kept_until, due_at, rules);
         if kept_until > due_at {
             (due_at, last_floor) = (kept_until, Some(floor));
@@ -116,7 +119,7 @@ fn deadline(
     rules: &RuleSet,
 ) -> Result<Timestamp, Doubt> {
     if let Some(delete_by) = policy.delete_by {
-        let stated = end_of(delete_by, start, policy.clock, rules)?.ends_at;
+        let stated = end_of(delete_by, start, &policy.clock, rules)?.ends_at;
         if stated > due_at {
             return Ok(stated);
         }
@@ -126,59 +129,8 @@ fn deadline(
         .ok_or(Doubt::OutOfCalendar)
 }
 
-fn end_of(period: Period, start: Timestamp, clock: StartClock, rules: &RuleSet) -> Result<PeriodEnd, Doubt> {
+fn end_of(period: Period, start: Timestamp, clock: &StartClock, rules: &RuleSet) -> Result<PeriodEnd, Doubt> {
     period
         .end(start, clock.round_up, &rules.zone)
         .ok_or(Doubt::OutOfCalendar)
-}
-
-/// Nothing is processed before it is uploaded: where clocks differ, the later of the two counts.
-fn start_of(file: &FileRecord, clock: StartClock) -> Option<Timestamp> {
-    match clock.start {
-        StartEvent::Uploaded => Some(file.uploaded_at),
-        StartEvent::Processed => file.processed_at.map(|at| at.max(file.uploaded_at)),
-    }
-}
-
-fn trusted_start(
-    file: &FileRecord,
-    clock: StartClock,
-    now: Option<Timestamp>,
-    rules: &RuleSet,
-    tell: &mut impl Tell,
-) -> Result<Timestamp, Doubt> {
-    let start = start_of(file, clock);
-    let doubt = doubt_of(file, clock, start, now);
-    tell.start(clock, start, doubt, rules);
-    match (start, doubt) {
-        (Some(start), None) => Ok(start),
-        (_, Some(doubt)) => Err(doubt),
-        (None, None) => Err(Doubt::NoStart),
-    }
-}
-
-fn doubt_of(
-    file: &FileRecord,
-    clock: StartClock,
-    start: Option<Timestamp>,
-    now: Option<Timestamp>,
-) -> Option<Doubt> {
-    let Some(start) = start else {
-        return Some(Doubt::NoStart);
-    };
-    if now.is_some_and(|now| start > now) {
-        return Some(Doubt::FutureStart);
-    }
-    let processed = file.processed_at.filter(|_| clock.start == StartEvent::Processed);
-    if processed.is_some_and(|at| file.uploaded_at.millis_since(at) > CLOCK_TOLERANCE_MILLIS) {
-        return Some(Doubt::BeforeUpload);
-    }
-    // A copy carries its original's times, and was made later: the original's id is the witness.
-    let id = file
-        .copy_of
-        .as_ref()
-        .map_or(&file.key.file, |original| &original.file);
-    let too_early =
-        push_id_time(id.as_str()).is_some_and(|made| made.millis_since(start) > CLOCK_TOLERANCE_MILLIS);
-    too_early.then_some(Doubt::BeforeId)
 }

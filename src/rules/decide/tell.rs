@@ -1,7 +1,10 @@
 //! How a decision is told: sentences with values. The silent teller costs nothing.
 
+use std::borrow::Cow;
+
+use super::start::Start;
 use super::{Doubt, Step};
-use crate::model::{Hold, Timestamp};
+use crate::model::{FileRecord, Hold, Timestamp};
 use crate::rules::period::{Period, PeriodEnd};
 use crate::rules::policy::{Floor, Mode, Policy, RuleSet, StartClock, StartEvent};
 
@@ -11,8 +14,9 @@ pub(super) trait Tell {
     fn owner(&mut self, _owner: Option<&Policy>, _rules: &RuleSet) {}
     fn start(
         &mut self,
-        _clock: StartClock,
-        _start: Option<Timestamp>,
+        _file: &FileRecord,
+        _clock: &StartClock,
+        _start: Option<&Start<'_>>,
         _doubt: Option<Doubt>,
         _rules: &RuleSet,
     ) {
@@ -60,11 +64,41 @@ fn both(at: Timestamp, rules: &RuleSet) -> String {
     )
 }
 
-/// `upload` or `end of processing`.
-pub(in crate::rules) const fn event(start: StartEvent) -> &'static str {
+/// `upload`, `end of processing`, or the event's name.
+pub(in crate::rules) fn event(start: &StartEvent) -> Cow<'static, str> {
     match start {
-        StartEvent::Uploaded => "upload",
-        StartEvent::Processed => "end of processing",
+        StartEvent::Uploaded => "upload".into(),
+        StartEvent::Processed => "end of processing".into(),
+        StartEvent::Event(name) => format!("event `{name}`").into(),
+    }
+}
+
+/// What a period counts from, fallback included.
+pub(in crate::rules) fn counts_from(clock: &StartClock) -> String {
+    let own = event(&clock.start);
+    match &clock.fallback {
+        None => own.into_owned(),
+        Some(fallback) => {
+            let other = event(&fallback.start);
+            format!(
+                "{own} (where that is not known, {} after its {other})",
+                fallback.add
+            )
+        }
+    }
+}
+
+/// Which record of an event counts, and of how many.
+fn recorded_for(file: &FileRecord, start: &Start<'_>) -> String {
+    let Some(record) = start.record(file) else {
+        return String::new();
+    };
+    match file.occurred.count(&record.name) {
+        0 | 1 => format!(", recorded for {}", record.scope),
+        several => format!(
+            ", recorded for {}: the latest of the {several} times on record that cover the file",
+            record.scope
+        ),
     }
 }
 
@@ -111,16 +145,42 @@ impl Tell for Told {
         self.say("owner", text);
     }
 
-    fn start(&mut self, clock: StartClock, start: Option<Timestamp>, doubt: Option<Doubt>, rules: &RuleSet) {
-        let what = event(clock.start);
-        let when = start.map_or_else(|| "at an unknown time".to_owned(), |start| both(start, rules));
+    fn start(
+        &mut self,
+        file: &FileRecord,
+        clock: &StartClock,
+        start: Option<&Start<'_>>,
+        doubt: Option<Doubt>,
+        rules: &RuleSet,
+    ) {
+        let own = event(&clock.start);
+        let what = start.map_or_else(|| own.clone(), |start| event(start.event));
+        let when = start.map_or_else(
+            || "at an unknown time".to_owned(),
+            |start| format!("{}{}", both(start.at, rules), recorded_for(file, start)),
+        );
         let text = match doubt {
-            None => format!("the period starts with the {what}: {when}"),
+            None => match start.and_then(|start| Some((start, start.fallback?))) {
+                None => format!("the period starts with the {what}: {when}"),
+                Some((start, fallback)) => {
+                    let (add, from) = (fallback.add, both(start.counts_from, rules));
+                    format!(
+                        "the period would start with the {own}, which is not recorded; instead it counts from {add} after the {what}: {when} and {add} is {from}"
+                    )
+                }
+            },
             Some(Doubt::NoStart) => {
-                format!("the period starts with the {what}, whose time is not known: it is kept")
+                let help = match &clock.start {
+                    StartEvent::Uploaded | StartEvent::Processed => String::new(),
+                    StartEvent::Event(name) => format!("; `retentiond event add {name}` records it"),
+                };
+                format!("the period starts with the {own}, whose time is not known: it is kept{help}")
             }
             Some(Doubt::FutureStart) => {
                 format!("the {what} is recorded for the future, {when}: in doubt, so it is kept")
+            }
+            Some(Doubt::FutureUpload) => {
+                format!("{}: in doubt, so it is kept", Doubt::FutureUpload.sentence())
             }
             Some(Doubt::BeforeId) => format!(
                 "the {what} is recorded at {when}, more than 24 hours before the time inside the file's own id: in doubt, so it is kept"
@@ -133,7 +193,7 @@ impl Tell for Told {
             // Told before any start is asked for.
             Some(Doubt::NoType) => Doubt::NoType.sentence().to_owned(),
             Some(Doubt::OutOfCalendar) => {
-                format!("the {what}, {when}, lies outside the calendar: it is kept")
+                format!("the {what}, {when}, leads outside the calendar: it is kept")
             }
         };
         self.say("start", text);

@@ -290,6 +290,7 @@ fn an_explanation_decides_as_the_decision_does_and_says_every_step() {
     rules.floors[0].clock = StartClock {
         start: StartEvent::Uploaded,
         round_up: Some(RoundUp::Year),
+        fallback: None,
     };
     let invoice = file(Classified {
         uploaded_at: "2026-03-05T09:00:00Z",

@@ -7,7 +7,7 @@ use super::short_id::ShortId;
 use super::{Others, Place, Plan, PlannedFile, hash};
 use crate::model::{BatchKey, FileRecord, Holds, PolicyName, Timestamp};
 use crate::rules::check::{self, Purpose, Violation};
-use crate::rules::decide::{Decision, Verdict, decide, event};
+use crate::rules::decide::{Decision, Verdict, counts_from, decide};
 use crate::rules::policy::{Mode, Policy, RuleSet};
 
 /// Takes the ledger's candidates in any order, in pages of any size, and makes the plan.
@@ -142,7 +142,7 @@ fn reason(policy: &Policy, floor: Option<&PolicyName>) -> Arc<str> {
     let rounded = policy.clock.round_up.map_or_else(String::new, |unit| {
         format!(", counted from the end of its {}", unit.name())
     });
-    let (name, period, event) = (&policy.name, policy.delete_after, event(policy.clock.start));
+    let (name, period, event) = (&policy.name, policy.delete_after, counts_from(&policy.clock));
     let floor = floor.map_or_else(String::new, |floor| {
         format!("; floor `{floor}` kept it longer and has ended")
     });
