@@ -87,10 +87,10 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     watcher.abort();
     // With it goes its progress line.
     drop(engine);
-    let exit = match worst(&sweeps, policies.len()) {
-        Exit::Done if waits => Exit::Stopped,
-        exit => exit,
-    };
+    let mut exit = worst(&sweeps, policies.len());
+    if waits && exit == Exit::Done {
+        exit = Exit::Stopped;
+    }
     if sweeps.len() < policies.len() {
         let left = policies.len() - sweeps.len();
         context
