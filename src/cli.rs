@@ -26,6 +26,7 @@ mod plan;
 mod progress;
 mod quarantine;
 mod record;
+mod reload;
 mod sandbox;
 mod schedule;
 mod status;
@@ -83,6 +84,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(context, args).await,
         Command::Config(command) => config::run(context, command),
         Command::Daemon => daemon::run(context).await,
+        Command::Reload => reload::run(context).await,
         Command::Sweep(args) => sweep::run(context, args).await,
         Command::Plan(args) => plan::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,

@@ -17,6 +17,7 @@ mod policies;
 mod reader;
 mod reference;
 mod relations;
+mod runtime;
 mod schema;
 mod settings;
 mod source;
@@ -36,6 +37,7 @@ pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use reference::{KeyRow, KeyTable, key_tables};
+pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 

@@ -5,6 +5,7 @@
 //! arithmetic over the ledger ([`occurrence`]), so a missed beat, a restart or a frozen scheduler
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
+mod control;
 mod faces;
 mod lookout;
 mod occurrence;
@@ -14,4 +15,5 @@ pub mod standing;
 pub mod trigger;
 mod work;
 
+pub use control::{ControlError, Reloaded, ask_reload};
 pub use service::{Daemon, DaemonError, Parts};

@@ -63,6 +63,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Run the schedules until told to stop.
     Daemon,
+    /// Have the running daemon read the policy file again; fails, with the reasons, if it refuses the file.
+    Reload,
     /// Sweep now: delete what is due, within the limits.
     Sweep(SweepArgs),
     /// Show what a sweep would delete, and why. Deletes nothing.

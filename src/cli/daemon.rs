@@ -18,6 +18,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         clock: Arc::clone(&context.clock),
         checked,
         read_again: Box::new(move || config::load(&path).map(|loaded| loaded.checked)),
+        control: config::own_control_socket(&|name| std::env::var_os(name)),
     };
     let ended = Daemon::new(parts).run().await;
     drop(lock);

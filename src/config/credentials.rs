@@ -61,8 +61,9 @@ pub enum CredentialError {
 
 /// Finds the API key: `api_key_file`, else `$CREDENTIALS_DIRECTORY/api-key`, else `$EXTRACTA_API_KEY`.
 ///
-/// A place that is named and cannot be used is an error; the next one is not tried in its stead. Line
-/// ends after the key are cut off.
+/// A place that is named and cannot be used is an error; the next one is not tried in its stead. The one
+/// exception: a named file that this process may not read, while systemd, which may, has handed over a
+/// credential `api-key`. Line ends after the key are cut off.
 ///
 /// # Errors
 /// [`CredentialError`], naming the place and never the content.
@@ -71,22 +72,38 @@ pub fn api_key(
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<SecretString, CredentialError> {
     if let Some(path) = &settings.api_key_file {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
-        return from_file(path, file);
-    }
-    if let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) {
-        let path = Path::new(&directory).join("api-key");
-        match File::open(&path) {
-            Ok(file) => return from_file(&path, file),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(unreadable(&path, source)),
+        let refused = match File::open(path) {
+            Ok(file) => return from_file(path, file),
+            Err(source) => source,
+        };
+        if refused.kind() == std::io::ErrorKind::PermissionDenied
+            && let Some((path, file)) = credential(env)?
+        {
+            return from_file(&path, file);
         }
+        return Err(unreadable(path, refused));
+    }
+    if let Some((path, file)) = credential(env)? {
+        return from_file(&path, file);
     }
     let value = env("EXTRACTA_API_KEY").ok_or(CredentialError::Missing)?;
     let place = "$EXTRACTA_API_KEY".to_owned();
     match value.into_string() {
         Ok(text) => checked(text, place),
         Err(_) => Err(CredentialError::Malformed { place }),
+    }
+}
+
+/// systemd's credential `api-key`, if there is one.
+fn credential(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<(PathBuf, File)>, CredentialError> {
+    let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let path = Path::new(&directory).join("api-key");
+    match File::open(&path) {
+        Ok(file) => Ok(Some((path, file))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(&path, source)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sd_notify::NotifyState;
 
+use super::control::{Ask, Reloaded};
 use super::service::{Daemon, notify};
 use super::standing::Standing;
 use super::trigger::Trigger;
@@ -46,34 +47,68 @@ fn same_in_effect(old: &RuleSet, new: &RuleSet) -> bool {
 }
 
 impl Daemon {
+    /// Reads the policy file again for somebody who waits for the outcome.
+    pub(super) async fn answer(&mut self, ask: Ask, trigger: &mut Trigger) {
+        match self.reload(trigger).await {
+            Some(reloaded) => tell(ask, reloaded),
+            // As soon as it is weighed.
+            None => self.asks.push(ask),
+        }
+    }
+
     /// Reads the policy file again. A bad one changes nothing, and says so. Changed rules are weighed
-    /// first: see [`standing`](super::standing::standing).
-    pub(super) async fn reload(&mut self, trigger: &mut Trigger) {
-        notify(&[NotifyState::Reloading]);
-        match (self.parts.read_again)() {
+    /// first (see [`standing`](super::standing::standing)): the outcome is not known yet then.
+    pub(super) async fn reload(&mut self, trigger: &mut Trigger) -> Option<Reloaded> {
+        // The instant is what `Type=notify-reload` asks for; older versions of systemd pass over it.
+        match NotifyState::monotonic_usec_now() {
+            Ok(since) => notify(&[NotifyState::Reloading, since]),
+            Err(_) => notify(&[NotifyState::Reloading]),
+        }
+        let reloaded = match (self.parts.read_again)() {
             Ok(checked) => {
-                for part in needs_restart(&self.rules, &checked) {
-                    tracing::warn!(
-                        "{part} has changed: that takes effect with `systemctl restart retentiond`"
-                    );
-                }
+                self.fixed = self.needs_restart(&checked);
                 if checked.rules.digest == self.rules.rules.digest && self.rules.rules.awaiting.is_none() {
                     self.swap(checked, trigger).await;
+                    Some(self.reloaded(String::new(), None))
                 } else {
                     // Neither the old rules nor the new ones may be broken: the sweep under way ends with
                     // the request that it is at, and goes on once it is known which may be followed.
                     self.cut.cancel();
                     self.proposed = Some(Box::new(checked));
+                    None
                 }
             }
-            Err(problems) => {
+            Err(found) => {
+                let problems = found.render(false);
                 tracing::error!(
                     "the policy file is not taken over; the last good one stays in force:\n{problems}"
                 );
                 self.remember("refused").await;
+                Some(self.reloaded(problems, None))
             }
-        }
+        };
         notify(&[NotifyState::Ready]);
+        reloaded
+    }
+
+    /// The sections of a new file that only a restart puts in force.
+    fn needs_restart(&self, checked: &Checked) -> Vec<String> {
+        let fixed = needs_restart(&self.rules, checked);
+        for part in &fixed {
+            tracing::warn!("{part} has changed: that takes effect with `systemctl restart retentiond`");
+        }
+        fixed.into_iter().map(str::to_owned).collect()
+    }
+
+    fn reloaded(&self, problems: String, waits: Option<String>) -> Reloaded {
+        Reloaded {
+            taken: problems.is_empty() && waits.is_none(),
+            policies: self.rules.rules.policies.len(),
+            fingerprint: self.rules.fingerprint.clone(),
+            needs_restart: self.fixed.clone(),
+            problems,
+            waits,
+        }
     }
 
     async fn remember(&self, outcome: &str) {
@@ -106,7 +141,7 @@ impl Daemon {
 
     /// The rules have been weighed: goes by them, or by those before them.
     pub(super) async fn stand(&mut self, standing: Standing, trigger: &mut Trigger) {
-        match standing {
+        let waits = match standing {
             Standing::Own { checked, impact } => {
                 if let Some(impact) = impact {
                     show(&impact);
@@ -116,28 +151,37 @@ impl Daemon {
                 if !as_before || self.rules.rules.awaiting.is_some() {
                     self.swap(*checked, trigger).await;
                 }
+                None
             }
             Standing::Before { checked, change } => {
-                self.keep_waiting(&change, checked.rules.awaiting.as_deref());
+                let waits = self.keep_waiting(&change, checked.rules.awaiting.as_deref());
                 self.follow(*checked, trigger).await;
                 self.remember("waits").await;
+                Some(waits)
             }
             // The engine refuses each sweep under rules that wait, and says why.
             Standing::Nothing { checked, change } => {
-                self.keep_waiting(&change, Some(&checked.rules));
+                let waits = self.keep_waiting(&change, Some(&checked.rules));
                 self.follow(*checked, trigger).await;
                 self.remember("waits").await;
+                Some(waits)
             }
+        };
+        for ask in std::mem::take(&mut self.asks) {
+            tell(ask, self.reloaded(String::new(), waits.clone()));
         }
     }
 
-    fn keep_waiting(&mut self, change: &RuleChange, rules: Option<&RuleSet>) {
+    fn keep_waiting(&mut self, change: &RuleChange, rules: Option<&RuleSet>) -> String {
         show(&change.impact);
-        tracing::warn!(
-            "the changed rules wait: `retentiond approve {}` lets them take effect; until then a file goes only if the rules before say so too",
+        let waits = format!(
+            "the changed rules wait ({}): `retentiond approve {}` lets them take effect; until then a file goes only if the rules before say so too",
+            change.impact.sentence(),
             short(&change.after.0)
         );
+        tracing::warn!("{waits}");
         self.waiting = rules.map(|rules| rules.digest.clone());
+        waits
     }
 
     /// Whether the rules that wait have been approved meanwhile: then they are weighed again, and taken.
@@ -158,6 +202,12 @@ impl Daemon {
         }));
         self.cut.cancel();
         Ok(())
+    }
+}
+
+fn tell(ask: Ask, reloaded: Reloaded) {
+    if ask.send(reloaded).is_err() {
+        tracing::debug!("whoever asked for the reload has gone");
     }
 }
 

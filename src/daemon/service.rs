@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::control::{self, Ask};
 use super::faces::Show;
 use super::standing::{Standing, standing};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
@@ -40,6 +43,8 @@ pub struct Parts {
     pub checked: Checked,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
+    /// Where it can be asked to reload and answers; `None`: only by SIGHUP.
+    pub control: Option<PathBuf>,
 }
 
 /// Why the daemon ended by itself.
@@ -89,6 +94,9 @@ pub struct Daemon {
     stop_shown: Option<Stop>,
     /// A policy file that was read and is still to be weighed.
     pub(super) proposed: Option<Box<Checked>>,
+    /// Who waits to hear what became of it, and the sections of it that need a restart.
+    pub(super) asks: Vec<Ask>,
+    pub(super) fixed: Vec<String>,
     /// Digest of changed rules that wait for an approval.
     pub(super) waiting: Option<RuleDigest>,
     pub(super) show: Show,
@@ -128,12 +136,14 @@ impl Daemon {
             rest_until: None,
             stop_shown: None,
             proposed: None,
+            asks: Vec::new(),
+            fixed: Vec::new(),
             waiting: None,
             show,
         }
     }
 
-    /// Runs until SIGTERM or SIGINT. SIGHUP reads the policy file again.
+    /// Runs until SIGTERM or SIGINT. SIGHUP, or a question at the control socket, reads the policy file again.
     ///
     /// # Errors
     /// [`DaemonError`]; an orderly end is `Ok`.
@@ -148,6 +158,7 @@ impl Daemon {
         let clock = Arc::clone(&self.parts.clock);
         let mut trigger = Trigger::start(self.entries(), sender, Arc::new(move || clock.now())).await?;
         self.proposed = Some(Box::new(self.parts.checked.clone()));
+        let (mut asked, _control) = self.control();
         let mut tick = tokio::time::interval(feeding_interval());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         notify(&[
@@ -162,7 +173,10 @@ impl Daemon {
             tokio::select! {
                 _ = signals.terminate.recv() => break Ok(()),
                 _ = signals.interrupt.recv() => break Ok(()),
-                _ = signals.hangup.recv() => self.reload(&mut trigger).await,
+                _ = signals.hangup.recv() => {
+                    self.reload(&mut trigger).await;
+                }
+                Some(ask) = asked.recv() => self.answer(ask, &mut trigger).await,
                 Some(Wake { policy }) = wakes.recv() => tracing::debug!(policy = %policy, "the schedule beats"),
                 _ = tick.tick() => {}
                 done = finished(&mut self.running) => {
@@ -183,6 +197,21 @@ impl Daemon {
         self.wind_up(trigger).await;
         self.show.end().await;
         ended
+    }
+
+    /// The control socket. Without one the service does all but answer.
+    fn control(&self) -> (mpsc::Receiver<Ask>, Option<AbortOnDropHandle<()>>) {
+        let nobody = || (mpsc::channel(1).1, None);
+        let Some(path) = &self.parts.control else {
+            return nobody();
+        };
+        match control::listen(path) {
+            Ok((asked, listening)) => (asked, Some(listening)),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "the control socket cannot be opened: `retentiond reload` will not be answered");
+                nobody()
+            }
+        }
     }
 
     /// Lets a sweep that is under way finish its request and write its outcome.

@@ -479,6 +479,63 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     assert!(daemon.wait().await.unwrap().success());
 }
 
+#[tokio::test]
+async fn the_reload_verb_answers_whether_the_file_is_in_force() {
+    let service = Service::new().await;
+    service.upload([1; 3], 2).await;
+    service.write_policies("1 hour");
+    let reload = || async {
+        let mut command = service.command(&["--json", "reload"]);
+        command.env("RUNTIME_DIRECTORY", service.dir.path());
+        command.output().await.unwrap()
+    };
+    let alone = reload().await;
+    assert_eq!(alone.status.code(), Some(1), "nobody is there to be asked");
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("systemctl status retentiond"));
+    let mut daemon = service
+        .command(&["daemon"])
+        .env("RUNTIME_DIRECTORY", service.dir.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    service
+        .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
+        .await;
+    let good = std::fs::read_to_string(service.path("policies.toml")).unwrap();
+    let typed = good.replace("\"1 hour\"", "\"1 huor\"");
+    std::fs::write(service.path("policies.toml"), typed).unwrap();
+    let refused = reload().await;
+    assert_eq!(refused.status.code(), Some(78));
+    let reasons = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        reasons.contains("huor") && reasons.contains("the last good one stays in force"),
+        "{reasons}"
+    );
+    let longer = good.replace("\"1 hour\"", "\"2 hours\"") + "\n[log]\nlevel = \"warn\"\n";
+    std::fs::write(service.path("policies.toml"), longer).unwrap();
+    let taken = reload().await;
+    assert!(taken.status.success(), "{taken:?}");
+    let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap();
+    assert_eq!(taken["policies"], 3);
+    assert_eq!(taken["needs_restart"], json!(["[log]"]));
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    while ledger.rules_in_force().await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::write(
+        service.path("policies.toml"),
+        good.replace("\"1 hour\"", "\"2 seconds\""),
+    )
+    .unwrap();
+    let waits = reload().await;
+    assert_eq!(waits.status.code(), Some(3), "{waits:?}");
+    assert!(String::from_utf8_lossy(&waits.stderr).contains("retentiond approve "));
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+}
+
 async fn reload_says(service: &Service, ledger: &SqliteLedger, word: &str) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
