@@ -25,6 +25,7 @@ mod pause;
 mod plan;
 mod progress;
 mod quarantine;
+mod reconcile;
 mod record;
 mod reload;
 mod sandbox;
@@ -93,6 +94,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Status => status::run(context).await,
         Command::History(args) => history::run(context, args).await,
         Command::Record(args) => record::run(context, args).await,
+        Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Upload(args) => upload::run(context, args).await,
         Command::Uploads(args) => uploads::run(context, args).await,
         Command::Event(command) => event::run(context, command).await,

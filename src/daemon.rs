@@ -16,4 +16,5 @@ pub mod trigger;
 mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
+pub use faces::counting;
 pub use service::{Daemon, DaemonError, Parts};

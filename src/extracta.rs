@@ -5,6 +5,7 @@
 
 pub mod client;
 mod exchange;
+pub mod extraction;
 pub mod listing;
 pub mod pace;
 pub mod remote;

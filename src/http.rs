@@ -5,17 +5,21 @@
 //! that the daemon publishes; no request reaches the ledger from here. Whatever happens on a listener
 //! (slow clients, no descriptors left, a port in use) stays here and never stops deletion.
 
+mod activity;
 mod door;
 mod faces;
 mod headers;
 mod health;
 mod hosts;
 mod listener;
+mod metrics;
+mod page;
 mod pulse;
 mod socket;
 
+pub use activity::Activity;
 pub use door::{Door, DoorFigures, Limits};
-pub use faces::{Faces, routes};
+pub use faces::{Faces, Shown, routes};
 pub use headers::secured;
 pub use hosts::Hosts;
 pub use listener::listen;

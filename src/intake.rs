@@ -11,6 +11,7 @@ mod documents;
 mod input;
 mod page;
 mod recall;
+pub mod reconcile;
 mod record;
 pub mod rows;
 mod spool;

@@ -2,9 +2,16 @@
 //!
 //! Pure: who fills it in stands in `engine::observe`. No file ids, no names.
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
+mod changes;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use changes::{Change, changes};
 
 use crate::model::{Breaker, Pause, Sweep, Timestamp};
 
@@ -29,6 +36,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All verdicts, gravest first.
+    pub const ALL: [Self; 7] = [
+        Self::Stopped,
+        Self::Overdue,
+        Self::Paused,
+        Self::Waiting,
+        Self::Unsettled,
+        Self::Idle,
+        Self::Ok,
+    ];
+
     /// The word that is printed first.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -70,8 +88,43 @@ pub struct PolicyView {
     pub without_due: u64,
     /// Next scheduled run.
     pub next_run: Option<Timestamp>,
+    /// Live files that will be due then; held ones among them.
+    pub due_by_next_run: u64,
+    /// The latest scheduled instant that a sweep was begun for.
+    pub last_occurrence: Option<Timestamp>,
+    /// When its latest sweep that was done to its end ended.
+    pub last_done: Option<Timestamp>,
     /// Its latest sweep.
     pub last_sweep: Option<Sweep>,
+}
+
+/// Files falling due on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Day {
+    /// Civil date in the policy file's zone.
+    pub date: String,
+    /// Live files that fall due on it.
+    pub files: u64,
+}
+
+/// One thing that deletion depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it lets deletion through.
+    pub ok: bool,
+    /// What was found, in a few words.
+    pub says: String,
+}
+
+/// Bytes where the ledger lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// Taken by the ledger.
+    pub ledger_bytes: u64,
+    /// Free beside it.
+    pub free_bytes: u64,
 }
 
 /// A plan that waits for an operator.
@@ -133,6 +186,21 @@ pub struct Snapshot {
     pub uploads_under_way: u64,
     /// Clock anomalies ever seen.
     pub clock_anomalies: u64,
+    /// By how much the wall clock is ahead of its witnesses while they disagree, in milliseconds; 0 while
+    /// they agree.
+    pub clock_skew_ms: i64,
+    /// The zone of days and schedules.
+    pub timezone: String,
+    /// Files falling due on each of the coming 30 days; today's also holds all that is due already.
+    pub falling_due: Vec<Day>,
+    /// The last 30 sweeps of all policies, newest first.
+    pub sweeps: Vec<Sweep>,
+    /// What deletion depends on.
+    pub checks: Vec<Check>,
+    /// The ledger's size, and the room beside it.
+    pub room: Room,
+    /// Digest of the rules that these figures are of.
+    pub rules: String,
     /// When a daemon's loop last turned on this ledger.
     pub daemon_last_turn: Option<Timestamp>,
     /// How the last reload went: `taken TIME`, `waits TIME` or `refused TIME`.

@@ -48,6 +48,8 @@ mod rehint;
 mod settle;
 #[path = "ledger/sqlite_file.rs"]
 mod sqlite_file;
+#[path = "ledger/standing.rs"]
+mod standing;
 #[path = "ledger/sweeps.rs"]
 mod sweeps;
 #[path = "ledger/uploads.rs"]

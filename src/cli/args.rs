@@ -83,6 +83,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Upload documents and record them in one step.
     Upload(super::upload::UploadArgs),
+    /// Hold the ledger against what is at Extracta: files unrecorded, files gone, linked copies. Deletes nothing.
+    Reconcile(super::reconcile::ReconcileArgs),
     /// Show uploads that are under way or in doubt, and settle those.
     Uploads(super::uploads::UploadsArgs),
     /// Record and list start events: what happened outside, from which rules count.

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::progress::Bar;
 use crate::config::{self, Checked, ExtractaSettings, Loaded};
 use crate::engine::planning::refresh_hints;
-use crate::engine::{Clock, Engine, Settings, SystemClock};
+use crate::engine::{Clock, Engine, Listener, Settings, SystemClock};
 use crate::extracta::{ClientConfig, ExtractaClient};
 use crate::ledger::{DeleterLock, Ledger, OpenMode, SqliteLedger};
 use crate::model::{PolicyName, Timestamp};
@@ -142,11 +142,24 @@ impl Context {
         &self,
         checked: &Checked,
     ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
+        self.engine_heard_by(checked, super::progress::listener(self.output.progress))
+            .await
+    }
+
+    /// The same, with somebody else who hears of its progress.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub async fn engine_heard_by(
+        &self,
+        checked: &Checked,
+        progress: Listener,
+    ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
         let lock = DeleterLock::acquire(&checked.ledger.path)?;
         let remote = Arc::new(self.remote(&checked.extracta)?);
         let ledger = self.writer(checked).await?;
         let settings = Settings {
-            progress: super::progress::listener(self.output.progress),
+            progress,
             ..engine_settings(&checked.extracta)
         };
         let engine = Engine::new(

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::config;
-use crate::daemon::{Daemon, DaemonError, Parts};
+use crate::daemon::{Daemon, DaemonError, Parts, counting};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let loaded = context.load()?;
     let checked = loaded.checked;
-    let (engine, ledger, lock) = context.engine(&checked).await?;
+    let (activity, ear) = counting();
+    let (engine, ledger, lock) = context.engine_heard_by(&checked, ear).await?;
     let path = context.config_path().to_owned();
     let parts = Parts {
         engine,
         ledger,
         clock: Arc::clone(&context.clock),
         checked,
+        activity,
         read_again: Box::new(move || config::load(&path).map(|loaded| loaded.checked)),
         control: config::own_control_socket(&|name| std::env::var_os(name)),
     };

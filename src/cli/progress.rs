@@ -71,6 +71,7 @@ pub(super) fn listener(shown: bool) -> Listener {
         let (text, files, of) = match progress {
             Progress::Deciding { files, of } => ("deciding files under the changed rules", files, of),
             Progress::Deleting { files, of } => ("deleting", files, of),
+            Progress::Settled { .. } => return,
         };
         bar.get_or_init(|| Bar::new(true, text))
             .set(text, files, Some(of));

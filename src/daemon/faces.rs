@@ -8,13 +8,31 @@ use tokio_util::task::TaskTracker;
 
 use super::lookout::Lookout;
 use super::service::Parts;
-use crate::http::{self, Door, DoorFigures, Hosts, Limits, Pulse};
+use crate::engine::{Listener, Progress};
+use crate::http::{self, Activity, Door, DoorFigures, Hosts, Limits, Pulse};
+use crate::outcome::Outcome;
 
 /// Without a watchdog of systemd's: how long the loop may be silent before health says so.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// At the end, listeners have so long to finish their answers.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Counters, and the ear that fills them from the engine.
+#[must_use]
+pub fn counting() -> (Arc<Activity>, Listener) {
+    let activity = Arc::new(Activity::new(&Outcome::LABELS));
+    let counted = Arc::clone(&activity);
+    let hear = move |progress| match progress {
+        Progress::Settled {
+            outcome,
+            deleted,
+            gone,
+        } => counted.settled(outcome, deleted, gone),
+        Progress::Deciding { .. } | Progress::Deleting { .. } => {}
+    };
+    (activity, Listener::new(hear))
+}
 
 /// What is shown, and to whom.
 pub(super) struct Show {
@@ -46,6 +64,8 @@ impl Show {
             let faces = http::Faces {
                 picture: lookout.picture(),
                 pulse: Arc::clone(&pulse),
+                activity: Arc::clone(&parts.activity),
+                doors: vec![(door.name, Arc::clone(&door.figures))],
             };
             let stop = stop.clone();
             tasks.spawn(async move {

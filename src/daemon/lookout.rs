@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Checked;
 use crate::engine::Clock;
 use crate::engine::observe::observe;
+use crate::http::Shown;
 use crate::ledger::Ledger;
-use crate::snapshot::Snapshot;
 
 /// A picture that was costly is not taken again at once: looking takes at most a sixth of the time.
 const REST: u32 = 5;
@@ -19,7 +19,7 @@ const REST: u32 = 5;
 pub(super) struct Lookout {
     rules: watch::Sender<Arc<Checked>>,
     look: Arc<Notify>,
-    picture: watch::Receiver<Option<Arc<Snapshot>>>,
+    picture: watch::Receiver<Option<Shown>>,
 }
 
 /// What the lookout itself needs.
@@ -28,7 +28,7 @@ struct Post {
     clock: Arc<dyn Clock>,
     rules: watch::Receiver<Arc<Checked>>,
     look: Arc<Notify>,
-    show: watch::Sender<Option<Arc<Snapshot>>>,
+    show: watch::Sender<Option<Shown>>,
 }
 
 impl Lookout {
@@ -69,7 +69,7 @@ impl Lookout {
     }
 
     /// Where the pictures come out.
-    pub(super) fn picture(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
+    pub(super) fn picture(&self) -> watch::Receiver<Option<Shown>> {
         self.picture.clone()
     }
 }
@@ -82,7 +82,10 @@ impl Post {
             let rules = Arc::clone(&self.rules.borrow_and_update());
             match observe(self.ledger.as_ref(), &rules.rules, self.clock.now()).await {
                 Ok(snapshot) => {
-                    self.show.send_replace(Some(Arc::new(snapshot)));
+                    self.show.send_replace(Some(Shown {
+                        snapshot: Arc::new(snapshot),
+                        taken: Instant::now(),
+                    }));
                     failing = false;
                 }
                 Err(error) => {

@@ -19,8 +19,10 @@ use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems};
 use crate::engine::change::adopt;
+use crate::engine::observe::LAST_RELOAD;
 use crate::engine::planning::PlanError;
 use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
+use crate::http::Activity;
 use crate::ledger::{Ledger, LedgerError, RuleChange};
 use crate::model::{BreakerKind, PolicyName, Timestamp};
 use crate::rules::policy::RuleDigest;
@@ -41,6 +43,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The checked policy file.
     pub checked: Checked,
+    /// Counts what the engine does: see [`counting`](super::counting).
+    pub activity: Arc<Activity>,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
     /// Where it can be asked to reload and answers; `None`: only by SIGHUP.
@@ -150,6 +154,8 @@ impl Daemon {
     pub async fn run(mut self) -> Result<(), DaemonError> {
         let mut signals = Signals::new()?;
         self.parts.engine.recover().await.map_err(DaemonError::Fatal)?;
+        // A file that was refused has nothing to say after a start with a good one.
+        self.parts.ledger.set_setting(LAST_RELOAD, None).await?;
         // The key, the address and the clock are tried at once, not only when something is due.
         if let Some(stop) = self.parts.engine.guard(true).await.map_err(DaemonError::Fatal)? {
             self.show_stop(Some(&stop));
@@ -324,12 +330,14 @@ impl Daemon {
             }
             Ok(Done::Hints(Err(error))) => self.failed(error.into()).await,
             Ok(Done::Sweep(Ok(report))) => {
+                self.parts.activity.swept(report.ending.state());
                 self.learn_patience(&report);
                 notify(&[NotifyState::Status("waiting for the next run")]);
                 Ok(())
             }
             Ok(Done::Sweep(Err(error))) => self.failed(error).await,
             Err(panic) => {
+                self.parts.activity.failed();
                 tracing::error!(%panic, "a sweep ended in a panic: its open outcomes are unknown");
                 self.rest();
                 Ok(())
@@ -368,6 +376,7 @@ impl Daemon {
             }
             return Err(DaemonError::Fatal(error));
         }
+        self.parts.activity.failed();
         tracing::error!(%error, "a turn failed; trying again in a moment");
         self.rest();
         Ok(())

@@ -242,6 +242,12 @@ impl Run<'_> {
                 | Outcome::Unknown { .. } => {}
             }
         });
+        let of = |is: bool| if is { n } else { 0 };
+        self.engine.settings.progress.tell(Progress::Settled {
+            outcome: outcome.label(),
+            deleted: of(matches!(outcome, Outcome::Confirmed { .. })),
+            gone: of(matches!(outcome, Outcome::Gone)),
+        });
         let so_far = self.tally.read();
         self.engine.settings.progress.tell(Progress::Deleting {
             files: so_far.deleted + so_far.gone,

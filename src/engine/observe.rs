@@ -1,6 +1,8 @@
 //! Fills in the snapshot from ledger and rules: reads only.
 
 mod held;
+mod outlook;
+mod readiness;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ use super::gate::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
-use crate::snapshot::{PolicyView, Snapshot, Verdict, WaitingPlan, WaitingRules};
+use crate::snapshot::{PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules};
 
 /// Setting: how the last reload of the policy file went.
 pub const LAST_RELOAD: &str = "config.last_reload";
@@ -25,6 +27,9 @@ const COUNTED_UPLOADS: u32 = 10_000;
 /// Waiting plans older than this are history.
 const WAITING_MS: i64 = 31 * 24 * 3_600_000;
 
+/// Sweeps shown.
+const SWEEPS: u32 = 30;
+
 /// The picture at `now`.
 ///
 /// # Errors
@@ -35,18 +40,32 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
     let in_force = Holds::new(holds.iter().cloned());
     let mut policies = Vec::new();
     for policy in &rules.policies {
-        let last = ledger.sweeps(Some(&policy.name), 1).await?.into_iter().next();
+        let past = Past {
+            last_sweep: ledger.sweeps(Some(&policy.name), 1).await?.into_iter().next(),
+            last_occurrence: ledger.last_occurrence(&policy.name, now).await?.map(|(at, _)| at),
+            last_done: ledger.last_done(&policy.name).await?,
+        };
         let mut tally = tallies.remove(&Some(policy.name.clone())).unwrap_or_default();
         let held = if holds.is_empty() {
             0
         } else {
             held::set_apart(ledger, &policy.name, &in_force, now, &mut tally).await?
         };
-        policies.push(view(policy, rules, &tally, held, last, now));
+        policies.push(view(policy, rules, &tally, held, past, now));
         tallies.insert(Some(policy.name.clone()), tally);
     }
     let pause = ledger.pause().await?.filter(|pause| now < pause.until);
-    let (clock_anomalies, _) = ledger.anomalies().await?;
+    let (clock_anomalies, standing) = ledger.anomalies().await?;
+    let breakers = ledger.breakers().await?;
+    let space = ledger.space().await?;
+    let seen = readiness::Seen {
+        breakers: &breakers,
+        pause: pause.as_ref(),
+        holds: &holds,
+        space,
+    };
+    let checks = readiness::checks(ledger, rules, &seen, now).await?;
+    count_next_runs(ledger, rules, &mut policies, now).await?;
     let turn = ledger
         .setting(LAST_TURN)
         .await?
@@ -64,7 +83,7 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
             .copied()
             .unwrap_or(0),
         files: totals(&tallies),
-        breakers: ledger.breakers().await?,
+        breakers,
         pause,
         holds: holds.len() as u64,
         holds_review_overdue: holds
@@ -77,6 +96,16 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         uploads_in_doubt: in_doubt as u64,
         uploads_under_way: (unsettled.len() - in_doubt) as u64,
         clock_anomalies,
+        clock_skew_ms: standing.last().map_or(0, |anomaly| anomaly.skew_ms),
+        timezone: rules.zone_name.clone(),
+        falling_due: outlook::days(ledger, rules, now).await?,
+        sweeps: ledger.sweeps(None, SWEEPS).await?,
+        checks,
+        room: Room {
+            ledger_bytes: space.ledger_bytes,
+            free_bytes: space.free_bytes,
+        },
+        rules: rules.digest.0.clone(),
         daemon_last_turn: turn,
         last_reload: ledger.setting(LAST_RELOAD).await?,
     };
@@ -84,12 +113,39 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
     Ok(snapshot)
 }
 
+/// What a policy's sweeps came to.
+struct Past {
+    last_sweep: Option<Sweep>,
+    last_occurrence: Option<Timestamp>,
+    last_done: Option<Timestamp>,
+}
+
+/// Fills in what will be due at each policy's next run.
+async fn count_next_runs(
+    ledger: &dyn Ledger,
+    rules: &RuleSet,
+    policies: &mut [PolicyView],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let runs: BTreeMap<PolicyName, Timestamp> = rules
+        .policies
+        .iter()
+        .zip(policies.iter())
+        .filter_map(|(policy, view)| Some((policy.name.clone(), view.next_run?)))
+        .collect();
+    let due = outlook::by_next_run(ledger, &runs, now).await?;
+    for (policy, view) in rules.policies.iter().zip(policies) {
+        view.due_by_next_run = due.get(&policy.name).copied().unwrap_or(0);
+    }
+    Ok(())
+}
+
 fn view(
     policy: &Policy,
     rules: &RuleSet,
     tally: &Tally,
     held: u64,
-    last_sweep: Option<Sweep>,
+    past: Past,
     now: Timestamp,
 ) -> PolicyView {
     PolicyView {
@@ -107,7 +163,10 @@ fn view(
         next_due: tally.next_due,
         without_due: tally.without_due,
         next_run: policy.schedule.next_after(now, &rules.zone),
-        last_sweep,
+        due_by_next_run: 0,
+        last_occurrence: past.last_occurrence,
+        last_done: past.last_done,
+        last_sweep: past.last_sweep,
     }
 }
 

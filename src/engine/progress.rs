@@ -13,6 +13,15 @@ pub enum Progress {
         /// Of so many.
         of: u64,
     },
+    /// A delete request is settled.
+    Settled {
+        /// What it came to: one of `Outcome::LABELS`.
+        outcome: &'static str,
+        /// Files whose deletion it confirmed.
+        deleted: u64,
+        /// Files that it found gone.
+        gone: u64,
+    },
     /// A plan is carried out.
     Deleting {
         /// Deleted or found gone so far.

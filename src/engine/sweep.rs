@@ -89,6 +89,17 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// How the sweep stands after it.
+    #[must_use]
+    pub const fn state(&self) -> SweepState {
+        match self {
+            Self::Done | Self::Observed | Self::AlreadyDone => SweepState::Done,
+            Self::Stopped { by } => state_of(by),
+        }
+    }
+}
+
 /// What a sweep did.
 #[derive(Debug, Clone, Serialize)]
 pub struct SweepReport {
@@ -354,13 +365,10 @@ impl Engine {
     async fn close(&self, run: &Run<'_>, ending: Ending) -> Result<SweepReport, SweepError> {
         let mut summary = run.tally.read();
         summary.unknown = self.ledger.unknown(10_000).await?.len() as u64;
-        let state = match &ending {
-            Ending::Done | Ending::Observed | Ending::AlreadyDone => SweepState::Done,
-            Ending::Stopped { by } => {
-                summary.note = Some(by.sentence());
-                state_of(by)
-            }
-        };
+        let state = ending.state();
+        if let Ending::Stopped { by } = &ending {
+            summary.note = Some(by.sentence());
+        }
         self.ledger
             .close_sweep(run.sweep, state, &summary, self.clock.now())
             .await?;

@@ -40,7 +40,7 @@ pub struct ExtractaClient {
     max_delete_answer: usize,
     deletes: Pace,
     results: Pace,
-    batch_results: Pace,
+    pub(super) batch_results: Pace,
     account: String,
 }
 

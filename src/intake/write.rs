@@ -148,6 +148,22 @@ impl Shared {
     }
 }
 
+/// Records facts that need no further check, each with its hint.
+pub(super) async fn record_rows<L: Intake + ?Sized>(
+    ledger: &L,
+    rules: InForce<'_>,
+    rows: Vec<NewFile>,
+    now: Timestamp,
+) -> Result<Recorded, LedgerError> {
+    let mut shared = Shared::default();
+    let hinted = |file: NewFile| Hinted {
+        hint: (rules.hint)(&shared.record(&file)),
+        file,
+    };
+    let hinted: Vec<Hinted> = rows.into_iter().map(hinted).collect();
+    ledger.record(&hinted, rules.digest, now).await
+}
+
 /// The record that a new file would become, for the rules to look at: live, and without a ledger
 /// key of its own yet (batch 0).
 #[must_use]

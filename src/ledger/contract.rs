@@ -5,8 +5,10 @@
 //! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
+mod batches;
 mod changes;
 mod events;
+mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -22,15 +24,24 @@ use crate::model::{
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
+pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
+pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
-pub trait Ledger: Intake + Uploads + Events + Rules + Changes + Claims + Sweeps + Controls + Figures {}
+pub trait Ledger:
+    Intake + Uploads + Batches + Events + Rules + Changes + Claims + Sweeps + Controls + Figures + Standing
+{
+}
 
-impl<T: Intake + Uploads + Events + Rules + Changes + Claims + Sweeps + Controls + Figures> Ledger for T {}
+impl<
+    T: Intake + Uploads + Batches + Events + Rules + Changes + Claims + Sweeps + Controls + Figures + Standing,
+> Ledger for T
+{
+}
 
 /// A file together with what the rules say of it.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@
 //! rolled back by itself (disk full), and then refuses every later one.
 
 mod batch;
+mod batches;
 mod changes;
 mod check;
 mod checksum;
@@ -31,6 +32,7 @@ mod plans;
 mod rehint;
 mod rows;
 mod settle;
+mod standing;
 mod stats;
 mod sweeps;
 mod tallies;

@@ -63,6 +63,19 @@ pub enum Refusal {
 }
 
 impl Outcome {
+    /// Every word that [`label`](Self::label) gives.
+    pub const LABELS: [&'static str; 9] = [
+        "not-sent",
+        "confirmed",
+        "gone",
+        "auth",
+        "too-large",
+        "refused",
+        "wait",
+        "server-error",
+        "unknown",
+    ];
+
     /// The word that stands for the outcome in the ledger, in print and in metrics.
     #[must_use]
     pub const fn label(&self) -> &'static str {

@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) struct Service {
-    dir: TempDir,
+    pub(super) dir: TempDir,
     sandbox: Sandbox,
     pub(super) server: SandboxHandle,
     classifications: Vec<String>,
@@ -30,7 +30,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Three policies, beating every two seconds: two seconds, four seconds, thirty days.
+    /// Three policies, beating every two seconds: two seconds, four seconds, twenty days.
     pub(super) async fn new() -> Self {
         Self::beating("*/2 * * * * *", "2 seconds", "4 seconds").await
     }
@@ -97,7 +97,7 @@ impl Service {
     }
 
     fn write_policies(&self, soon: &str) {
-        let policies: String = [("soon", soon), ("later", self.later), ("never", "30 days")]
+        let policies: String = [("soon", soon), ("later", self.later), ("never", "20 days")]
             .iter()
             .zip(&self.classifications)
             .map(|((name, period), classification)| {

@@ -1,6 +1,7 @@
 //! What the running service shows over HTTP, and that showing never stands in the way of deleting.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use retentiond::sandbox::Endpoint;
 use tokio::io::AsyncWriteExt;
@@ -90,12 +91,122 @@ async fn the_status_over_http_is_the_one_that_the_command_prints() {
     assert!(daemon.wait().await.unwrap().success());
 }
 
+/// The value of one series.
+fn value(metrics: &str, series: &str) -> Option<f64> {
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with(&format!("{series} ")))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// The first answer that `fits`, asked for again and again.
+pub async fn until(at: SocketAddr, path: &str, fits: impl Fn(u16, &str) -> bool) -> String {
+    let asking = async {
+        loop {
+            let (status, text) = get(at, path).await;
+            if fits(status, &text) {
+                break text;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let patience = Duration::from_secs(300);
+    let found = tokio::time::timeout(patience, asking).await;
+    found.unwrap_or_else(|_| panic!("{path} never said what was waited for"))
+}
+
+#[tokio::test]
+async fn the_metrics_say_what_was_deleted_and_what_is_left() {
+    let service = Service::new().await;
+    service.upload([2, 1, 1], 25).await;
+    let mut daemon = service.daemon();
+    let at = service.listening().await;
+    service.wait_until_all_due_are_gone().await;
+    // The counters follow each request, the figures of the ledger the next picture.
+    let settled = |text: &str| {
+        value(text, "retentiond_deleted_files_total") == Some(75.0)
+            && value(text, "retentiond_files{state=\"deleted\"}") == Some(75.0)
+            && value(
+                text,
+                "retentiond_last_success_timestamp_seconds{policy=\"later\"}",
+            ) > Some(0.0)
+    };
+    let text = until(at, "/metrics", |_, text| settled(text)).await;
+    assert_eq!(
+        value(&text, "retentiond_live_files{policy=\"never\"}"),
+        Some(25.0)
+    );
+    assert_eq!(value(&text, "retentiond_ready"), Some(1.0));
+    assert_eq!(
+        value(&text, "retentiond_oldest_overdue_seconds{policy=\"soon\"}"),
+        Some(0.0)
+    );
+    assert!(value(&text, "retentiond_requests_total{outcome=\"confirmed\"}") >= Some(3.0));
+    assert!(value(&text, "retentiond_sweeps_total{state=\"done\"}") >= Some(2.0));
+    assert!(value(&text, "retentiond_connections_total{listener=\"http\"}") >= Some(1.0));
+    for file in service.server.deleted() {
+        assert!(!text.contains(&file.file_id), "an id in the metrics");
+    }
+    let open = reqwest_client()
+        .get(format!("http://{at}/metrics"))
+        .header(
+            "accept",
+            "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+        )
+        .send()
+        .await
+        .unwrap();
+    let kind = open.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(open.text().await.unwrap().ends_with("# EOF\n"));
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn it_is_ready_until_something_stands_in_the_way_and_says_what() {
+    let service = Service::new().await;
+    let mut daemon = service.daemon();
+    let at = service.listening().await;
+    until(at, "/readyz", |status, text| status == 200 && text == "ok\n").await;
+    let (status, verbose) = get(at, "/readyz?verbose").await;
+    assert_eq!(status, 200);
+    for check in [
+        "scheduler",
+        "picture",
+        "breakers",
+        "pause",
+        "api",
+        "rules",
+        "holds",
+        "disk",
+    ] {
+        assert!(verbose.contains(&format!("[+] {check}: ")), "{verbose}");
+    }
+    let paused = service
+        .run(&["pause", "--until", "2999-01-01T00:00:00Z", "--reason", "audit"])
+        .await;
+    assert!(paused.status.success());
+    let answer = until(at, "/readyz", |status, _| status == 503).await;
+    assert!(
+        answer.contains("[-] pause: until 2999-01-01T00:00:00Z"),
+        "{answer}"
+    );
+    assert_eq!(
+        get(at, "/healthz").await.0,
+        200,
+        "the scheduler turns all the same"
+    );
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+}
+
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_keep_other_sites_out() {
     let service = Service::new().await;
     let mut daemon = service.daemon();
     let at = service.listening().await;
-    for path in ["/healthz", "/api/status", "/nothing"] {
+    for path in ["/", "/healthz", "/readyz", "/metrics", "/api/status", "/nothing"] {
         let answer = reqwest_client()
             .get(format!("http://{at}{path}"))
             .send()

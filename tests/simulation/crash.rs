@@ -417,6 +417,10 @@ steps! {
         approve_change(digest: &str, valid_until: Timestamp) -> RuleChange;
         withdraw_change(at: Timestamp) -> ();
     }
+    Standing {
+        space() -> Space;
+        last_done(policy: &PolicyName) -> Option<Timestamp>;
+    }
     Intake {
         record(rows: &[Hinted], digest: &RuleDigest, now: Timestamp) -> Recorded;
     }
@@ -426,6 +430,12 @@ steps! {
         interrupt_uploads(source: UploadSource, at: Timestamp) -> u64;
         unsettled_uploads(limit: u32) -> Vec<Upload>;
         uploads(before: Option<UploadId>, limit: u32) -> Vec<Upload>;
+    }
+    Batches {
+        known_batches(after: Option<BatchKey>, page: u32) -> Vec<KnownBatch>;
+        count_batches(after: Option<BatchKey>) -> u64;
+        files_left_in(batches: &[BatchKey]) -> Vec<(BatchKey, FileId)>;
+        note_missing(batch: BatchKey, files: &[FileId], reason: &str, at: Timestamp) -> u64;
     }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;

@@ -394,3 +394,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_label_is_on_the_list_that_metrics_begin_with() {
+    let reason = || String::new();
+    let outcomes = [
+        Outcome::NotSent { reason: reason() },
+        Outcome::Confirmed { emptied_batch: false },
+        Outcome::Gone,
+        Outcome::Refused(Refusal::Auth { status: 401 }),
+        Outcome::Refused(Refusal::TooLarge),
+        Outcome::Refused(Refusal::WrongAddress { reason: reason() }),
+        Outcome::Refused(Refusal::List { reason: reason() }),
+        Outcome::Wait { millis: None },
+        Outcome::ServerError,
+        Outcome::Unknown { reason: reason() },
+    ];
+    let labels: std::collections::BTreeSet<_> = outcomes.iter().map(Outcome::label).collect();
+    assert_eq!(labels, Outcome::LABELS.into_iter().collect());
+}

@@ -1,0 +1,178 @@
+//! `reconcile`: hold the ledger against what is at Extracta. Deletes nothing.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::{Context, typed};
+use super::exit::{Exit, Failure};
+use super::output::files;
+use super::progress::Bar;
+use crate::engine::planning::renew_hints;
+use crate::extracta::{Probe, Remote};
+use crate::intake::InForce;
+use crate::intake::reconcile::{BLIND_SPOT, Reconciled, Wanted, reconcile};
+use crate::rules::decide::hint;
+
+/// Lines of one kind shown as text.
+const SHOWN: usize = 20;
+
+/// `reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// Only this batch (repeatable); every batch of the ledger by default.
+    #[arg(long = "batch", value_name = "ID", allow_hyphen_values = true)]
+    pub batches: Vec<String>,
+    /// Only batches of this classification.
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub classification: Option<String>,
+    /// Record files that the ledger lacks, with the time inside their ids. They have no labels, unless an
+    /// upload in doubt of the same batch says them: see first which policy would own them.
+    #[arg(long)]
+    pub record: bool,
+    /// Begin from the first batch, although an earlier run was interrupted.
+    #[arg(long)]
+    pub restart: bool,
+}
+
+/// What the verb prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    found: &'a Reconciled,
+    /// What it cannot find.
+    blind_spot: &'static str,
+}
+
+pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit, Failure> {
+    let checked = context.load()?.checked;
+    let wanted = Wanted {
+        batches: args
+            .batches
+            .iter()
+            .map(|id| typed(id))
+            .collect::<Result<_, _>>()?,
+        classification: args.classification.as_deref().map(typed).transpose()?,
+        record: args.record,
+        restart: args.restart,
+    };
+    let remote = context.remote(&checked.extracta)?;
+    match remote.probe().await {
+        Probe::Works { .. } => {}
+        Probe::Refused { status, .. } => {
+            return Err(Failure::new(
+                Exit::Credentials,
+                format!("the API refused the key (HTTP {status}); `retentiond check --online` tries it"),
+            ));
+        }
+        Probe::Unavailable { reason } => return Err(Failure::new(Exit::Unavailable, reason)),
+    }
+    let ledger = context.writer(&checked).await?;
+    let rules = &checked.rules;
+    let in_force = InForce {
+        label_keys: &rules.label_keys,
+        digest: &rules.digest,
+        hint: &|file| hint(file, rules),
+        subjects: None,
+    };
+    let bar = Bar::new(context.output.progress, "looking at batches");
+    let progress = |done, of| bar.set("looking at batches", done, Some(of));
+    let clock = || context.clock.now();
+    let found = reconcile(&remote, ledger.as_ref(), in_force, &wanted, &clock, &progress).await?;
+    bar.clear();
+    let report = Report {
+        found: &found,
+        blind_spot: BLIND_SPOT,
+    };
+    context.output.data(&report, || text(&found))?;
+    // Files that a start event covers, or whose facts changed, wait for a second decision.
+    if !ledger.hints_are_current(&rules.digest).await? {
+        renew_hints(ledger.as_ref(), rules).await?;
+    }
+    ledger.tidy().await?;
+    Ok(if found.is_settled() {
+        Exit::Done
+    } else {
+        Exit::Unsettled
+    })
+}
+
+fn text(found: &Reconciled) -> String {
+    let mut text = String::new();
+    let mut line = |words: String| {
+        text.push_str(&words);
+        text.push('\n');
+    };
+    if found.resumed {
+        line("(an interrupted run goes on; what it found before was said then)".to_owned());
+    }
+    line(format!(
+        "{} batches looked at, {} listed",
+        found.batches,
+        files(found.files)
+    ));
+    let left = found.orphans_total - found.orphans_recorded;
+    if found.orphans_recorded > 0 {
+        line(format!(
+            "recorded: {} that the ledger lacked",
+            files(found.orphans_recorded)
+        ));
+    }
+    if left > 0 {
+        line(format!(
+            "NOT IN THE LEDGER: {}; `retentiond reconcile --record` records them",
+            files(left)
+        ));
+        for orphan in found.orphans.iter().filter(|orphan| !orphan.recorded).take(SHOWN) {
+            let time = orphan
+                .id_time
+                .map_or_else(String::new, |at| format!(" (made {at}, says its id)"));
+            line(format!(
+                "  {}/{}{time}",
+                orphan.address.batch, orphan.address.file
+            ));
+        }
+        if left > SHOWN as u64 {
+            line(format!(
+                "  … and {} more (--json lists them)",
+                left - SHOWN as u64
+            ));
+        }
+    }
+    if found.gone > 0 {
+        line(format!("gone by others: {}", files(found.gone)));
+    }
+    if found.copies > 0 {
+        line(format!("linked copies taken in: {}", found.copies));
+    }
+    for batch in found.missing_batches.iter().take(SHOWN) {
+        line(format!(
+            "NOT AT EXTRACTA: batch {batch}; its files are left as they are (is it the right key?)"
+        ));
+    }
+    for unclear in found.unclear.iter().take(SHOWN) {
+        let batch = unclear
+            .batch
+            .as_ref()
+            .map_or_else(String::new, |batch| format!("/{batch}"));
+        line(format!(
+            "COULD NOT BE LOOKED AT: {}{batch}: {}",
+            unclear.parent.as_str(),
+            unclear.reason
+        ));
+    }
+    if !found.settled_uploads.is_empty() {
+        line(format!(
+            "uploads in doubt that are settled now: {}",
+            found.settled_uploads.len()
+        ));
+    }
+    if !found.uploads_in_doubt.is_empty() {
+        line(format!(
+            "uploads still in doubt: {}, of which the batch of {} is not known; `retentiond uploads` names them",
+            found.uploads_in_doubt.len(),
+            found.without_batch
+        ));
+    }
+    line(format!("\n{BLIND_SPOT}"));
+    text
+}
