@@ -77,12 +77,12 @@ pub(crate) fn snapshot() -> Snapshot {
         pause: None,
         holds: 2,
         holds_review_overdue: 1,
+        waiting_rules: None,
         waiting: vec![WaitingPlan {
             policy: "all else".to_owned(),
             files: 700,
             reason: "700 files would go in this sweep, files_per_sweep allows 500".to_owned(),
             command: "retentiond approve 0123456789ab".to_owned(),
-        waiting_rules: None,
         }],
         uploads_in_doubt: 1,
         uploads_under_way: 0,
