@@ -9,6 +9,7 @@ mod control;
 mod faces;
 mod lookout;
 mod occurrence;
+mod passing;
 mod reload;
 mod service;
 pub mod standing;

@@ -13,6 +13,6 @@ pub mod setup;
 pub mod upload;
 pub mod wire;
 
-pub use client::{ClientConfig, ClientError, ExtractaClient};
+pub use client::{ClientConfig, ClientError, ExtractaClient, NotPassed, Passage, Route};
 pub use remote::{Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote};
 pub use upload::{Document, UploadAnswer, UploadError};

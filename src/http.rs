@@ -8,6 +8,7 @@
 mod activity;
 mod door;
 mod faces;
+mod gateway;
 mod headers;
 mod health;
 mod hosts;
@@ -20,6 +21,7 @@ mod socket;
 pub use activity::Activity;
 pub use door::{Door, DoorFigures, Limits};
 pub use faces::{Faces, Shown, routes};
+pub use gateway::Gateway;
 pub use headers::secured;
 pub use hosts::Hosts;
 pub use listener::listen;

@@ -8,6 +8,7 @@
 
 mod check;
 mod documents;
+pub mod gateway;
 mod input;
 mod page;
 mod recall;

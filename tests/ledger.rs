@@ -40,6 +40,8 @@ mod lock;
 mod measure;
 #[path = "ledger/notes.rs"]
 mod notes;
+#[path = "ledger/others.rs"]
+mod others;
 #[path = "ledger/plans.rs"]
 mod plans;
 #[path = "ledger/rehint.rs"]

@@ -142,6 +142,10 @@ codes! {
     BadInterval = "E407" "bad-interval" Error;
     /// A text that is no address with a port.
     BadAddress = "E408" "bad-address" Error;
+    /// A listener that other machines can reach, although nobody allowed it.
+    RemoteListener = "E420" "remote-listener" Error;
+    /// The gateway's own address as the API's.
+    GatewayLoop = "E421" "gateway-loop" Error;
 
     /// Two policies may match one file; the upper one owns it.
     PoliciesOverlap = "W901" "policies-overlap" Warning;

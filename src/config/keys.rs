@@ -100,6 +100,7 @@ pub(super) static TOP: Schema = Schema {
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
+        key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
@@ -171,6 +172,17 @@ pub(super) static HTTP: Schema = Schema {
     keys: &[
         key("listen", Takes::Text, Is("`\"127.0.0.1:9464\"`"), "\"127.0.0.1:9464\"", "an address with a port (0 takes any free one), or `off`; no password is asked for"),
         key("hosts", Takes::Texts, Is("none"), "[\"retention.example.com\"]", "names besides `localhost` under which it may be asked; addresses always may"),
+    ],
+};
+
+/// `[gateway]`.
+#[rustfmt::skip]
+pub(super) static GATEWAY: Schema = Schema {
+    title: "[gateway]",
+    place: "in [gateway]",
+    keys: &[
+        key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8317\"", "an address with a port (0 takes any free one), or `off`"),
+        key("allow_remote", Takes::Switch, Is("`false`"), "false", "whether `listen` may be an address that other machines reach"),
     ],
 };
 
@@ -254,7 +266,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 13] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS,
-    &FALLBACK,
+pub(super) static ALL: [&Schema; 14] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &GATEWAY, &POLICY, &KEEP, &MATCHING, &EXCEPT,
+    &CLOCKS, &FALLBACK,
 ];

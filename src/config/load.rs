@@ -13,6 +13,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::keys;
 use super::listening::HttpSettings;
+use super::passing::GatewaySettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -43,6 +44,8 @@ pub struct Checked {
     pub log: LogSettings,
     /// Page, metrics and health.
     pub http: HttpSettings,
+    /// The gateway.
+    pub gateway: GatewaySettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -139,6 +142,7 @@ struct Draft {
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
+    gateway: GatewaySettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -153,6 +157,7 @@ impl Draft {
         let holds = top.section("holds", &keys::HOLDS, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
+        let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -168,11 +173,13 @@ impl Draft {
             relations::judge(&policies, &floors, findings);
         }
         zone::required(&zone, &policies, &floors, cool_down.as_ref(), findings);
+        let extracta = extracta
+            .map(|section| ExtractaSettings::read(&section, findings))
+            .unwrap_or_default();
         Self {
             zone,
-            extracta: extracta
-                .map(|section| ExtractaSettings::read(&section, findings))
-                .unwrap_or_default(),
+            gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
+            extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
@@ -230,6 +237,7 @@ impl Draft {
                 }),
             log: self.log,
             http: self.http,
+            gateway: self.gateway,
             warnings,
             fingerprint,
             lines,

@@ -41,6 +41,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[holds]" => "holds ",
         "[log]" => "log ",
         "[http]" => "http ",
+        "[gateway]" => "gateway ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",

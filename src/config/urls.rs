@@ -1,6 +1,6 @@
 //! The two addresses of the policy file: the API's and the ledger's.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::Url;
 use toml::Spanned;
@@ -45,6 +45,15 @@ pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Optio
 /// Whether a base URL points to this machine.
 pub(super) fn is_loopback(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| loopback(&url))
+}
+
+/// Whether a base URL points to this very address and port.
+pub(super) fn is_at(url: &str, at: SocketAddr) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        let same_host =
+            address(&url).map_or_else(|| loopback(&url) && at.ip().is_loopback(), |ip| ip == at.ip());
+        same_host && at.port() != 0 && url.port_or_known_default() == Some(at.port())
+    })
 }
 
 fn loopback(url: &Url) -> bool {

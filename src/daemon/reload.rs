@@ -30,6 +30,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.http != new.http {
         fixed.push("[http]");
     }
+    if old.gateway != new.gateway {
+        fixed.push("[gateway]");
+    }
     fixed
 }
 
@@ -134,6 +137,7 @@ impl Daemon {
     async fn follow(&mut self, checked: Checked, trigger: &mut Trigger) {
         self.rules = Arc::new(checked);
         self.show.lookout.rules_changed(Arc::clone(&self.rules));
+        self.passing.rules_changed(&self.rules.rules);
         if let Err(error) = trigger.replace(self.entries()).await {
             tracing::error!(%error, "the scheduler does not take the new schedules; the tick carries them");
         }

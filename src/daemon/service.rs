@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::control::{self, Ask};
 use super::faces::Show;
+use super::passing::Passing;
 use super::standing::{Standing, standing};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
@@ -104,6 +105,7 @@ pub struct Daemon {
     /// Digest of changed rules that wait for an approval.
     pub(super) waiting: Option<RuleDigest>,
     pub(super) show: Show,
+    pub(super) passing: Passing,
 }
 
 struct Signals {
@@ -130,6 +132,7 @@ impl Daemon {
         let rules = Arc::new(parts.checked.clone());
         let cancel = CancellationToken::new();
         let show = Show::start(&parts);
+        let passing = Passing::start(&parts);
         Self {
             parts,
             rules,
@@ -144,6 +147,7 @@ impl Daemon {
             fixed: Vec::new(),
             waiting: None,
             show,
+            passing,
         }
     }
 
@@ -200,7 +204,9 @@ impl Daemon {
             }
         };
         notify(&[NotifyState::Stopping]);
+        self.passing.close();
         self.wind_up(trigger).await;
+        self.passing.end().await;
         self.show.end().await;
         ended
     }

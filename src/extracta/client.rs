@@ -26,8 +26,10 @@ use crate::outcome::{Answer, Reply};
 mod address;
 mod build;
 mod config;
+mod passage;
 
 pub use config::{ClientConfig, ClientError};
+pub use passage::{NotPassed, Passage, Route};
 
 /// Reads that would have to wait longer than this for a turn are given up instead.
 const LONGEST_READ_WAIT: Duration = Duration::from_secs(60);
@@ -86,7 +88,7 @@ impl ExtractaClient {
             return Err(ClientError::Key);
         }
         let authorization = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
-        let client = build::client(&config, &address, roots)?;
+        let client = build::client(&build::Reach::of(&config), &address, roots)?;
         Ok(Self {
             exchange: Exchange::new(client, address.base, authorization),
             timeout: config.timeout,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::outcome::wait::http_date;
 use crate::outcome::{Answer, Reply};
 
-mod words;
+pub(super) mod words;
 
 /// What a request carries.
 pub(super) enum Payload {

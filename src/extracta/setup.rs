@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::ExtractaClient;
 use super::exchange::{Call, Payload};
-use super::upload::{UploadError, created_body};
+use super::upload::{UploadError, creation_body};
 use crate::model::{ClassificationId, ExtractionId};
 
 #[derive(Deserialize)]
@@ -75,7 +75,7 @@ impl ExtractaClient {
                 deadline: self.timeout,
             })
             .await;
-        created_body(reply)
+        creation_body(reply)
     }
 }
 

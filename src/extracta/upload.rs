@@ -161,7 +161,7 @@ impl ExtractaClient {
                 deadline: self.longest_upload(),
             })
             .await;
-        let raw = created_body(reply)?;
+        let raw = creation_body(reply)?;
         uploaded(parent, batch, raw)
     }
 }
@@ -205,7 +205,10 @@ fn media_type(name: &str) -> &'static str {
 }
 
 /// The body of an answer that says that something was created.
-pub(super) fn created_body(reply: Reply) -> Result<Vec<u8>, UploadError> {
+///
+/// # Errors
+/// [`UploadError`] for every other reply: whether it is a no, or nobody knows.
+pub fn creation_body(reply: Reply) -> Result<Vec<u8>, UploadError> {
     let answer = match reply {
         Reply::NotSent { reason } => return Err(UploadError::NotSent { reason }),
         Reply::TooLong { bytes } => {

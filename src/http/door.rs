@@ -22,6 +22,8 @@ pub struct Limits {
     /// A connection older than this takes no further request. One that is being answered then has
     /// [`answer_time`](Self::answer_time) more before it is cut: a client that reads slowly is not waited for.
     pub connection_time: Duration,
+    /// At the end of the service, answers under way have so long.
+    pub farewell: Duration,
 }
 
 impl Default for Limits {
@@ -33,6 +35,7 @@ impl Default for Limits {
             body_bytes: 16 * 1024,
             answer_time: Duration::from_secs(10),
             connection_time: Duration::from_secs(120),
+            farewell: Duration::from_secs(2),
         }
     }
 }

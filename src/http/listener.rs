@@ -24,9 +24,6 @@ use tower::ServiceExt;
 
 use super::{Accept, Door};
 
-/// At the end, answers under way have so long.
-const FAREWELL: Duration = Duration::from_secs(2);
-
 /// After a failed accept: long enough for a descriptor to come free, and no busy loop.
 const FIRST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -34,7 +31,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Headers of one request.
 const HEADERS: usize = 64;
 
-/// Serves `router` on `socket` until `stop`; then answers under way are finished, within two seconds.
+/// Serves `router` on `socket` until `stop`; then answers under way are finished, within
+/// [`Limits::farewell`](super::Limits::farewell).
 ///
 /// Never fails and never panics: what goes wrong with a connection ends that connection, and a socket that
 /// gives an error is asked again.
@@ -80,7 +78,7 @@ pub async fn listen<A: Accept>(socket: A, router: Router, door: Door, stop: Canc
     drop(socket);
     guests.close();
     // Whoever is not done by then is cut when the runtime ends.
-    let _ = timeout(FAREWELL, guests.wait()).await;
+    let _ = timeout(door.limits.farewell, guests.wait()).await;
 }
 
 /// The client went away between its call and our taking it.
@@ -112,7 +110,7 @@ where
         // A connection that ends in an error has told its client so; there is nobody else to tell.
         _ = connection.as_mut() => return,
         () = tokio::time::sleep(limits.connection_time) => limits.answer_time,
-        () = stop.cancelled() => FAREWELL,
+        () = stop.cancelled() => limits.farewell,
     };
     connection.as_mut().graceful_shutdown();
     let _ = timeout(grace, connection).await;

@@ -8,6 +8,7 @@
 mod batches;
 mod changes;
 mod events;
+mod others;
 mod standing;
 mod uploads;
 
@@ -28,17 +29,40 @@ pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
+pub use others::{Others, Removed};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
 /// The whole ledger, as most of the house holds it: `Arc<dyn Ledger>`.
 pub trait Ledger:
-    Intake + Uploads + Batches + Events + Rules + Changes + Claims + Sweeps + Controls + Figures + Standing
+    Intake
+    + Uploads
+    + Others
+    + Batches
+    + Events
+    + Rules
+    + Changes
+    + Claims
+    + Sweeps
+    + Controls
+    + Figures
+    + Standing
 {
 }
 
 impl<
-    T: Intake + Uploads + Batches + Events + Rules + Changes + Claims + Sweeps + Controls + Figures + Standing,
+    T: Intake
+        + Uploads
+        + Others
+        + Batches
+        + Events
+        + Rules
+        + Changes
+        + Claims
+        + Sweeps
+        + Controls
+        + Figures
+        + Standing,
 > Ledger for T
 {
 }

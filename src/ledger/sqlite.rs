@@ -28,6 +28,7 @@ mod migrate;
 mod notes;
 mod occurred;
 mod open;
+mod others;
 mod plans;
 mod rehint;
 mod rows;

@@ -23,6 +23,9 @@ pub enum FileEvent {
     Retried,
     /// An operator settles it as gone.
     Resolved,
+    /// Somebody else deleted it, and the API confirmed it to them. Of a file whose own delete is under
+    /// way that delete's answer tells.
+    GoneByOthers,
 }
 
 /// A transition that the table does not hold: a defect of the caller, nothing is changed.
@@ -54,6 +57,7 @@ pub const fn next_state(from: FileState, event: FileEvent) -> Result<FileState, 
         (S::Deleted | S::Gone, E::StillThere) => Ok(S::Unknown),
         (S::Quarantined, E::Retried) => Ok(S::Live),
         (S::Quarantined, E::Resolved) => Ok(S::Gone),
+        (S::Live | S::Unknown | S::Quarantined, E::GoneByOthers) => Ok(S::Gone),
         (
             S::Live | S::Deleting | S::Deleted | S::Gone | S::Unknown | S::Quarantined,
             E::Claimed
@@ -64,7 +68,8 @@ pub const fn next_state(from: FileState, event: FileEvent) -> Result<FileState, 
             | E::GivenUp
             | E::StillThere
             | E::Retried
-            | E::Resolved,
+            | E::Resolved
+            | E::GoneByOthers,
         ) => Err(IllegalTransition { from, event }),
     }
 }
@@ -73,7 +78,7 @@ pub const fn next_state(from: FileState, event: FileEvent) -> Result<FileState, 
 mod tests {
     use super::*;
 
-    const EVENTS: [FileEvent; 9] = [
+    const EVENTS: [FileEvent; 10] = [
         FileEvent::Claimed,
         FileEvent::Released,
         FileEvent::Confirmed,
@@ -83,6 +88,7 @@ mod tests {
         FileEvent::StillThere,
         FileEvent::Retried,
         FileEvent::Resolved,
+        FileEvent::GoneByOthers,
     ];
 
     /// Column of an event: written as a match so that a new event does not compile without one.
@@ -97,11 +103,12 @@ mod tests {
             FileEvent::StillThere => 6,
             FileEvent::Retried => 7,
             FileEvent::Resolved => 8,
+            FileEvent::GoneByOthers => 9,
         }
     }
 
     /// Each state's row: what each event of [`EVENTS`] leads to, `None` for an illegal pair.
-    const fn row(from: FileState) -> [Option<FileState>; 9] {
+    const fn row(from: FileState) -> [Option<FileState>; 10] {
         use FileState::{Deleted, Deleting, Gone, Live, Quarantined, Unknown};
         const NO: Option<FileState> = None;
         match from {
@@ -115,6 +122,7 @@ mod tests {
                 NO,
                 NO,
                 NO,
+                Some(Gone),
             ],
             Deleting => [
                 NO,
@@ -126,9 +134,10 @@ mod tests {
                 NO,
                 NO,
                 NO,
+                NO,
             ],
-            Deleted => [NO, NO, NO, NO, NO, NO, Some(Unknown), NO, NO],
-            Gone => [NO, NO, NO, NO, NO, NO, Some(Unknown), NO, NO],
+            Deleted => [NO, NO, NO, NO, NO, NO, Some(Unknown), NO, NO, NO],
+            Gone => [NO, NO, NO, NO, NO, NO, Some(Unknown), NO, NO, NO],
             Unknown => [
                 Some(Deleting),
                 NO,
@@ -139,8 +148,9 @@ mod tests {
                 Some(Live),
                 NO,
                 NO,
+                Some(Gone),
             ],
-            Quarantined => [NO, NO, NO, NO, NO, NO, NO, Some(Live), Some(Gone)],
+            Quarantined => [NO, NO, NO, NO, NO, NO, NO, Some(Live), Some(Gone), Some(Gone)],
         }
     }
 
@@ -155,7 +165,7 @@ mod tests {
                 pairs += 1;
             }
         }
-        assert_eq!(pairs, 54);
+        assert_eq!(pairs, 60);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod daemon;
 mod events;
 mod faces;
 mod faults;
+mod gateway;
 mod harness;
 mod intent;
 mod limits;

@@ -431,6 +431,9 @@ steps! {
         unsettled_uploads(limit: u32) -> Vec<Upload>;
         uploads(before: Option<UploadId>, limit: u32) -> Vec<Upload>;
     }
+    Others {
+        gone_by_others(removed: &Removed, reason: &str, at: Timestamp) -> u64;
+    }
     Batches {
         known_batches(after: Option<BatchKey>, page: u32) -> Vec<KnownBatch>;
         count_batches(after: Option<BatchKey>) -> u64;

@@ -8,7 +8,7 @@ use rustls::CertificateError;
 use crate::outcome::reason::{cleaned, shortened};
 
 /// Says what went wrong.
-pub(super) fn of(error: &reqwest::Error) -> String {
+pub(in crate::extracta) fn of(error: &reqwest::Error) -> String {
     if let Some(tls) = find::<rustls::Error>(error) {
         return format!("TLS: {}", tls_words(tls));
     }

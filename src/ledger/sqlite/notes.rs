@@ -41,7 +41,8 @@ pub(super) async fn note(
             | FileEvent::FoundGone
             | FileEvent::Lost
             | FileEvent::StillThere
-            | FileEvent::Resolved => {}
+            | FileEvent::Resolved
+            | FileEvent::GoneByOthers => {}
         }
         moved += files.len() as u64;
     }
@@ -86,6 +87,7 @@ const fn event_name(event: FileEvent) -> &'static str {
         FileEvent::StillThere => "still-there",
         FileEvent::Retried => "retried",
         FileEvent::Resolved => "resolved",
+        FileEvent::GoneByOthers => "gone-by-others",
     }
 }
 

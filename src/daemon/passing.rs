@@ -1,0 +1,101 @@
+//! The gateway of the service: beside the loop, on a listener of its own. Whatever happens to it never
+//! stops deletion.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::service::Parts;
+use crate::extracta::Passage;
+use crate::http::{self, Door, DoorFigures, Gateway, Hosts};
+use crate::intake::gateway::Gate;
+use crate::rules::policy::RuleSet;
+
+/// At the end, uploads under way have so long; what is not done by then is in doubt.
+const FAREWELL: Duration = Duration::from_secs(25);
+
+/// Between two tries to begin over a ledger that cannot be written.
+const REST: Duration = Duration::from_secs(5);
+
+/// What passes through the service.
+pub(super) struct Passing {
+    rules: watch::Sender<Arc<RuleSet>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Passing {
+    /// Opens what the policy file names.
+    pub(super) fn start(parts: &Parts) -> Self {
+        let (rules, in_force) = watch::channel(Arc::new(parts.checked.rules.clone()));
+        let passing = Self {
+            rules,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        passing.open_gateway(parts, in_force);
+        passing
+    }
+
+    fn open_gateway(&self, parts: &Parts, rules: watch::Receiver<Arc<RuleSet>>) {
+        let Some(at) = parts.checked.gateway.listen else {
+            return;
+        };
+        let passage = match Passage::new(&parts.checked.extracta.base_url, None) {
+            Ok(passage) => passage,
+            Err(error) => {
+                tracing::error!(%error, "there is no gateway; deletion goes on without it");
+                return;
+            }
+        };
+        let clock = Arc::clone(&parts.clock);
+        let now = Arc::new(move || clock.now());
+        let gate = Gate::new(Arc::clone(&parts.ledger), rules, None, now);
+        let gateway = Arc::new(Gateway::new(passage, gate));
+        let door = Door {
+            name: "gateway",
+            limits: Gateway::LIMITS,
+            hosts: Hosts::Any,
+            figures: Arc::new(DoorFigures::default()),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            // What the last process left open must be in doubt before anything new is begun.
+            while let Err(error) = gateway.gate().take_up().await {
+                tracing::error!(%error, "the gateway waits for the ledger");
+                tokio::select! {
+                    () = tokio::time::sleep(REST) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+            if let Some(socket) = http::bind_patiently(door.name, at, &stop).await {
+                http::listen(socket, Arc::clone(&gateway).routes(), door, stop).await;
+            }
+            gateway.settled().await;
+        });
+    }
+
+    /// Other rules are in force.
+    pub(super) fn rules_changed(&self, rules: &RuleSet) {
+        self.rules.send_replace(Arc::new(rules.clone()));
+    }
+
+    /// Takes nothing in any more.
+    pub(super) fn close(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until what is under way is done, for a while.
+    pub(super) async fn end(&self) {
+        self.close();
+        self.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                "the gateway is cut in the middle of a request: at the next start its uploads are in doubt"
+            );
+        }
+    }
+}
