@@ -21,6 +21,7 @@ mod hold;
 mod init;
 mod ledger;
 mod logging;
+mod notify;
 mod pause;
 mod plan;
 mod progress;
@@ -100,6 +101,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Event(command) => event::run(context, command).await,
         Command::Hold(command) => hold::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
+        Command::Notify(command) => notify::run(context, command).await,
         Command::Pause(args) => pause::pause(context, args).await,
         Command::Resume => pause::resume(context).await,
         Command::Breaker(command) => breaker::run(context, command).await,

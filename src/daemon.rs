@@ -7,6 +7,7 @@
 
 mod control;
 mod faces;
+mod herald;
 mod lookout;
 mod occurrence;
 mod passing;
@@ -18,4 +19,5 @@ mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
 pub use faces::counting;
+pub use herald::{Post, Undelivered};
 pub use service::{Daemon, DaemonError, Parts};

@@ -95,6 +95,9 @@ pub enum Command {
     Hold(HoldCommand),
     /// Let exactly one waiting plan run.
     Approve(ApproveArgs),
+    /// Try out who is told.
+    #[command(subcommand)]
+    Notify(super::notify::NotifyCommand),
     /// Stop all deletion until a given time.
     Pause(PauseArgs),
     /// End a pause.

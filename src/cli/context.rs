@@ -213,6 +213,7 @@ pub fn client_config(extracta: &ExtractaSettings, api_key: secrecy::SecretString
         request_interval: extracta.request_interval,
         results_interval: extracta.results_interval,
         timeout: extracta.timeout,
+        proxy: extracta.proxy.clone(),
         ..ClientConfig::new(extracta.base_url.clone(), api_key)
     }
 }

@@ -190,3 +190,41 @@ impl From<std::io::Error> for Failure {
         Self::new(Exit::Failed, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_has_the_same_code_for_a_command_and_for_a_notification() {
+        let until = crate::model::Timestamp::from_millis(0).unwrap();
+        let (reason, plan, policy) = (String::new, String::new, String::new);
+        let mut stops = vec![
+            Stop::Paused {
+                until,
+                reason: reason(),
+            },
+            Stop::Limit {
+                plan: plan(),
+                reason: reason(),
+            },
+            Stop::Approval { plan: plan() },
+            Stop::NotBefore { until },
+            Stop::ClockAlone,
+            Stop::Canary { reason: reason() },
+            Stop::Incomplete { files: 1 },
+            Stop::HoldWithoutPolicy {
+                hold: 1,
+                policy: policy(),
+            },
+            Stop::Shutdown,
+        ];
+        stops.extend(BreakerKind::ALL.map(|kind| Stop::Breaker {
+            kind,
+            reason: reason(),
+        }));
+        for stop in stops {
+            assert_eq!(Exit::from(&stop).code(), stop.exit_code(), "{stop:?}");
+        }
+    }
+}

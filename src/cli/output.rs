@@ -16,6 +16,8 @@ pub struct Output {
     pub json: bool,
     /// Only what went wrong.
     pub quiet: bool,
+    /// Colour on standard output.
+    pub colour_out: bool,
     /// Colour on standard error (policy problems).
     pub colour_err: bool,
     /// Progress bars: standard error is a terminal.
@@ -28,7 +30,7 @@ impl Output {
     pub fn new(cli: &Cli) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let colour_err = match cli.color {
+        let coloured = |terminal: bool| match cli.color {
             Colour::Always => true,
             Colour::Never => false,
             Colour::Auto => terminal && !no_colour,
@@ -36,7 +38,8 @@ impl Output {
         Self {
             json: cli.json,
             quiet: cli.quiet,
-            colour_err,
+            colour_out: coloured(std::io::stdout().is_terminal()),
+            colour_err: coloured(terminal),
             progress: terminal && !cli.quiet && !cli.json,
         }
     }
@@ -51,6 +54,28 @@ impl Output {
             return print_json(value);
         }
         print(&harmless(text()))
+    }
+
+    /// As [`data`](Self::data), with colours where they are wanted.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
+    pub fn painted(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> Vec<(Paint, String)>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return print_json(value);
+        }
+        let paint = |(paint, text): (Paint, String)| {
+            let text = harmless(text);
+            match paint.code().filter(|_| self.colour_out) {
+                Some(code) => format!("\u{1b}[1;{code}m{text}\u{1b}[0m"),
+                None => text,
+            }
+        };
+        print(&text().into_iter().map(paint).collect::<String>())
     }
 
     /// Tells a story on standard output; silent where one JSON object is asked for.
@@ -69,6 +94,30 @@ impl Output {
         if !self.quiet {
             // A closed standard error is no reason to fail.
             let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+}
+
+/// How a piece of text is shown where there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// As all else.
+    Plain,
+    /// All is well.
+    Good,
+    /// Somebody should look.
+    Warn,
+    /// Somebody has to look.
+    Bad,
+}
+
+impl Paint {
+    const fn code(self) -> Option<u8> {
+        match self {
+            Self::Plain => None,
+            Self::Good => Some(32),
+            Self::Warn => Some(33),
+            Self::Bad => Some(31),
         }
     }
 }

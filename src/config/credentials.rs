@@ -115,7 +115,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> CredentialError {
 }
 
 /// The rights are those of the opened file, so it cannot be exchanged in between.
-fn from_file(path: &Path, file: File) -> Result<SecretString, CredentialError> {
+pub(super) fn from_file(path: &Path, file: File) -> Result<SecretString, CredentialError> {
     let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
     if metadata.is_dir() {
         return Err(unreadable(path, std::io::ErrorKind::IsADirectory.into()));

@@ -100,6 +100,7 @@ pub(super) static TOP: Schema = Schema {
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
+        key("notify", Takes::Table(&NOTIFY), Unset, "[notify]", "who is told of what, and when a sweep begins and ends"),
         key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
@@ -114,6 +115,7 @@ pub(super) static EXTRACTA: Schema = Schema {
     keys: &[
         key("api_key_file", Takes::Text, Is("the systemd credential `api-key`, else `$EXTRACTA_API_KEY`"), "\"/etc/retentiond/credentials/api-key\"", "absolute path of a file that holds the API key and nothing else"),
         key("base_url", Takes::Text, Is("`\"https://api.extracta.ai/api/v1\"`"), "\"https://api.extracta.ai/api/v1\"", "where the API is: https, or http on this machine"),
+        key("proxy", Takes::Text, Is("none, whatever the environment says"), "\"http://proxy.example:3128\"", "HTTP proxy through which the API is reached; what is on this machine is reached without"),
         key("files_per_request", Takes::Whole(1, 1000), Is("`100`"), "100", "most files in one delete request"),
         key("concurrency", Takes::Whole(1, 64), Is("`4`"), "4", "batches worked on side by side"),
         key("request_interval", Takes::Interval, Is("`\"0s\"`"), "\"0s\"", "least time between two delete requests"),
@@ -172,6 +174,18 @@ pub(super) static HTTP: Schema = Schema {
     keys: &[
         key("listen", Takes::Text, Is("`\"127.0.0.1:9464\"`"), "\"127.0.0.1:9464\"", "an address with a port (0 takes any free one), or `off`; no password is asked for"),
         key("hosts", Takes::Texts, Is("none"), "[\"retention.example.com\"]", "names besides `localhost` under which it may be asked; addresses always may"),
+    ],
+};
+
+/// `[notify]`.
+#[rustfmt::skip]
+pub(super) static NOTIFY: Schema = Schema {
+    title: "[notify]",
+    place: "in [notify]",
+    keys: &[
+        key("webhook_url", Takes::Text, Is("none"), "\"https://hooks.example.com/retention\"", "where events are posted, signed: https, or http on this machine"),
+        key("webhook_secret_file", Takes::Text, Is("the systemd credential `webhook-secret`"), "\"/etc/retentiond/credentials/webhook-secret\"", "absolute path of a file with the signing secret: `whsec_`, then base64"),
+        key("ping_url", Takes::Text, Is("none"), "\"https://hc-ping.com/your-check\"", "each sweep's start and end are posted here: `/start`, then `/` and the exit code"),
     ],
 };
 
@@ -266,7 +280,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 14] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &GATEWAY, &POLICY, &KEEP, &MATCHING, &EXCEPT,
-    &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 15] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &GATEWAY, &POLICY, &KEEP, &MATCHING,
+    &EXCEPT, &CLOCKS, &FALLBACK,
 ];

@@ -13,6 +13,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::keys;
 use super::listening::HttpSettings;
+use super::notifying::NotifySettings;
 use super::passing::GatewaySettings;
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
@@ -44,6 +45,8 @@ pub struct Checked {
     pub log: LogSettings,
     /// Page, metrics and health.
     pub http: HttpSettings,
+    /// Who is told.
+    pub notify: NotifySettings,
     /// The gateway.
     pub gateway: GatewaySettings,
     /// What is accepted, but worth a look.
@@ -142,6 +145,7 @@ struct Draft {
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
+    notify: NotifySettings,
     gateway: GatewaySettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
@@ -157,6 +161,7 @@ impl Draft {
         let holds = top.section("holds", &keys::HOLDS, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
+        let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
@@ -184,6 +189,7 @@ impl Draft {
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
+            notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
             cool_down,
             policies,
@@ -237,6 +243,7 @@ impl Draft {
                 }),
             log: self.log,
             http: self.http,
+            notify: self.notify,
             gateway: self.gateway,
             warnings,
             fingerprint,

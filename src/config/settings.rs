@@ -24,6 +24,8 @@ pub struct ExtractaSettings {
     pub api_key_file: Option<PathBuf>,
     /// Where the API is, without a slash at the end: https, or http on loopback; no user, query or fragment.
     pub base_url: String,
+    /// HTTP proxy for an API beyond this machine, without user and password. `None`: none, whatever the environment says.
+    pub proxy: Option<String>,
     /// Most files in one delete request, 1…1000. Default 100.
     pub files_per_request: usize,
     /// Batches worked on side by side, 1…64. Default 4.
@@ -144,6 +146,7 @@ impl Default for ExtractaSettings {
         Self {
             api_key_file: None,
             base_url: DEFAULT_BASE_URL.to_owned(),
+            proxy: None,
             files_per_request: 100,
             concurrency: 4,
             request_interval: Duration::ZERO,
@@ -183,8 +186,11 @@ impl ExtractaSettings {
         Self {
             api_key_file: section
                 .string("api_key_file", findings)
-                .and_then(|text| key_file(&text, findings)),
+                .and_then(|text| secret_file("api_key_file", &text, findings)),
             base_url,
+            proxy: section
+                .string("proxy", findings)
+                .and_then(|text| urls::proxy(&text, findings)),
             files_per_request: count(section, "files_per_request", 1000, 100, findings),
             concurrency: count(section, "concurrency", 64, 4, findings),
             request_interval: request.into_inner(),
@@ -213,14 +219,18 @@ fn too_eager(results: &Spanned<Duration>) -> Problem {
     .help("Extracta asks for 2 seconds between reads: write `results_interval = \"2s\"` or more")
 }
 
-fn key_file(text: &Spanned<String>, findings: &mut Findings) -> Option<PathBuf> {
+/// The absolute path of a file that holds a secret.
+pub(super) fn secret_file(key: &str, text: &Spanned<String>, findings: &mut Findings) -> Option<PathBuf> {
     if Path::new(text.get_ref()).is_absolute() {
         return Some(PathBuf::from(text.get_ref()));
     }
+    let example = key.trim_end_matches("_file").replace('_', "-");
     findings.push(
-        Problem::at(Code::RelativePath, text.span(), "`api_key_file` is not an absolute path")
+        Problem::at(Code::RelativePath, text.span(), format!("`{key}` is not an absolute path"))
             .label("not shown, in case it is the key itself")
-            .help("write the path of the file that holds the key, from `/` on: `api_key_file = \"/etc/retentiond/credentials/api-key\"`"),
+            .help(format!(
+                "write the path of the file that holds the key, from `/` on: `{key} = \"/etc/retentiond/credentials/{example}\"`"
+            )),
     );
     None
 }

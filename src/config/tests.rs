@@ -41,6 +41,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[holds]" => "holds ",
         "[log]" => "log ",
         "[http]" => "http ",
+        "[notify]" => "notify ",
         "[gateway]" => "gateway ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
@@ -147,6 +148,7 @@ fn what_is_left_out_has_the_documented_default() {
         ExtractaSettings {
             api_key_file: None,
             base_url: "https://api.extracta.ai/api/v1".to_owned(),
+            proxy: None,
             files_per_request: 100,
             concurrency: 4,
             request_interval: Duration::ZERO,

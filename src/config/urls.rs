@@ -1,4 +1,4 @@
-//! The two addresses of the policy file: the API's and the ledger's.
+//! The addresses of the policy file: the API's, its proxy's, and the ledger's.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,24 +9,38 @@ use super::code::Code;
 use super::diagnostics::Problem;
 use super::reader::Findings;
 
-/// A base URL that may be called: https, or http on loopback; no user, query or fragment; no
-/// link-local host, where cloud machines keep their own credentials.
+/// The API's base URL.
 pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    callable("base_url", text, "https://api.extracta.ai/api/v1", findings)
+}
+
+/// A URL that may be called: https, or http on loopback; no user, query or fragment; no link-local host,
+/// where cloud machines keep their own credentials.
+pub(super) fn callable(
+    key: &str,
+    text: &Spanned<String>,
+    example: &str,
+    findings: &mut Findings,
+) -> Option<String> {
     let refuse = |why: &str, help: &str| {
-        Problem::at(Code::BadUrl, text.span(), format!("`base_url` {why}"))
+        Problem::at(Code::BadUrl, text.span(), format!("`{key}` {why}"))
             .label("must not be called")
             .help(help)
     };
-    let usual = "write `base_url = \"https://api.extracta.ai/api/v1\"`";
+    let usual = &format!("write `{key} = \"{example}\"`");
+    let no_user = if key == "base_url" {
+        "remove everything up to the `@`; the key belongs into a file: `api_key_file`"
+    } else {
+        "remove everything up to the `@`"
+    };
     let problem = match Url::parse(text.get_ref()) {
         Err(_) => refuse("is no URL", usual),
         Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
             refuse("is no https URL", usual)
         }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
-            "holds a user or password",
-            "remove everything up to the `@`; the key belongs into a file: `api_key_file`",
-        ),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            refuse("holds a user or password", no_user)
+        }
         Ok(url) if url.query().is_some() || url.fragment().is_some() => refuse(
             "holds a query or fragment",
             "remove everything from the `?` or `#` on",
@@ -36,6 +50,32 @@ pub(super) fn base_url(text: &Spanned<String>, findings: &mut Findings) -> Optio
             "is not encrypted",
             "write `https://`; plain http is accepted only for this machine (127.0.0.1, [::1], localhost)",
         ),
+        Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
+    };
+    findings.push(problem);
+    None
+}
+
+/// A proxy: http or https, a host, no user, nothing after it.
+pub(super) fn proxy(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
+    let refuse = |why: &str, help: &str| {
+        Problem::at(Code::BadUrl, text.span(), format!("`proxy` {why}"))
+            .label("is no proxy")
+            .help(help)
+    };
+    let usual = "write host and port: `proxy = \"http://proxy.example:3128\"`";
+    let problem = match Url::parse(text.get_ref()) {
+        Err(_) => refuse("is no URL", usual),
+        Ok(url) if url.host().is_none() || !matches!(url.scheme(), "http" | "https") => {
+            refuse("is no http or https URL", usual)
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refuse(
+            "holds a user or password",
+            "a secret does not belong into this file: let the proxy know this machine by its address",
+        ),
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            refuse("holds more than scheme, host and port", usual)
+        }
         Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
     };
     findings.push(problem);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::herald::Herald;
 use super::lookout::Lookout;
 use super::service::Parts;
 use crate::engine::{Listener, Progress};
@@ -38,6 +39,7 @@ pub fn counting() -> (Arc<Activity>, Listener) {
 pub(super) struct Show {
     pub(super) lookout: Lookout,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) herald: Herald,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -74,9 +76,17 @@ impl Show {
                 }
             });
         }
+        let herald = Herald::start(
+            &parts.checked.notify,
+            lookout.picture(),
+            Arc::clone(&parts.clock),
+            &tasks,
+            &stop,
+        );
         Self {
             lookout,
             pulse,
+            herald,
             stop,
             tasks,
         }

@@ -30,6 +30,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.http != new.http {
         fixed.push("[http]");
     }
+    if old.notify != new.notify {
+        fixed.push("[notify]");
+    }
     if old.gateway != new.gateway {
         fixed.push("[gateway]");
     }

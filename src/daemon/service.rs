@@ -304,6 +304,7 @@ impl Daemon {
             }
             Work::Sweep(request) => {
                 notify(&[NotifyState::Status(&format!("sweeping {}", request.policy))]);
+                self.show.herald.begins();
                 let engine = Arc::clone(&self.parts.engine);
                 tokio::spawn(async move { Done::Sweep(engine.sweep(&rules.rules, &request, &cancel).await) })
             }
@@ -337,11 +338,15 @@ impl Daemon {
             Ok(Done::Hints(Err(error))) => self.failed(error.into()).await,
             Ok(Done::Sweep(Ok(report))) => {
                 self.parts.activity.swept(report.ending.state());
+                self.show.herald.ended(Some(&report));
                 self.learn_patience(&report);
                 notify(&[NotifyState::Status("waiting for the next run")]);
                 Ok(())
             }
-            Ok(Done::Sweep(Err(error))) => self.failed(error).await,
+            Ok(Done::Sweep(Err(error))) => {
+                self.show.herald.ended(None);
+                self.failed(error).await
+            }
             Err(panic) => {
                 self.parts.activity.failed();
                 tracing::error!(%panic, "a sweep ended in a panic: its open outcomes are unknown");

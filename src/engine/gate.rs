@@ -124,6 +124,31 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Shutdown => 1,
+            Self::Paused { .. }
+            | Self::Limit { .. }
+            | Self::Approval { .. }
+            | Self::HoldWithoutPolicy { .. }
+            | Self::Canary { .. } => 3,
+            Self::Incomplete { .. } => 6,
+            Self::ClockAlone => 8,
+            Self::NotBefore { .. } => 75,
+            Self::Breaker { kind, .. } => match kind {
+                BreakerKind::Collateral => 3,
+                BreakerKind::Integrity | BreakerKind::Rollback => 4,
+                BreakerKind::Auth => 5,
+                BreakerKind::Clock => 8,
+                BreakerKind::Api => 75,
+            },
+        }
+    }
+}
+
 /// The part of a plan's hash that is shown and typed.
 #[must_use]
 pub fn short(hash: &str) -> &str {

@@ -114,6 +114,22 @@ pub struct SweepReport {
     pub summary: SweepSummary,
 }
 
+impl SweepReport {
+    /// The exit code that stands for it: a stop before unsettled files, both before "done".
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match &self.ending {
+            Ending::Stopped { by } => by.exit_code(),
+            Ending::Done | Ending::Observed | Ending::AlreadyDone
+                if self.summary.unknown > 0 || self.summary.quarantined > 0 =>
+            {
+                6
+            }
+            Ending::Done | Ending::Observed | Ending::AlreadyDone => 0,
+        }
+    }
+}
+
 /// Why a sweep could not go on at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {

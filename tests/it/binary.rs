@@ -223,6 +223,9 @@ fn overdue_files_are_the_first_thing_that_status_says() {
         shown.starts_with("OVERDUE  1 files are past their deadline"),
         "{shown}"
     );
+    assert!(!shown.contains('\u{1b}'), "no terminal, no colour");
+    let painted = desk.run(&["status", "--color", "always"]);
+    assert!(painted.stdout.starts_with(b"\x1b[1;31mOVERDUE\x1b[0m  1 files"));
     assert_eq!(desk.json(&["status"])["verdict"], "overdue");
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Service {
     later: &'static str,
     /// `[http] listen`.
     shows_at: String,
+    /// More tables.
+    more: String,
 }
 
 impl Service {
@@ -50,6 +52,7 @@ impl Service {
             schedule,
             later,
             shows_at: "127.0.0.1:0".to_owned(),
+            more: String::new(),
         };
         service.write_policies(soon);
         service
@@ -58,6 +61,13 @@ impl Service {
     /// The same, with `[http] listen` at this address.
     pub(super) fn showing_at(mut self, at: &str) -> Self {
         self.shows_at = at.to_owned();
+        self.write_policies("2 seconds");
+        self
+    }
+
+    /// The same, with more tables in its policy file.
+    pub(super) fn saying(mut self, more: &str) -> Self {
+        self.more = more.to_owned();
         self.write_policies("2 seconds");
         self
     }
@@ -108,15 +118,16 @@ impl Service {
             })
             .collect();
         let text = format!(
-            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[http]\nlisten = \"{}\"\n{policies}",
+            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[http]\nlisten = \"{}\"\n{}{policies}",
             self.sandbox.base_url(),
             self.path("ledger.db").display(),
-            self.shows_at
+            self.shows_at,
+            self.more
         );
         std::fs::write(self.path("policies.toml"), text).unwrap();
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
         command.arg("-c").arg(self.path("policies.toml")).args(args);
         command

@@ -22,6 +22,7 @@ mod intent;
 mod limits;
 mod listener;
 mod matrix;
+mod notify;
 mod page;
 mod races;
 mod reconcile;
