@@ -11,6 +11,7 @@ pub(crate) mod fixtures;
 pub mod impact;
 pub mod limits;
 pub mod matching;
+pub mod overlap;
 pub mod period;
 pub mod plan;
 pub mod policy;

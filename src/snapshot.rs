@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use changes::{Change, changes};
 
-use crate::model::{Breaker, Pause, Sweep, Timestamp};
+use crate::model::{BatchAddress, Breaker, Pause, Sweep, Timestamp};
 
 /// Is everything all right? The first that applies, gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,6 +98,30 @@ pub struct PolicyView {
     pub last_sweep: Option<Sweep>,
 }
 
+/// A batch, and how many of its files are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchFiles {
+    /// `batch_id`, and `classification_id` or `extraction_id`.
+    #[serde(flatten)]
+    pub batch: BatchAddress,
+    /// Files of it.
+    pub files: u64,
+}
+
+/// Files of one policy that are kept because a start is missing, past the deadline that their upload would
+/// have given them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WithoutStart {
+    /// The policy.
+    pub policy: String,
+    /// What starts its period, as the policy file says.
+    pub start: String,
+    /// How many files, those on hold left out. Counted over the oldest 50 000 files without a due time.
+    pub overdue: u64,
+    /// The batches with most of them, at most five.
+    pub batches: Vec<BatchFiles>,
+}
+
 /// Files falling due on one day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Day {
@@ -166,6 +190,10 @@ pub struct Snapshot {
     pub policies: Vec<PolicyView>,
     /// Live files that no policy owns: kept.
     pub unowned: u64,
+    /// The batches with most of them, at most ten.
+    pub unowned_by_batch: Vec<BatchFiles>,
+    /// Policies with files whose start is missing for too long.
+    pub without_start_overdue: Vec<WithoutStart>,
     /// All files by state.
     pub files: BTreeMap<&'static str, u64>,
     /// Open breakers.

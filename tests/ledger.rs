@@ -20,6 +20,8 @@ mod changes;
 mod claims;
 #[path = "ledger/controls.rs"]
 mod controls;
+#[path = "ledger/coverage.rs"]
+mod coverage;
 #[path = "ledger/due.rs"]
 mod due;
 #[path = "ledger/events.rs"]

@@ -212,6 +212,19 @@ fn house(s: &Snapshot) -> String {
         states.join(", "),
         s.unowned
     );
+    for batch in &s.unowned_by_batch {
+        let (address, files) = (&batch.batch, batch.files);
+        text.push_str(&format!("  without a policy: {files} in {address}\n"));
+    }
+    for w in &s.without_start_overdue {
+        let (policy, start, files) = (&w.policy, &w.start, w.overdue);
+        text.push_str(&format!(
+            "`{policy}`: {files} kept without a start ({start}), overdue by their upload\n"
+        ));
+        for batch in &w.batches {
+            text.push_str(&format!("  {} in {}\n", batch.files, batch.batch));
+        }
+    }
     text.push_str(&format!(
         "holds: {} in force, {} with an overdue review\n",
         s.holds, s.holds_review_overdue

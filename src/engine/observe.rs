@@ -1,6 +1,7 @@
 //! Fills in the snapshot from ledger and rules: reads only.
 
 mod held;
+mod missing;
 mod outlook;
 mod readiness;
 
@@ -10,7 +11,7 @@ use super::gate::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
-use crate::snapshot::{PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules};
+use crate::snapshot::{BatchFiles, PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules};
 
 /// Setting: how the last reload of the policy file went.
 pub const LAST_RELOAD: &str = "config.last_reload";
@@ -23,6 +24,9 @@ const TURN_MS: i64 = 120_000;
 
 /// Unsettled uploads that are counted: beyond, the exact number helps nobody.
 const COUNTED_UPLOADS: u32 = 10_000;
+
+/// Batches of unowned files that are named.
+const UNOWNED_NAMED: u32 = 10;
 
 /// Waiting plans older than this are history.
 const WAITING_MS: i64 = 31 * 24 * 3_600_000;
@@ -38,7 +42,7 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
     let mut tallies = ledger.tallies(now).await?;
     let holds = ledger.holds(Some(now)).await?;
     let in_force = Holds::new(holds.iter().cloned());
-    let mut policies = Vec::new();
+    let (mut policies, mut without_start) = (Vec::new(), Vec::new());
     for policy in &rules.policies {
         let past = Past {
             last_sweep: ledger.sweeps(Some(&policy.name), 1).await?.into_iter().next(),
@@ -51,6 +55,9 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         } else {
             held::set_apart(ledger, &policy.name, &in_force, now, &mut tally).await?
         };
+        if tally.without_due > 0 {
+            without_start.extend(missing::without_start(ledger, rules, policy, &in_force, now).await?);
+        }
         policies.push(view(policy, rules, &tally, held, past, now));
         tallies.insert(Some(policy.name.clone()), tally);
     }
@@ -82,6 +89,8 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
             .and_then(|t| t.by_state.get("live"))
             .copied()
             .unwrap_or(0),
+        unowned_by_batch: unowned(ledger).await?,
+        without_start_overdue: without_start,
         files: totals(&tallies),
         breakers,
         pause,
@@ -170,6 +179,14 @@ fn view(
     }
 }
 
+async fn unowned(ledger: &dyn Ledger) -> Result<Vec<BatchFiles>, LedgerError> {
+    let batches = ledger.unowned_by_batch(UNOWNED_NAMED).await?;
+    Ok(batches
+        .into_iter()
+        .map(|(batch, files)| BatchFiles { batch, files })
+        .collect())
+}
+
 fn totals(tallies: &BTreeMap<Option<PolicyName>, Tally>) -> BTreeMap<&'static str, u64> {
     let mut totals = BTreeMap::new();
     for (state, count) in tallies.values().flat_map(|tally| &tally.by_state) {
@@ -237,6 +254,8 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
             Verdict::Overdue,
             format!("{overdue} files are past their deadline; {why}"),
         )
+    } else if let Some(sentence) = start_is_missing(s) {
+        (Verdict::Overdue, sentence)
     } else if let Some(pause) = &s.pause {
         (Verdict::Paused, paused(pause))
     } else if let Some(plan) = s.waiting.first() {
@@ -273,6 +292,27 @@ fn in_doubt(uploads: u64) -> String {
     format!(
         "{uploads} upload{s} {are} in doubt, and their files may be in no ledger: `retentiond uploads` names them"
     )
+}
+
+/// Nobody has said when their period starts, and by their upload they would be overdue.
+fn start_is_missing(s: &Snapshot) -> Option<String> {
+    let enforced = |policy: &str| {
+        s.policies
+            .iter()
+            .any(|p| p.policy == policy && p.mode == "enforce")
+    };
+    let first = s.without_start_overdue.iter().find(|w| enforced(&w.policy))?;
+    let (files, policy, start) = (first.overdue, &first.policy, &first.start);
+    let batch = first.batches.first().map_or_else(String::new, |b| {
+        format!(", most of them in batch {}", b.batch.batch)
+    });
+    let help = match start.strip_prefix("event:") {
+        Some(name) => format!("`retentiond event add {name}` records it"),
+        None => "record them again with what is missing, or give the clock a `fallback`".to_owned(),
+    };
+    Some(format!(
+        "{files} files of `{policy}` are kept because a start is missing (its clock: {start}), past the deadline that their upload would give{batch}; {help}"
+    ))
 }
 
 fn stopped(breaker: &Breaker) -> String {

@@ -517,9 +517,12 @@ pub struct Stat {
     pub unit: &'static str,
 }
 
+mod coverage;
+pub use coverage::{AfterUpload, Coverage};
+
 /// What the faces show.
 #[async_trait]
-pub trait Figures: Send + Sync {
+pub trait Figures: Coverage + Send + Sync {
     /// Every file with this id (file ids are unique per batch by contract only).
     async fn find(&self, file: &FileId) -> Result<Vec<FileRecord>, LedgerError>;
 

@@ -15,6 +15,7 @@ mod checksum;
 mod claims;
 mod clock;
 mod controls;
+mod coverage;
 mod due;
 mod events;
 mod fault;

@@ -6,6 +6,7 @@
 //! floors. Knows nothing of the ledger, of limits or of what was sent before.
 
 mod dates;
+mod missing;
 mod start;
 mod tell;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use serde::Serialize;
 use super::policy::{Hint, Mode, Policy, RuleSet};
 use crate::model::{FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
 use dates::{Timing, timing};
+pub use missing::{can_be_missing, overdue_without_start};
 pub(super) use tell::counts_from;
 use tell::{Silent, Tell, Told};
 

@@ -111,6 +111,12 @@ impl Period {
         span_of::compare(self, other)
     }
 
+    /// The least that it lasts, in milliseconds, over all starts and zones: for narrowing, never for deciding.
+    #[must_use]
+    pub fn shortest_millis(self) -> i64 {
+        span_of::shortest_millis(self)
+    }
+
     /// The end of a period that starts at `start`.
     ///
     /// Exact: `start` plus its milliseconds. Civil, by Regulation 1182/71 Article 3: the day of the

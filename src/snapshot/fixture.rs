@@ -72,6 +72,8 @@ pub(crate) fn snapshot() -> Snapshot {
             policy("all else", "enforce", 0),
         ],
         unowned: 4,
+        unowned_by_batch: Vec::new(),
+        without_start_overdue: Vec::new(),
         files: BTreeMap::from([("live", 364), ("deleted", 1000), ("unknown", 2)]),
         breakers: vec![breaker],
         pause: None,

@@ -3,10 +3,12 @@
 use std::process::{Command, Output};
 
 use retentiond::engine::effect::{Effect, effect_of};
+use retentiond::engine::observe::observe;
 use retentiond::engine::planning::{make_plan, refresh_hints};
 use retentiond::ledger::EventNoted;
-use retentiond::model::{BatchId, EventScope, FileState, Labels, NewEvent, Timestamp};
+use retentiond::model::{BatchId, EventScope, FileState, HoldScope, Labels, NewEvent, NewHold, Timestamp};
 use retentiond::sandbox::DocumentType;
+use retentiond::snapshot::Verdict;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -147,6 +149,54 @@ async fn a_correction_is_told_in_files_before_it_counts() {
     };
     tell(&world, &corrected).await;
     assert_eq!(world.sweep().await.summary.deleted, 4);
+}
+
+#[tokio::test]
+async fn files_that_wait_too_long_for_their_event_are_an_alarm_with_their_batch() {
+    let world = world("").await;
+    let (old, told) = (world.upload(3).await, world.upload(2).await);
+    let rules = &world.checked.rules;
+    let look = async || {
+        refresh_hints(world.ledger.as_ref(), rules, world.now(), &|_, _| ())
+            .await
+            .unwrap();
+        observe(world.ledger.as_ref(), rules, world.now()).await.unwrap()
+    };
+    // Due ten days after the upload it would be, and overdue a day later.
+    world.days_pass(11);
+    let calm = look().await;
+    assert_eq!(
+        (calm.without_start_overdue, calm.policies[0].without_due),
+        (vec![], 5)
+    );
+    world.days_pass(1);
+    tell(&world, &event(of(&told), world.now())).await;
+    let alarmed = look().await;
+    assert_eq!(alarmed.verdict, Verdict::Overdue);
+    let [waiting] = &alarmed.without_start_overdue[..] else {
+        panic!("{alarmed:?}")
+    };
+    assert_eq!((waiting.policy.as_str(), waiting.overdue), ("documents", 3));
+    assert_eq!(waiting.batches.len(), 1);
+    assert_eq!(waiting.batches[0].batch.batch.as_str(), old.id);
+    assert!(
+        alarmed
+            .sentence
+            .contains("`retentiond event add ended` records it")
+            && alarmed.sentence.contains(&old.id),
+        "{}",
+        alarmed.sentence
+    );
+    // What a hold keeps is not late.
+    let hold = NewHold {
+        scope: HoldScope::Batch(BatchId::new(old.id.as_str()).unwrap()),
+        reason: "litigation".to_owned(),
+        reference: None,
+        owner: None,
+        review_by: None,
+    };
+    world.ledger.add_hold(&hold, world.now()).await.unwrap();
+    assert_eq!(look().await.without_start_overdue, vec![]);
 }
 
 // The command line -------------------------------------------------------------------------------

@@ -481,6 +481,10 @@ steps! {
         events(replaced: bool) -> Vec<RecordedEvent>;
         in_scope(scope: &EventScope, after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
     }
+    Coverage {
+        without_due(policy: &PolicyName, until: Timestamp, after: Option<&AfterUpload>, page: u32) -> Vec<FileRecord>;
+        unowned_by_batch(limit: u32) -> Vec<(BatchAddress, u64)>;
+    }
     Figures {
         find(file: &FileId) -> Vec<FileRecord>;
         locate(address: &FileAddress) -> Option<FileRecord>;

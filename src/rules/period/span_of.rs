@@ -35,6 +35,17 @@ pub(super) fn days_in(months: i64) -> (i64, i64) {
     (365 * years + fewest_leaps + low, 365 * years + most_leaps + high)
 }
 
+/// The least that a period lasts, over all starts and zones; never negative.
+pub(super) fn shortest_millis(period: Period) -> i64 {
+    match period {
+        Period::Exact { millis } => millis,
+        Period::Civil { .. } => {
+            let (months, days) = months_days(&period);
+            ((days_in(months).0 + days) * 24 * MS_PER_HOUR - ZONE_SLACK).max(0)
+        }
+    }
+}
+
 pub(super) fn compare(a: &Period, b: &Period) -> Option<Ordering> {
     match (*a, *b) {
         (Period::Exact { millis: a }, Period::Exact { millis: b }) => Some(a.cmp(&b)),

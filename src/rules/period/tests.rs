@@ -1,3 +1,6 @@
+mod second;
+mod zonefile;
+
 use std::cmp::Ordering;
 
 use jiff::civil::date;
