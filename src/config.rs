@@ -21,6 +21,7 @@ mod reference;
 mod relations;
 mod runtime;
 mod schema;
+mod secrets;
 mod settings;
 mod source;
 mod suggest;
@@ -39,10 +40,11 @@ pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use notifying::{NotifySettings, SecretError, webhook_secret};
-pub use passing::GatewaySettings;
+pub use passing::{GatewaySettings, WebhookSettings};
 pub use reference::{KeyRow, KeyTable, key_tables};
 pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
+pub use secrets::{WebhookSecretError, webhook_secrets};
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
 
 /// Where the policy file is, unless the command line says otherwise.

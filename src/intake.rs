@@ -21,6 +21,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+pub mod webhook;
 mod write;
 
 pub use check::{FUTURE_TOLERANCE_MILLIS, PUSH_ID_TOLERANCE_MILLIS, RecordOptions};

@@ -17,6 +17,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         engine,
         ledger,
         clock: Arc::clone(&context.clock),
+        webhook_secrets: config::webhook_secrets(&checked.webhooks, &|name| std::env::var_os(name)),
         checked,
         activity,
         read_again: Box::new(move || config::load(&path).map(|loaded| loaded.checked)),

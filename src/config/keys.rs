@@ -102,6 +102,7 @@ pub(super) static TOP: Schema = Schema {
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("notify", Takes::Table(&NOTIFY), Unset, "[notify]", "who is told of what, and when a sweep begins and ends"),
         key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
+        key("webhooks", Takes::Table(&WEBHOOKS), Unset, "[webhooks]", "takes what Extracta says by itself of files that it has processed"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
     ],
@@ -200,6 +201,18 @@ pub(super) static GATEWAY: Schema = Schema {
     ],
 };
 
+/// `[webhooks]`.
+#[rustfmt::skip]
+pub(super) static WEBHOOKS: Schema = Schema {
+    title: "[webhooks]",
+    place: "in [webhooks]",
+    keys: &[
+        key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address with a port (0 takes any free one), or `off`"),
+        key("allow_remote", Takes::Switch, Is("`false`"), "false", "whether `listen` may be an address that other machines reach"),
+        key("secret_file", Takes::Texts, Is("the systemd credentials `webhook-secret` and `webhook-secret-2`"), "\"/etc/retentiond/credentials/webhook-secret\"", "absolute path of a file with the webhook secret; two of them while one replaces the other"),
+    ],
+};
+
 /// `[[policy]]`.
 #[rustfmt::skip]
 pub(super) static POLICY: Schema = Schema {
@@ -280,7 +293,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 15] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &GATEWAY, &POLICY, &KEEP, &MATCHING,
-    &EXCEPT, &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 16] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &GATEWAY, &WEBHOOKS, &POLICY, &KEEP,
+    &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
 ];

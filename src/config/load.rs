@@ -14,7 +14,7 @@ use super::diagnostics::{Problem, Problems};
 use super::keys;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
-use super::passing::GatewaySettings;
+use super::passing::{GatewaySettings, WebhookSettings};
 use super::policies::{FloorDraft, PolicyDraft};
 use super::reader::{Findings, Section};
 use super::relations;
@@ -49,6 +49,8 @@ pub struct Checked {
     pub notify: NotifySettings,
     /// The gateway.
     pub gateway: GatewaySettings,
+    /// Webhooks.
+    pub webhooks: WebhookSettings,
     /// What is accepted, but worth a look.
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
@@ -147,6 +149,7 @@ struct Draft {
     http: HttpSettings,
     notify: NotifySettings,
     gateway: GatewaySettings,
+    webhooks: WebhookSettings,
     policies: Vec<PolicyDraft>,
     floors: Vec<FloorDraft>,
 }
@@ -163,6 +166,7 @@ impl Draft {
         let http = top.section("http", &keys::HTTP, findings);
         let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
+        let webhooks = top.section("webhooks", &keys::WEBHOOKS, findings);
         let policies: Vec<_> = top
             .sections("policy", &keys::POLICY, findings)
             .iter()
@@ -184,6 +188,7 @@ impl Draft {
         Self {
             zone,
             gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
+            webhooks: WebhookSettings::read(webhooks.as_ref(), findings),
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
@@ -245,6 +250,7 @@ impl Draft {
             http: self.http,
             notify: self.notify,
             gateway: self.gateway,
+            webhooks: self.webhooks,
             warnings,
             fingerprint,
             lines,

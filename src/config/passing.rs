@@ -1,6 +1,7 @@
-//! `[gateway]`: where other clients' requests pass through.
+//! `[gateway]`: where other clients' requests pass through; `[webhooks]`: where Extracta's deliveries come in.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
@@ -72,4 +73,59 @@ pub(super) fn listen(
         );
     }
     Some((text, at))
+}
+
+/// Secrets at a time: the one in use, and the one that replaces it.
+const MOST_SECRETS: usize = 2;
+
+/// `[webhooks]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhookSettings {
+    /// Where they come in; port 0 takes any. `None`: nowhere, the default.
+    pub listen: Option<SocketAddr>,
+    /// Files that hold a secret each, absolute paths, at most two. Empty: systemd's credentials; see
+    /// [`super::webhook_secrets`].
+    pub secret_files: Vec<PathBuf>,
+}
+
+impl WebhookSettings {
+    pub(super) fn read(section: Option<&Section<'_>>, findings: &mut Findings) -> Self {
+        let Some(section) = section else {
+            return Self::default();
+        };
+        let listen = listen(
+            section,
+            "[webhooks]",
+            "deliveries are signed, but not encrypted",
+            findings,
+        );
+        let files = section.strings("secret_file", findings).unwrap_or_default();
+        if let Some(third) = files.get(MOST_SECRETS) {
+            findings.push(
+                Problem::at(
+                    Code::OutOfRange,
+                    third.span(),
+                    "`secret_file` names more than two files",
+                )
+                .label("one too many")
+                .help("name the secret in use and, while it is replaced, the new one"),
+            );
+        }
+        for file in &files {
+            if !Path::new(file.get_ref()).is_absolute() {
+                findings.push(
+                    Problem::at(Code::RelativePath, file.span(), "`secret_file` is not an absolute path")
+                        .label("not shown, in case it is the secret itself")
+                        .help("write the path of the file that holds the secret, from `/` on: `secret_file = \"/etc/retentiond/credentials/webhook-secret\"`"),
+                );
+            }
+        }
+        Self {
+            listen: listen.map(|(_, at)| at),
+            secret_files: files
+                .into_iter()
+                .map(|file| PathBuf::from(file.into_inner()))
+                .collect(),
+        }
+    }
 }

@@ -43,6 +43,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[http]" => "http ",
         "[notify]" => "notify ",
         "[gateway]" => "gateway ",
+        "[webhooks]" => "webhooks ",
         "[[policy]]" => "policy ",
         "[[keep]]" => "keep ",
         "`match`" => "match ",

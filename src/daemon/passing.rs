@@ -1,9 +1,10 @@
-//! The gateway of the service: beside the loop, on a listener of its own. Whatever happens to it never
-//! stops deletion.
+//! Gateway and webhooks of the service: beside the loop, each on a listener of its own. Whatever happens to
+//! them never stops deletion.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,6 +13,7 @@ use super::service::Parts;
 use crate::extracta::Passage;
 use crate::http::{self, Door, DoorFigures, Gateway, Hosts};
 use crate::intake::gateway::Gate;
+use crate::intake::webhook::{Hooks, Secrets};
 use crate::rules::policy::RuleSet;
 
 /// At the end, uploads under way have so long; what is not done by then is in doubt.
@@ -36,7 +38,8 @@ impl Passing {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        passing.open_gateway(parts, in_force);
+        passing.open_gateway(parts, in_force.clone());
+        passing.open_webhooks(parts, in_force);
         passing
     }
 
@@ -75,6 +78,34 @@ impl Passing {
                 http::listen(socket, Arc::clone(&gateway).routes(), door, stop).await;
             }
             gateway.settled().await;
+        });
+    }
+
+    fn open_webhooks(&self, parts: &Parts, rules: watch::Receiver<Arc<RuleSet>>) {
+        let Some(at) = parts.checked.webhooks.listen else {
+            return;
+        };
+        let secrets = match &parts.webhook_secrets {
+            Ok(secrets) => Secrets::new(secrets.iter().map(|secret| secret.expose_secret())),
+            Err(error) => {
+                tracing::error!(%error, "no webhook is taken; deletion goes on without them");
+                return;
+            }
+        };
+        let clock = Arc::clone(&parts.clock);
+        let now = Arc::new(move || clock.now());
+        let hooks = Arc::new(Hooks::new(Arc::clone(&parts.ledger), rules, secrets, now));
+        let door = Door {
+            name: "webhooks",
+            limits: http::HOOK_LIMITS,
+            hosts: Hosts::Any,
+            figures: Arc::new(DoorFigures::default()),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            if let Some(socket) = http::bind_patiently(door.name, at, &stop).await {
+                http::listen(socket, http::hook_routes(hooks), door, stop).await;
+            }
         });
     }
 

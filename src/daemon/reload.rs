@@ -36,6 +36,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.gateway != new.gateway {
         fixed.push("[gateway]");
     }
+    if old.webhooks != new.webhooks {
+        fixed.push("[webhooks]");
+    }
     fixed
 }
 

@@ -18,7 +18,7 @@ use super::passing::Passing;
 use super::standing::{Standing, standing};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
-use crate::config::{Checked, Problems};
+use crate::config::{Checked, Problems, WebhookSecretError};
 use crate::engine::change::adopt;
 use crate::engine::observe::LAST_RELOAD;
 use crate::engine::planning::PlanError;
@@ -46,6 +46,8 @@ pub struct Parts {
     pub checked: Checked,
     /// Counts what the engine does: see [`counting`](super::counting).
     pub activity: Arc<Activity>,
+    /// What webhooks are signed with, or why that is not known.
+    pub webhook_secrets: Result<Vec<secrecy::SecretString>, WebhookSecretError>,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
     /// Where it can be asked to reload and answers; `None`: only by SIGHUP.

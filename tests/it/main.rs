@@ -32,3 +32,4 @@ mod settling;
 mod stops;
 mod sweeps;
 mod uploads;
+mod webhooks;
