@@ -133,6 +133,7 @@ impl Stop {
             Self::Paused { .. }
             | Self::Limit { .. }
             | Self::Approval { .. }
+            | Self::RulesWait { .. }
             | Self::HoldWithoutPolicy { .. }
             | Self::Canary { .. } => 3,
             Self::Incomplete { .. } => 6,
