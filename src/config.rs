@@ -9,6 +9,7 @@ pub mod credentials;
 mod clocks;
 mod code;
 mod diagnostics;
+mod endpoint;
 mod keys;
 mod listening;
 mod load;
@@ -35,8 +36,9 @@ mod zone;
 mod tests;
 
 pub use code::{Code, Severity};
-pub use credentials::{CredentialError, api_key};
+pub use credentials::{CredentialError, api_key, intake_token};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
+pub use endpoint::IntakeSettings;
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use notifying::{NotifySettings, SecretError, webhook_secret};

@@ -6,6 +6,7 @@
 //! loses nothing. At most one sweep runs at a time; the watchdog is fed by this loop alone.
 
 mod control;
+mod counter;
 mod faces;
 mod herald;
 mod lookout;

@@ -7,6 +7,7 @@
 //! clock, and lets no file name, signed link or data subject in clear reach the ledger or a message.
 
 mod check;
+pub mod desk;
 mod documents;
 pub mod gateway;
 mod input;

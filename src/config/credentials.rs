@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::endpoint::IntakeSettings;
 use super::settings::ExtractaSettings;
 
 /// A key longer than this, in bytes, is taken for another file.
@@ -23,8 +24,13 @@ pub enum CredentialError {
         "no API key: name its file as `api_key_file` in [extracta], or give the service the systemd credential `api-key`, or set EXTRACTA_API_KEY"
     )]
     Missing,
+    /// The intake endpoint has no token to ask for.
+    #[error(
+        "no token for `listen` in [intake]: name its file as `token_file`, or give the service the systemd credential `intake-token`"
+    )]
+    MissingToken,
     /// The file cannot be read.
-    #[error("cannot read the API key from {path}: {source}")]
+    #[error("cannot read the key from {path}: {source}")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -32,27 +38,27 @@ pub enum CredentialError {
         source: std::io::Error,
     },
     /// Everybody on the machine may use the file.
-    #[error("everybody on this machine may read or change the API key in {path}: run `chmod 600 {path}`")]
+    #[error("everybody on this machine may read or change the key in {path}: run `chmod 600 {path}`")]
     OpenToAll {
         /// The file.
         path: PathBuf,
     },
     /// There is nothing in it.
-    #[error("the API key in {place} is empty")]
+    #[error("the key in {place} is empty")]
     Empty {
         /// File or variable.
         place: String,
     },
     /// It holds what no key holds.
     #[error(
-        "the API key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
+        "the key in {place} holds a space, a line break, or a character that is not ASCII: it must be one line with the key alone"
     )]
     Malformed {
         /// File or variable.
         place: String,
     },
     /// It is far too long.
-    #[error("the API key in {place} is longer than 4096 bytes: is this the right file?")]
+    #[error("the key in {place} is longer than 4096 bytes: is this the right file?")]
     TooLong {
         /// File or variable.
         place: String,
@@ -103,6 +109,28 @@ fn credential(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<(PathBuf,
     match File::open(&path) {
         Ok(file) => Ok(Some((path, file))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(&path, source)),
+    }
+}
+
+/// Finds the token of the intake endpoint: `token_file`, else `$CREDENTIALS_DIRECTORY/intake-token`.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content; `MissingToken` where neither is set up.
+pub fn intake_token(
+    settings: &IntakeSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SecretString, CredentialError> {
+    let directory = || env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty());
+    let path = match &settings.token_file {
+        Some(path) => path.clone(),
+        None => Path::new(&directory().ok_or(CredentialError::MissingToken)?).join("intake-token"),
+    };
+    match File::open(&path) {
+        Ok(file) => from_file(&path, file),
+        Err(error) if settings.token_file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            Err(CredentialError::MissingToken)
+        }
         Err(source) => Err(unreadable(&path, source)),
     }
 }

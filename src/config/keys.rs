@@ -100,6 +100,7 @@ pub(super) static TOP: Schema = Schema {
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
+        key("intake", Takes::Table(&INTAKE), Unset, "[intake]", "where uploaders may tell what they uploaded"),
         key("notify", Takes::Table(&NOTIFY), Unset, "[notify]", "who is told of what, and when a sweep begins and ends"),
         key("gateway", Takes::Table(&GATEWAY), Unset, "[gateway]", "lets other clients' requests pass, and records what they upload"),
         key("webhooks", Takes::Table(&WEBHOOKS), Unset, "[webhooks]", "takes what Extracta says by itself of files that it has processed"),
@@ -175,6 +176,18 @@ pub(super) static HTTP: Schema = Schema {
     keys: &[
         key("listen", Takes::Text, Is("`\"127.0.0.1:9464\"`"), "\"127.0.0.1:9464\"", "an address with a port (0 takes any free one), or `off`; no password is asked for"),
         key("hosts", Takes::Texts, Is("none"), "[\"retention.example.com\"]", "names besides `localhost` under which it may be asked; addresses always may"),
+    ],
+};
+
+/// `[intake]`.
+#[rustfmt::skip]
+pub(super) static INTAKE: Schema = Schema {
+    title: "[intake]",
+    place: "in [intake]",
+    keys: &[
+        key("socket", Takes::Text, Is("none"), "\"/run/retentiond/intake.sock\"", "absolute path of a Unix socket with mode 0660; no token is asked for"),
+        key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address of this machine with a port (0 takes any free one), or `off`; the token is asked for"),
+        key("token_file", Takes::Text, Is("the systemd credential `intake-token`"), "\"/etc/retentiond/credentials/intake-token\"", "absolute path of a file that holds the token for `listen` and nothing else"),
     ],
 };
 
@@ -293,7 +306,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 16] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &NOTIFY, &GATEWAY, &WEBHOOKS, &POLICY, &KEEP,
-    &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 17] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &WEBHOOKS, &POLICY,
+    &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
 ];

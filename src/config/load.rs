@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
+use super::endpoint::IntakeSettings;
 use super::keys;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
@@ -45,6 +46,8 @@ pub struct Checked {
     pub log: LogSettings,
     /// Page, metrics and health.
     pub http: HttpSettings,
+    /// `[intake]`.
+    pub intake: IntakeSettings,
     /// Who is told.
     pub notify: NotifySettings,
     /// The gateway.
@@ -147,6 +150,7 @@ struct Draft {
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
+    intake: IntakeSettings,
     notify: NotifySettings,
     gateway: GatewaySettings,
     webhooks: WebhookSettings,
@@ -164,6 +168,7 @@ impl Draft {
         let holds = top.section("holds", &keys::HOLDS, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
+        let intake = top.section("intake", &keys::INTAKE, findings);
         let notify = top.section("notify", &keys::NOTIFY, findings);
         let gateway = top.section("gateway", &keys::GATEWAY, findings);
         let webhooks = top.section("webhooks", &keys::WEBHOOKS, findings);
@@ -194,6 +199,7 @@ impl Draft {
             limits: settings::limits(limits.as_ref(), findings),
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
+            intake: IntakeSettings::read(intake.as_ref(), findings),
             notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
             cool_down,
@@ -248,6 +254,7 @@ impl Draft {
                 }),
             log: self.log,
             http: self.http,
+            intake: self.intake,
             notify: self.notify,
             gateway: self.gateway,
             webhooks: self.webhooks,

@@ -41,6 +41,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[holds]" => "holds ",
         "[log]" => "log ",
         "[http]" => "http ",
+        "[intake]" => "intake ",
         "[notify]" => "notify ",
         "[gateway]" => "gateway ",
         "[webhooks]" => "webhooks ",

@@ -76,6 +76,7 @@ impl Show {
                 }
             });
         }
+        super::counter::open(parts, &lookout, &tasks, &stop);
         let herald = Herald::start(
             &parts.checked.notify,
             lookout.picture(),

@@ -68,6 +68,11 @@ impl Lookout {
         self.look();
     }
 
+    /// The rules in force, now and later.
+    pub(super) fn rules(&self) -> watch::Receiver<Arc<Checked>> {
+        self.rules.subscribe()
+    }
+
     /// Where the pictures come out.
     pub(super) fn picture(&self) -> watch::Receiver<Option<Shown>> {
         self.picture.clone()

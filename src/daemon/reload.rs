@@ -27,6 +27,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.log != new.log {
         fixed.push("[log]");
     }
+    if old.intake != new.intake {
+        fixed.push("[intake]");
+    }
     if old.http != new.http {
         fixed.push("[http]");
     }

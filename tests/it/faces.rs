@@ -19,7 +19,7 @@ pub async fn get(at: SocketAddr, path: &str) -> (u16, String) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a plain client, as a scraper is")]
-fn reqwest_client() -> reqwest::Client {
+pub fn reqwest_client() -> reqwest::Client {
     // A client cannot be built before a provider is installed; a second installation changes nothing.
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::new()

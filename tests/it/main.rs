@@ -13,6 +13,7 @@ mod bisection;
 mod changes;
 mod clock;
 mod daemon;
+mod endpoint;
 mod events;
 mod faces;
 mod faults;
