@@ -12,6 +12,7 @@ mod config;
 mod cores;
 mod daemon;
 mod demo;
+mod erase;
 mod event;
 mod explain;
 mod forecast;
@@ -100,6 +101,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Uploads(args) => uploads::run(context, args).await,
         Command::Event(command) => event::run(context, command).await,
         Command::Hold(command) => hold::run(context, command).await,
+        Command::Erase(command) => erase::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
         Command::Notify(command) => notify::run(context, command).await,
         Command::Pause(args) => pause::pause(context, args).await,

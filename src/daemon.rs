@@ -7,6 +7,7 @@
 
 mod control;
 mod counter;
+mod dates;
 mod faces;
 mod herald;
 mod lookout;

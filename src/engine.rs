@@ -16,6 +16,7 @@ pub mod observe;
 pub mod planning;
 mod probe;
 pub mod progress;
+pub mod requests;
 mod ruling;
 mod run;
 pub mod sweep;

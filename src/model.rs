@@ -6,6 +6,7 @@
 mod address;
 mod attempt;
 mod control;
+mod erasure;
 mod event;
 mod file;
 mod hold;
@@ -17,6 +18,7 @@ mod upload;
 pub use address::{BatchAddress, FileAddress, Module, Parent};
 pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
 pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause};
+pub use erasure::{Closing, Erasure, ErasureId, ErasureScope, Erasures, NewErasure};
 pub use event::{
     EventName, EventScope, InvalidEventName, MAX_EVENT_NAME_BYTES, NewEvent, Occurred, Occurrence,
     RecordedEvent,

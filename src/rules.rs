@@ -4,6 +4,7 @@
 //! `plan` for a sweep, `check` re-derives the safety rules by another road before anything is sent.
 //! **SQL narrows; the one function that decides stands here.**
 
+pub mod answer;
 pub mod check;
 pub mod decide;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::model::{BatchAddress, Breaker, Pause, Sweep, Timestamp};
 pub enum Verdict {
     /// A breaker is open: nothing is deleted.
     Stopped,
-    /// Files are past their deadline.
+    /// Files are past their deadline, or an erasure request past the date for its answer.
     Overdue,
     /// An operator paused deletion.
     Paused,
@@ -29,6 +29,8 @@ pub enum Verdict {
     Waiting,
     /// Some outcomes are unknown, files are quarantined, or uploads are in doubt.
     Unsettled,
+    /// Somebody should look before a date passes: an erasure request, or the review of a hold.
+    Attention,
     /// No daemon has turned lately: nothing runs by itself.
     Idle,
     /// Nothing to do for anybody.
@@ -56,6 +58,7 @@ impl Verdict {
             Self::Paused => "PAUSED",
             Self::Waiting => "WAITING",
             Self::Unsettled => "UNSETTLED",
+            Self::Attention => "ATTENTION",
             Self::Idle => "IDLE",
             Self::Ok => "OK",
         }
@@ -95,6 +98,27 @@ pub struct PolicyView {
     /// When its latest sweep that was done to its end ended.
     pub last_done: Option<Timestamp>,
     /// Its latest sweep.
+    pub last_sweep: Option<Sweep>,
+}
+
+/// Erasure requests at a glance: counts only, no file, no person.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ErasuresView {
+    /// Open requests.
+    pub open: u64,
+    /// Open requests of which the ledger knows no file: an operator closes them.
+    pub without_files: u64,
+    /// Files of open requests that are not verified gone.
+    pub files_left: u64,
+    /// The nearest date by which an open request has to be answered, also one that has passed.
+    pub answer_by: Option<Timestamp>,
+    /// Open requests whose date is near enough to warn of, or has passed.
+    pub near: u64,
+    /// Open requests whose date has passed.
+    pub late: u64,
+    /// The next scheduled sweep of requests, where one is open.
+    pub next_run: Option<Timestamp>,
+    /// Their latest sweep.
     pub last_sweep: Option<Sweep>,
 }
 
@@ -204,6 +228,8 @@ pub struct Snapshot {
     pub holds: u64,
     /// Holds whose review is overdue.
     pub holds_review_overdue: u64,
+    /// Erasure requests.
+    pub erasures: ErasuresView,
     /// Plans that wait.
     pub waiting: Vec<WaitingPlan>,
     /// Changed rules that wait.

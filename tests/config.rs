@@ -248,7 +248,7 @@ proptest! {
 
     #[test]
     fn keys_with_arbitrary_values_never_panic(
-        table in prop::sample::select(vec!["", "[extracta]", "[limits]", "[log]", "[holds]", "[ledger]", "[[policy]]", "[[keep]]"]),
+        table in prop::sample::select(vec!["", "[extracta]", "[limits]", "[log]", "[holds]", "[erasure]", "[ledger]", "[[policy]]", "[[keep]]"]),
         key in prop::sample::select(vec!["name", "match", "clock", "delete_after", "delete_by", "schedule", "keep_for", "timezone",
             "labels", "base_url", "url", "timeout", "share_per_sweep", "cool_down", "files_per_request", "level"]),
         value in "([0-9]{1,25}|\"\\PC{0,20}\"|\\[\\PC{0,8}\\]|\\{ ?[a-z]{1,8} = \"\\PC{0,8}\" ?\\}|\\PC{0,12})",

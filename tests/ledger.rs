@@ -24,6 +24,8 @@ mod controls;
 mod coverage;
 #[path = "ledger/due.rs"]
 mod due;
+#[path = "ledger/erasures.rs"]
+mod erasures;
 #[path = "ledger/events.rs"]
 mod events;
 #[path = "ledger/figures.rs"]

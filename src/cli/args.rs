@@ -93,6 +93,9 @@ pub enum Command {
     /// Place, list and release holds.
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Enter, list and close erasure requests.
+    #[command(subcommand)]
+    Erase(super::erase::EraseCommand),
     /// Let exactly one waiting plan run.
     Approve(ApproveArgs),
     /// Try out who is told.
@@ -316,8 +319,8 @@ pub struct HoldAddArgs {
     /// Who answers for it.
     #[arg(long, value_name = "WHO")]
     pub owner: Option<String>,
-    /// When it has to be looked at again (RFC 3339 with zone).
-    #[arg(long, value_name = "TIME")]
+    /// By when it has to be looked at again: a day (YYYY-MM-DD, all of it) or RFC 3339 with zone.
+    #[arg(long, value_name = "DATE")]
     pub review_by: Option<String>,
 }
 

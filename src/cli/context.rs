@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use super::args::Cli;
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -11,8 +13,10 @@ use crate::config::{self, Checked, ExtractaSettings, Loaded};
 use crate::engine::planning::refresh_hints;
 use crate::engine::{Clock, Engine, Listener, Settings, SystemClock};
 use crate::extracta::{ClientConfig, ExtractaClient};
+use crate::intake::SubjectHasher;
 use crate::ledger::{DeleterLock, Ledger, OpenMode, SqliteLedger};
 use crate::model::{PolicyName, Timestamp};
+use crate::rules::period::day_begins;
 use crate::rules::policy::{Policy, RuleSet};
 
 /// Said where a policy file that is not in force was tried out.
@@ -182,6 +186,36 @@ impl Context {
             .map_err(|error| Failure::new(Exit::Config, error.to_string()))
     }
 
+    /// What turns data subjects into their keyed hash; `None` where no key is set up.
+    ///
+    /// # Errors
+    /// Exit 5 when the key cannot be read, or could be guessed.
+    pub fn subjects(&self, checked: &Checked) -> Result<Option<SubjectHasher>, Failure> {
+        let key = config::subject_key(&checked.erasure, &|name| std::env::var_os(name))?;
+        key.map(|key| SubjectHasher::new(key.expose_secret().as_bytes()))
+            .transpose()
+            .map_err(|error| Failure::new(Exit::Credentials, error.to_string()))
+    }
+
+    /// A day that was typed, until its end in the policy file's zone, or an instant.
+    ///
+    /// # Errors
+    /// Exit 2 with the accepted forms.
+    pub fn end_of(&self, typed: &str, rules: &RuleSet) -> Result<Timestamp, Failure> {
+        let day = typed
+            .parse::<jiff::civil::Date>()
+            .ok()
+            .filter(|_| typed.len() == 10);
+        let Some(day) = day else {
+            return typed
+                .parse()
+                .map_err(|error| Failure::usage(format!("{error}; or write a day, such as 2026-12-31")));
+        };
+        let next = day.tomorrow().ok();
+        next.and_then(|next| day_begins(next, &rules.zone))
+            .ok_or_else(|| Failure::usage(format!("{day} leaves the calendar")))
+    }
+
     /// An instant that was typed, or now.
     ///
     /// # Errors
@@ -218,13 +252,16 @@ pub fn client_config(extracta: &ExtractaSettings, api_key: secrecy::SecretString
     }
 }
 
-/// The policies that were named, in file order; all of them, when none was.
+/// The policies that were named, in file order, and the erasure requests by the name they are swept under;
+/// all policies, when none was named.
 ///
 /// # Errors
 /// Exit 2 for a name that the file does not have, with the nearest one.
 pub fn chosen<'r>(rules: &'r RuleSet, names: &[String]) -> Result<Vec<&'r Policy>, Failure> {
+    let requests = &rules.erasure.sweep;
     for name in names {
-        if !rules.policies.iter().any(|policy| policy.name.as_str() == name) {
+        let known = rules.policies.iter().chain(std::iter::once(requests));
+        if !known.into_iter().any(|policy| policy.name.as_str() == name) {
             let near = rules
                 .policies
                 .iter()
@@ -240,7 +277,29 @@ pub fn chosen<'r>(rules: &'r RuleSet, names: &[String]) -> Result<Vec<&'r Policy
         .policies
         .iter()
         .filter(|policy| names.is_empty() || names.iter().any(|name| name == policy.name.as_str()))
+        .chain(
+            names
+                .iter()
+                .any(|name| name == requests.name.as_str())
+                .then_some(requests),
+        )
         .collect())
+}
+
+/// What is to be swept: as [`chosen`], and the erasure requests also unasked while one is open.
+///
+/// # Errors
+/// As [`chosen`], and the ledger's.
+pub async fn swept<'r>(
+    rules: &'r RuleSet,
+    names: &[String],
+    ledger: &dyn Ledger,
+) -> Result<Vec<&'r Policy>, Failure> {
+    let mut policies = chosen(rules, names)?;
+    if names.is_empty() && !ledger.erasures(true).await?.is_empty() {
+        policies.insert(0, &rules.erasure.sweep);
+    }
+    Ok(policies)
 }
 
 /// An id that was typed.
@@ -259,8 +318,9 @@ pub fn policy_name(rules: &RuleSet, text: &str) -> Result<PolicyName, Failure> {
     let found = chosen(rules, &[text.to_owned()])?;
     found
         .first()
+        .filter(|policy| !rules.is_erasure(&policy.name))
         .map(|policy| policy.name.clone())
-        .ok_or_else(|| Failure::usage("no such policy"))
+        .ok_or_else(|| Failure::usage("the erasure requests are no policy: no file is theirs"))
 }
 
 /// A label that was typed as KEY=VALUE, its key declared in the policy file.

@@ -6,8 +6,9 @@ use super::args::ExplainArgs;
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use crate::config::Checked;
+use crate::engine::planning::in_force;
 use crate::ledger::HistoryFilter;
-use crate::model::{Attempt, BatchAddress, FileId, FileRecord, FileState, Holds, PolicyName, Timestamp};
+use crate::model::{Attempt, BatchAddress, FileId, FileRecord, FileState, PolicyName, Timestamp};
 use crate::rules::decide::{Decision, Step, Verdict, explain};
 
 /// The document that `explain --json` prints, one for each batch that holds such a file.
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, F
         ));
     }
     let now = context.clock.now();
-    let holds = Holds::new(ledger.holds(Some(now)).await?);
+    let holds = in_force(ledger.as_ref(), now).await?;
     let filter = HistoryFilter {
         file: Some(file.clone()),
         limit: 1000,
@@ -125,6 +126,18 @@ fn verdict(state: FileState, verdict: &Verdict, due_at: Option<Timestamp>, now: 
             }
             Verdict::Held { hold, due: true } => format!("held by hold {}: it would be due", hold.0),
             Verdict::Held { hold, due: false } => format!("held by hold {}: it would not be due yet", hold.0),
+            Verdict::Erasure { request } => format!(
+                "erasure request {} covers it since {}: the next sweep of requests deletes it",
+                request.0,
+                due()
+            ),
+            Verdict::Bound { request, floor } => {
+                let until = due_at.map_or_else(|| "for ever".to_owned(), |at| format!("until {at}"));
+                format!(
+                    "kept {until} by binding floor `{floor}`, although erasure request {} covers it",
+                    request.0
+                )
+            }
             Verdict::KeptForever { floor } => format!("kept for ever by `{floor}`"),
             Verdict::Unowned => "kept: no policy matches it".to_owned(),
             Verdict::NotEligible(doubt) => format!("kept: {}", doubt.sentence()),

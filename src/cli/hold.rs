@@ -56,7 +56,7 @@ async fn add(context: &Context, checked: &Checked, args: &HoldAddArgs) -> Result
         review_by: args
             .review_by
             .as_deref()
-            .map(|text| context.instant(Some(text)))
+            .map(|text| context.end_of(text, &checked.rules))
             .transpose()?,
     };
     let ledger = context.writer(checked).await?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::args::PlanArgs;
-use super::context::{Context, chosen};
+use super::context::{Context, chosen, swept};
 use super::exit::{Exit, Failure};
 use super::output::{files, lines, table};
 use crate::config::Checked;
@@ -57,9 +57,10 @@ struct Row {
 
 pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
-    let policies = chosen(&checked.rules, &args.policies)?;
+    chosen(&checked.rules, &args.policies)?;
     let at = context.instant(args.at.as_deref())?;
     let ledger = context.current(&checked).await?;
+    let policies = swept(&checked.rules, &args.policies, &*ledger).await?;
     if ledger.is_trial() {
         context.output.say(super::context::TRIAL);
     }

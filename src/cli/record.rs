@@ -27,11 +27,12 @@ pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Fa
     let checked = context.load()?.checked;
     let options = options(args)?;
     let rules = &checked.rules;
+    let subjects = context.subjects(&checked)?;
     let in_force = InForce {
         label_keys: &rules.label_keys,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
-        subjects: None,
+        subjects: subjects.as_ref(),
     };
     let now = context.clock.now();
     let copy = if args.dry_run {

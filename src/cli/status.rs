@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         Verdict::Stopped | Verdict::Paused | Verdict::Waiting => Exit::Stopped,
         Verdict::Overdue => Exit::Failed,
         Verdict::Unsettled => Exit::Unsettled,
-        Verdict::Idle | Verdict::Ok => Exit::Done,
+        Verdict::Attention | Verdict::Idle | Verdict::Ok => Exit::Done,
     })
 }
 
@@ -33,7 +33,9 @@ type Screen = Vec<(Paint, String)>;
 fn screen(s: &Snapshot) -> Screen {
     let paint = match s.verdict {
         Verdict::Stopped | Verdict::Overdue => Paint::Bad,
-        Verdict::Paused | Verdict::Waiting | Verdict::Unsettled | Verdict::Idle => Paint::Warn,
+        Verdict::Paused | Verdict::Waiting | Verdict::Unsettled | Verdict::Attention | Verdict::Idle => {
+            Paint::Warn
+        }
         Verdict::Ok => Paint::Good,
     };
     let mut screen = vec![
@@ -229,6 +231,16 @@ fn house(s: &Snapshot) -> String {
         "holds: {} in force, {} with an overdue review\n",
         s.holds, s.holds_review_overdue
     ));
+    if s.erasures.open > 0 {
+        let by = s
+            .erasures
+            .answer_by
+            .map_or_else(String::new, |by| format!(", the first to be answered by {by}"));
+        let (open, left) = (s.erasures.open, s.erasures.files_left);
+        text.push_str(&format!(
+            "erasure requests: {open} open, {left} files not verified gone{by}\n"
+        ));
+    }
     if s.clock_anomalies > 0 {
         text.push_str(&format!("clock: {} anomalies on record\n", s.clock_anomalies));
     }

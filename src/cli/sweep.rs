@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{PlanArgs, SweepArgs};
-use super::context::{Context, chosen};
+use super::context::{Context, chosen, swept};
 use super::exit::{Exit, Failure};
 use super::output::{lines, table};
 use crate::daemon::standing::{Standing, standing};
@@ -56,18 +56,16 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
         .policies
         .iter()
         .filter(|name| {
-            checked
-                .rules
-                .policies
-                .iter()
-                .any(|policy| policy.name.as_str() == **name)
+            let requests = std::iter::once(&checked.rules.erasure.sweep);
+            let mut swept = checked.rules.policies.iter().chain(requests);
+            swept.any(|policy| policy.name.as_str() == **name)
         })
         .cloned()
         .collect();
     let policies = if known.is_empty() && !args.policies.is_empty() {
         Vec::new()
     } else {
-        chosen(&checked.rules, &known)?
+        swept(&checked.rules, &known, ledger.as_ref()).await?
     };
     let cancel = CancellationToken::new();
     let watcher = cancel_on_signal(&cancel)?;

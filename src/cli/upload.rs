@@ -178,11 +178,12 @@ impl Job<'_> {
         sent: &Sent,
     ) -> Result<Uploaded, Failure> {
         let rules = &self.checked.rules;
+        let subjects = self.context.subjects(self.checked)?;
         let in_force = InForce {
             label_keys: &rules.label_keys,
             digest: &rules.digest,
             hint: &|file| hint(file, rules),
-            subjects: None,
+            subjects: subjects.as_ref(),
         };
         let order = UploadOrder {
             parent: self.parent,

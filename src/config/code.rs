@@ -125,6 +125,8 @@ codes! {
     BadSchedule = "E313" "bad-schedule" Error;
     /// A fallback adds hours to a period of days, or days to one of hours.
     FallbackOtherKind = "E314" "fallback-other-kind" Error;
+    /// A text that is no date.
+    BadDate = "E320" "bad-date" Error;
 
     /// A percentage that is none.
     BadPercentage = "E401" "bad-percentage" Error;

@@ -1,4 +1,4 @@
-//! The API key: from a file of its own, systemd's credentials, or the environment.
+//! The API key, and the key that hides data subjects: from a file of its own, systemd's credentials, or the environment.
 //!
 //! Errors name the place that was looked at, never what was found there.
 
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::endpoint::IntakeSettings;
+use super::erasure::ErasureSettings;
 use super::settings::ExtractaSettings;
 
 /// A key longer than this, in bytes, is taken for another file.
@@ -83,13 +84,13 @@ pub fn api_key(
             Err(source) => source,
         };
         if refused.kind() == std::io::ErrorKind::PermissionDenied
-            && let Some((path, file)) = credential(env)?
+            && let Some((path, file)) = credential("api-key", env)?
         {
             return from_file(&path, file);
         }
         return Err(unreadable(path, refused));
     }
-    if let Some((path, file)) = credential(env)? {
+    if let Some((path, file)) = credential("api-key", env)? {
         return from_file(&path, file);
     }
     let value = env("EXTRACTA_API_KEY").ok_or(CredentialError::Missing)?;
@@ -100,12 +101,43 @@ pub fn api_key(
     }
 }
 
-/// systemd's credential `api-key`, if there is one.
-fn credential(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<(PathBuf, File)>, CredentialError> {
+/// Finds the key that hides data subjects: `subject_key_file`, else `$CREDENTIALS_DIRECTORY/subject-key`, with
+/// the exception that [`api_key`] makes. `None` where neither is set up.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content.
+pub fn subject_key(
+    settings: &ErasureSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, CredentialError> {
+    if let Some(path) = &settings.subject_key_file {
+        let refused = match File::open(path) {
+            Ok(file) => return from_file(path, file).map(Some),
+            Err(source) => source,
+        };
+        if refused.kind() != std::io::ErrorKind::PermissionDenied {
+            return Err(unreadable(path, refused));
+        }
+        return match credential("subject-key", env)? {
+            Some((handed, file)) => from_file(&handed, file).map(Some),
+            None => Err(unreadable(path, refused)),
+        };
+    }
+    match credential("subject-key", env)? {
+        Some((path, file)) => from_file(&path, file).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// systemd's credential of that name, if there is one.
+fn credential(
+    name: &str,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<(PathBuf, File)>, CredentialError> {
     let Some(directory) = env("CREDENTIALS_DIRECTORY").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let path = Path::new(&directory).join("api-key");
+    let path = Path::new(&directory).join(name);
     match File::open(&path) {
         Ok(file) => Ok(Some((path, file))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -98,6 +98,7 @@ pub(super) static TOP: Schema = Schema {
         key("ledger", Takes::Table(&LEDGER), Unset, "[ledger]", "where the ledger is"),
         key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
+        key("erasure", Takes::Table(&ERASURE), Unset, "[erasure]", "how erasure requests are carried out and watched"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("intake", Takes::Table(&INTAKE), Unset, "[intake]", "where uploaders may tell what they uploaded"),
@@ -155,6 +156,19 @@ pub(super) static HOLDS: Schema = Schema {
     title: "[holds]",
     place: "in [holds]",
     keys: &[key("cool_down", Takes::Period, Is("`\"24 hours\"`"), "\"24 hours\"", "how long a hold goes on to protect after its release")],
+};
+
+/// `[erasure]`.
+#[rustfmt::skip]
+pub(super) static ERASURE: Schema = Schema {
+    title: "[erasure]",
+    place: "in [erasure]",
+    keys: &[
+        key("schedule", Takes::Schedule, Is("`\"0 * * * *\"`"), "\"0 * * * *\"", "when open erasure requests are swept, in `timezone`"),
+        key("holidays", Takes::Texts, Is("none"), "[\"2026-12-25\"]", "days beside Saturdays and Sundays on which the time for an answer cannot end"),
+        key("warn_before", Takes::Period, Is("`\"7 days\"`"), "\"7 days\"", "how long before the date of its answer an open request is warned of"),
+        key("subject_key_file", Takes::Text, Is("the systemd credential `subject-key`"), "\"/etc/retentiond/credentials/subject-key\"", "absolute path of a file with the key that hides data subjects; without one none can be recorded"),
+    ],
 };
 
 /// `[log]`.
@@ -306,7 +320,7 @@ pub(super) static FALLBACK: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 17] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &WEBHOOKS, &POLICY,
-    &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
+pub(super) static ALL: [&Schema; 18] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &WEBHOOKS,
+    &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
 ];

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
+use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
@@ -42,6 +43,8 @@ pub struct Checked {
     pub ledger: LedgerSettings,
     /// Holds.
     pub holds: HoldSettings,
+    /// Erasure requests, apart from their rules.
+    pub erasure: ErasureSettings,
     /// The log.
     pub log: LogSettings,
     /// Page, metrics and health.
@@ -147,6 +150,7 @@ struct Draft {
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
+    erasure: ErasureDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
@@ -166,6 +170,7 @@ impl Draft {
         let ledger = top.section("ledger", &keys::LEDGER, findings);
         let limits = top.section("limits", &keys::LIMITS, findings);
         let holds = top.section("holds", &keys::HOLDS, findings);
+        let erasure = top.section("erasure", &keys::ERASURE, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
         let intake = top.section("intake", &keys::INTAKE, findings);
@@ -183,10 +188,12 @@ impl Draft {
             .map(|section| FloorDraft::read(section, &labels, findings))
             .collect();
         let cool_down = settings::cool_down(holds.as_ref(), findings);
+        let erasure = ErasureDraft::read(erasure.as_ref(), findings);
         if !policies.is_empty() || top.value("policy").is_none() {
             relations::judge(&policies, &floors, findings);
         }
-        zone::required(&zone, &policies, &floors, cool_down.as_ref(), findings);
+        let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
+        zone::required(&zone, &policies, &floors, &periods, findings);
         let extracta = extracta
             .map(|section| ExtractaSettings::read(&section, findings))
             .unwrap_or_default();
@@ -202,6 +209,7 @@ impl Draft {
             intake: IntakeSettings::read(intake.as_ref(), findings),
             notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
+            erasure,
             cool_down,
             policies,
             floors,
@@ -223,6 +231,7 @@ impl Draft {
     fn finish(self, lines: BTreeMap<PolicyName, usize>, fingerprint: String, warnings: Problems) -> Checked {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
+        let (erasure_rules, erasure) = self.erasure.finish();
         let policies: Vec<_> = self
             .policies
             .into_iter()
@@ -244,6 +253,7 @@ impl Draft {
                 limits: self.limits,
                 source: "".into(),
                 awaiting: None,
+                erasure: erasure_rules,
             },
             extracta: self.extracta,
             ledger: self.ledger,
@@ -252,6 +262,7 @@ impl Draft {
                 .map_or(HoldSettings::DEFAULT, |period| HoldSettings {
                     cool_down: period.into_inner(),
                 }),
+            erasure,
             log: self.log,
             http: self.http,
             intake: self.intake,

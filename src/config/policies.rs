@@ -15,7 +15,7 @@ use super::values::{filled, period, word};
 use crate::model::PolicyName;
 use crate::rules::matching::Matcher;
 use crate::rules::period::Period;
-use crate::rules::policy::{ApprovalRule, Floor, KeepFor, Mode, Policy};
+use crate::rules::policy::{ApprovalRule, ERASURE, Floor, KeepFor, Mode, Policy};
 use crate::rules::schedule::Schedule;
 
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
@@ -161,6 +161,20 @@ fn name(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Policy
     let text = section.string("name", findings)?;
     filled("`name`", &text, "\"applications\"", findings)?;
     let problem = match PolicyName::new(text.get_ref().as_str()) {
+        Ok(name) if name.as_str() == ERASURE => {
+            findings.push(
+                Problem::at(
+                    Code::BadName,
+                    text.span(),
+                    format!("`{ERASURE}` is a name of retentiond's own"),
+                )
+                .label("the sweep of erasure requests has it")
+                .help(
+                    "choose another name; commands, reports and metrics show erasure requests under this one",
+                ),
+            );
+            return None;
+        }
         Ok(name) => return Some(Spanned::new(text.span(), name)),
         Err(error) => Problem::at(Code::BadName, text.span(), error.to_string()),
     };
@@ -168,7 +182,7 @@ fn name(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Policy
     None
 }
 
-fn schedule(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Schedule>> {
+pub(super) fn schedule(section: &Section<'_>, findings: &mut Findings) -> Option<Spanned<Schedule>> {
     let text = section.string("schedule", findings)?;
     match Schedule::parse(text.get_ref()) {
         Ok(schedule) => Some(Spanned::new(text.span(), schedule)),

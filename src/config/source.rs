@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 /// Words that make the value after `=` unprintable when a key holds one of them.
-const SECRET_WORDS: [&str; 8] = [
+const SECRET_WORDS: [&str; 9] = [
+    "subject_key",
     "api_key",
     "api-key",
     "apikey",
@@ -140,6 +141,7 @@ mod tests {
             ("key = sk-1\nmonkey = 1", "key = ****\nmonkey = 1"),
             ("api_key_file = \"/etc/k\"", "api_key_file = \"/etc/k\""),
             ("api_key_file = \"sk-1\"", "api_key_file = ******"),
+            ("subject_key_file = \"s\"", "subject_key_file = ***"),
             ("u = \"https://me:pw@host/a@b\"", "u = \"https://*****@host/a@b\""),
         ] {
             let source = Source::new("x", given);

@@ -39,6 +39,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[ledger]" => "ledger ",
         "[limits]" => "limits ",
         "[holds]" => "holds ",
+        "[erasure]" => "erasure ",
         "[log]" => "log ",
         "[http]" => "http ",
         "[intake]" => "intake ",
@@ -114,6 +115,10 @@ fn the_example_is_accepted_without_a_warning_and_says_what_it_seems_to_say() {
     assert_eq!(floor.keep_for, KeepFor::Period(Period::parse("8 years").unwrap()));
     assert!(floor.binding);
     assert_eq!(floor.basis.as_deref(), Some("§ 147 AO"));
+    assert_eq!(rules.erasure.holidays.len(), 2);
+    assert_eq!(rules.erasure.warn_before, Period::parse("7 days").unwrap());
+    assert_eq!(rules.erasure.sweep.schedule.as_str(), "0 * * * *");
+    assert!(checked.erasure.subject_key_file.is_some());
 }
 
 #[test]

@@ -114,7 +114,7 @@ pub(super) fn required(
     zone: &Zone,
     policies: &[PolicyDraft],
     floors: &[FloorDraft],
-    cool_down: Option<&Spanned<Period>>,
+    others: &[Option<&Spanned<Period>>],
     findings: &mut Findings,
 ) {
     if !matches!(zone, Zone::Unstated) {
@@ -127,7 +127,9 @@ pub(super) fn required(
             needs.push((period.span(), calendar));
         }
     };
-    civil(cool_down);
+    for period in others {
+        civil(*period);
+    }
     for policy in policies {
         civil(policy.delete_after.as_ref());
     }

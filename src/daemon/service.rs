@@ -106,6 +106,8 @@ pub struct Daemon {
     pub(super) fixed: Vec<String>,
     /// Digest of changed rules that wait for an approval.
     pub(super) waiting: Option<RuleDigest>,
+    /// When dates that come near were last warned of.
+    pub(super) warned_at: Option<tokio::time::Instant>,
     pub(super) show: Show,
     pub(super) passing: Passing,
 }
@@ -148,6 +150,7 @@ impl Daemon {
             asks: Vec::new(),
             fixed: Vec::new(),
             waiting: None,
+            warned_at: None,
             show,
             passing,
         }
@@ -250,7 +253,8 @@ impl Daemon {
                 next: Arc::new(move |after: Timestamp| schedule.next_after(after, &zone)),
             }
         };
-        rules.policies.iter().map(entry).collect()
+        let requests = std::iter::once(&rules.erasure.sweep);
+        rules.policies.iter().chain(requests).map(entry).collect()
     }
 
     /// One turn: the clock is heard, and if nothing runs, the next piece of work begins.

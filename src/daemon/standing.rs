@@ -73,6 +73,8 @@ pub async fn standing(
                 checked: Box::new(Checked {
                     rules: RuleSet {
                         awaiting: Some(Arc::new(file.rules.clone())),
+                        // When requests are swept and warned of decides over no file: that waits for nobody.
+                        erasure: file.rules.erasure.clone(),
                         ..old
                     },
                     ..file

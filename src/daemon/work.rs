@@ -32,6 +32,7 @@ impl Daemon {
             .ledger
             .set_setting(LAST_TURN, Some(&now.to_string()))
             .await?;
+        self.warn_of_dates(now).await?;
         if self.running.is_some() {
             self.parts.engine.watch_clock().await?;
             return Ok(None);
@@ -80,7 +81,10 @@ impl Daemon {
     async fn oldest_due(&self, now: Timestamp, blocked: bool) -> Result<Option<SweepRequest>, SweepError> {
         let rules = &self.rules.rules;
         let mut oldest: Option<SweepRequest> = None;
-        for policy in &rules.policies {
+        // Without a request there is nothing to sweep, and no run to record.
+        let requested = !self.parts.ledger.erasures(true).await?.is_empty();
+        let requests = requested.then_some(&rules.erasure.sweep);
+        for policy in rules.policies.iter().chain(requests) {
             if self.rests(&policy.name) {
                 continue;
             }
@@ -99,7 +103,7 @@ impl Daemon {
         let enforced = |name: &PolicyName| {
             self.rules
                 .rules
-                .policy(name)
+                .swept(name)
                 .is_some_and(|policy| policy.mode == Mode::Enforce)
         };
         let approvals = self.parts.ledger.approvals(now).await?;

@@ -7,17 +7,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::change::{agrees, goes};
 use super::gate::Stop;
+use super::planning::in_force;
 use super::run::{Batch, Run};
 use super::sweep::SweepError;
 use crate::extracta::remote::{ListedFile, Listing};
 use crate::ledger::Hinted;
 use crate::model::{
-    BatchAddress, BreakerKind, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Holds, Module,
-    NewFile, Parent, Timestamp,
+    BatchAddress, BreakerKind, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Module, NewFile,
+    Parent, Timestamp,
 };
 use crate::outcome::FileEvent;
-use crate::rules::decide::{Verdict, decide, hint};
+use crate::rules::decide::{decide, hint};
 
 /// Looks after a deletion before "still listed" is believed: the listing may lag.
 const LOOKS: u32 = 3;
@@ -107,11 +109,12 @@ impl Run<'_> {
         }
         let left = self.engine.ledger.copies_of(batch.key, files).await?;
         let now = self.engine.clock.now();
-        let holds = Holds::new(self.engine.ledger.holds(Some(now)).await?);
+        let holds = in_force(self.engine.ledger.as_ref(), now).await?;
         // A copy that has to stay (a hold of its own) keeps no original: its ids are in the ledger.
         let due = left
             .into_iter()
-            .filter(|copy| decide(copy, self.rules, &holds, now).verdict == Verdict::Due);
+            .filter(|copy| goes(&decide(copy, self.rules, &holds, now).verdict, self.purpose()))
+            .filter(|copy| agrees(self.rules, copy, &holds, now, self.purpose()));
         Ok(due
             .filter_map(|copy| copy.copy_of.map(|original| original.file))
             .collect())

@@ -7,6 +7,7 @@
 use super::planning::refresh_hints;
 use crate::ledger::{Ledger, LedgerError, RuleChange};
 use crate::model::{FileKey, FileRecord, Holds, Timestamp};
+use crate::rules::check::Purpose;
 use crate::rules::decide::{Verdict, decide, hint};
 use crate::rules::impact::{Impact, Weighing};
 use crate::rules::policy::{Hint, RuleSet};
@@ -94,12 +95,45 @@ pub async fn weigh(ledger: &dyn Ledger, new: &RuleSet, old: Option<&RuleSet>) ->
     Ok(weighing.finish(ledger.undecided().await?))
 }
 
-/// Whether the set that waits, if there is one, lets the file go as well.
-pub(super) fn agrees(rules: &RuleSet, file: &FileRecord, holds: &Holds, now: Timestamp) -> bool {
-    rules
-        .awaiting
-        .as_deref()
-        .is_none_or(|waits| decide(file, waits, holds, now).verdict == Verdict::Due)
+/// Whether the set that waits, if there is one, lets the file go as well. An erasure request is an order of
+/// its own under both sets: there the one that waits speaks for its holds and binding floors only.
+pub(super) fn agrees(
+    rules: &RuleSet,
+    file: &FileRecord,
+    holds: &Holds,
+    now: Timestamp,
+    purpose: Purpose,
+) -> bool {
+    rules.awaiting.as_deref().is_none_or(|waits| {
+        let decision = decide(file, waits, holds, now);
+        goes(&decision.verdict, purpose) && (purpose != Purpose::Erase || decision.erasure.is_some())
+    })
+}
+
+/// Whether it is the set that waits, and nothing else, that keeps the file.
+pub(super) fn objects(
+    rules: &RuleSet,
+    file: &FileRecord,
+    holds: &Holds,
+    now: Timestamp,
+    purpose: Purpose,
+) -> bool {
+    !agrees(rules, file, holds, now, purpose) && goes(&decide(file, rules, holds, now).verdict, purpose)
+}
+
+/// Whether a file that was decided so is to be deleted for that purpose.
+pub(super) const fn goes(verdict: &Verdict, purpose: Purpose) -> bool {
+    match verdict {
+        Verdict::Due => true,
+        Verdict::DueObserved => matches!(purpose, Purpose::Show),
+        Verdict::Erasure { .. } => matches!(purpose, Purpose::Erase),
+        Verdict::NotYet
+        | Verdict::Held { .. }
+        | Verdict::Bound { .. }
+        | Verdict::KeptForever { .. }
+        | Verdict::Unowned
+        | Verdict::NotEligible(_) => false,
+    }
 }
 
 /// What the rules in force have decided of a file.

@@ -15,8 +15,8 @@ use crate::extracta::remote::{DeleteExtractionFile, DeleteFiles};
 use crate::ledger::{Claim, ClaimRequest, LedgerError, Settlement};
 use crate::model::{AttemptId, AttemptKind, FileId, FileRecord, Holds, Module, Parent, Timestamp};
 use crate::outcome::{FileEvent, Outcome, Refusal, Reply, interpret_delete, interpret_extraction_delete};
-use crate::rules::check::{self, Purpose};
-use crate::rules::decide::{Verdict, decide};
+use crate::rules::check;
+use crate::rules::decide::decide;
 
 /// An outcome that cannot be written is tried again so often before the file is left as it is (and
 /// found as an orphan later).
@@ -106,17 +106,15 @@ impl Run<'_> {
         late: &Mutex<Vec<FileId>>,
     ) -> Result<(), String> {
         let decision = decide(file, self.rules, holds, now);
-        if decision.verdict != Verdict::Due {
-            return Err(format!("not due any more: {:?}", decision.verdict));
+        self.takes(&decision)?;
+        if !agrees(self.rules, file, holds, now, self.purpose()) {
+            return Err("it stays under the changed rules that wait".to_owned());
         }
-        if !agrees(self.rules, file, holds, now) {
-            return Err("not due under the changed rules that wait".to_owned());
+        let sets = std::iter::once(self.rules).chain(self.rules.awaiting.as_deref());
+        for rules in sets {
+            check::permits(file, rules, holds, now, self.purpose())
+                .map_err(|violation| violation.to_string())?;
         }
-        if decision.owner.as_ref() != Some(self.policy) {
-            return Err("another policy owns it now".to_owned());
-        }
-        check::permits(file, self.rules, holds, now, Purpose::Send)
-            .map_err(|violation| violation.to_string())?;
         if decision.deadline_at.is_some_and(|deadline| deadline < now) {
             late.lock()
                 .expect("no holder of this lock panics")

@@ -4,6 +4,7 @@ mod held;
 mod missing;
 mod outlook;
 mod readiness;
+mod requests;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,9 @@ use super::gate::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
-use crate::snapshot::{BatchFiles, PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules};
+use crate::snapshot::{
+    BatchFiles, ErasuresView, PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules,
+};
 
 /// Setting: how the last reload of the policy file went.
 pub const LAST_RELOAD: &str = "config.last_reload";
@@ -61,6 +64,7 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         policies.push(view(policy, rules, &tally, held, past, now));
         tallies.insert(Some(policy.name.clone()), tally);
     }
+    let erasures = requests::view(ledger, rules, now).await?;
     let pause = ledger.pause().await?.filter(|pause| now < pause.until);
     let (clock_anomalies, standing) = ledger.anomalies().await?;
     let breakers = ledger.breakers().await?;
@@ -97,10 +101,11 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         holds: holds.len() as u64,
         holds_review_overdue: holds
             .iter()
-            .filter(|h| h.review_by.is_some_and(|by| by <= now))
+            .filter(|h| h.released_at.is_none() && h.review_by.is_some_and(|by| by <= now))
             .count() as u64,
-        waiting: waiting(ledger, &policies, now).await?,
+        waiting: waiting(ledger, &policies, &erasures, now).await?,
         waiting_rules: waiting_rules(ledger, now).await?,
+        erasures,
         policies,
         uploads_in_doubt: in_doubt as u64,
         uploads_under_way: (unsettled.len() - in_doubt) as u64,
@@ -195,17 +200,18 @@ fn totals(tallies: &BTreeMap<Option<PolicyName>, Tally>) -> BTreeMap<&'static st
     totals
 }
 
-/// The newest waiting plan of each policy whose latest sweep was stopped by it.
+/// The newest waiting plan of each policy, and of the erasure requests, whose latest sweep was stopped by
+/// it.
 async fn waiting(
     ledger: &dyn Ledger,
     policies: &[PolicyView],
+    erasures: &ErasuresView,
     now: Timestamp,
 ) -> Result<Vec<WaitingPlan>, LedgerError> {
     let since = now.checked_add_millis(-WAITING_MS).unwrap_or(now);
     let approved = ledger.approvals(now).await?;
     let stored = ledger.waiting_plans(since).await?;
-    let newest = |view: &&PolicyView| -> Option<StoredPlan> {
-        let sweep = view.last_sweep.as_ref()?;
+    let newest = |sweep: &Sweep| -> Option<StoredPlan> {
         let plan = sweep.summary.plan.as_deref()?;
         let stopped = sweep.state == SweepState::Stopped && !approved.iter().any(|a| a.plan == plan);
         stored
@@ -215,7 +221,9 @@ async fn waiting(
     };
     Ok(policies
         .iter()
-        .filter_map(|view| newest(&view))
+        .filter_map(|view| view.last_sweep.as_ref())
+        .chain(&erasures.last_sweep)
+        .filter_map(newest)
         .map(|plan| WaitingPlan {
             policy: plan.policy.to_string(),
             files: plan.files,
@@ -254,6 +262,14 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
             Verdict::Overdue,
             format!("{overdue} files are past their deadline; {why}"),
         )
+    } else if s.erasures.late > 0 {
+        let late = s.erasures.late;
+        (
+            Verdict::Overdue,
+            format!(
+                "{late} erasure requests are past the date for their answer; `retentiond erase list` says what stops them"
+            ),
+        )
     } else if let Some(sentence) = start_is_missing(s) {
         (Verdict::Overdue, sentence)
     } else if let Some(pause) = &s.pause {
@@ -277,6 +293,8 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
         (Verdict::Unsettled, sentence)
     } else if s.uploads_in_doubt > 0 {
         (Verdict::Unsettled, in_doubt(s.uploads_in_doubt))
+    } else if let Some(sentence) = attention(s) {
+        (Verdict::Attention, sentence)
     } else if idle {
         (
             Verdict::Idle,
@@ -292,6 +310,20 @@ fn in_doubt(uploads: u64) -> String {
     format!(
         "{uploads} upload{s} {are} in doubt, and their files may be in no ledger: `retentiond uploads` names them"
     )
+}
+
+fn attention(s: &Snapshot) -> Option<String> {
+    let (near, overdue) = (s.erasures.near, s.holds_review_overdue);
+    if near > 0 {
+        let by = s
+            .erasures
+            .answer_by
+            .map_or_else(String::new, |by| format!(", the first by {by}"));
+        return Some(format!(
+            "{near} erasure requests have to be answered soon{by}; `retentiond erase list` says what stops them"
+        ));
+    }
+    (overdue > 0).then(|| format!("{overdue} holds are past their review; `retentiond hold list` names them"))
 }
 
 /// Nobody has said when their period starts, and by their upload they would be overdue.

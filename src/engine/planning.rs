@@ -1,9 +1,9 @@
 //! From the ledger to a plan: the same road for a dry run and for a sweep, and no remote on it.
 
-use super::change::agrees;
+use super::change::objects;
 use crate::ledger::{After, Ledger, LedgerError};
-use crate::model::{PolicyName, Timestamp};
-use crate::rules::check::Violation;
+use crate::model::{FileKey, Holds, PolicyName, Timestamp};
+use crate::rules::check::{Purpose, Violation};
 use crate::rules::decide::hint;
 use crate::rules::plan::{Plan, PlanBuilder};
 use crate::rules::policy::{Mode, Policy, RuleSet};
@@ -79,7 +79,16 @@ pub async fn renew_hints(ledger: &dyn Ledger, rules: &RuleSet) -> Result<bool, L
     }
 }
 
-/// What a sweep of `policy` would do at `now`.
+/// What stands beside the rules at `now`: the holds in force and the open erasure requests.
+///
+/// # Errors
+/// The ledger's.
+pub async fn in_force(ledger: &dyn Ledger, now: Timestamp) -> Result<Holds, LedgerError> {
+    let holds = ledger.holds(Some(now)).await?;
+    Ok(Holds::new(holds).with_erasures(ledger.erasures(true).await?))
+}
+
+/// What a sweep of `policy`, or of the erasure requests, would do at `now`.
 ///
 /// The hints must be current ([`refresh_hints`]); each candidate is decided anew all the same.
 ///
@@ -91,7 +100,10 @@ pub async fn make_plan(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Plan, PlanError> {
-    let holds = crate::model::Holds::new(ledger.holds(Some(now)).await?);
+    let holds = in_force(ledger, now).await?;
+    if rules.is_erasure(&policy.name) {
+        return plan_of_requests(ledger, rules, &holds, now).await;
+    }
     let live = ledger.live(&policy.name).await?;
     let mut builder = PlanBuilder::new(policy, rules, &holds, live, now);
     let mut after: Option<After> = None;
@@ -104,7 +116,31 @@ pub async fn make_plan(
             key: last.key.clone(),
         });
         for file in &page {
-            if policy.mode == Mode::Observe || agrees(rules, file, &holds, now) {
+            if policy.mode == Mode::Observe || !objects(rules, file, &holds, now, Purpose::Send) {
+                builder.consider(file);
+            }
+        }
+    }
+    Ok(builder.finish()?)
+}
+
+/// The files of all open erasure requests, held against all live files of the ledger: a request knows no
+/// policy.
+async fn plan_of_requests(
+    ledger: &dyn Ledger,
+    rules: &RuleSet,
+    holds: &Holds,
+    now: Timestamp,
+) -> Result<Plan, PlanError> {
+    let live = ledger.live_in_all().await?;
+    let mut builder = PlanBuilder::new(&rules.erasure.sweep, rules, holds, live, now);
+    let mut after: Option<FileKey> = None;
+    loop {
+        let page = ledger.erasable(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        for file in &page {
+            if !objects(rules, file, holds, now, Purpose::Erase) {
                 builder.consider(file);
             }
         }

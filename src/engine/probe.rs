@@ -40,7 +40,7 @@ impl Run<'_> {
         self.look_at(files).await
     }
 
-    async fn look_at(&self, mut files: Vec<FileRecord>) -> Result<(), SweepError> {
+    pub(super) async fn look_at(&self, mut files: Vec<FileRecord>) -> Result<(), SweepError> {
         files.sort_by(|a, b| a.key.cmp(&b.key));
         for group in files.chunk_by(|a, b| a.key.batch == b.key.batch) {
             if self.look_around().await?.is_some() {

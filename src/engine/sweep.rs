@@ -188,7 +188,7 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<SweepReport, SweepError> {
         let policy = rules
-            .policy(&request.policy)
+            .swept(&request.policy)
             .ok_or_else(|| PlanError::NoPolicy(request.policy.clone()))?;
         let open = OpenSweep {
             policy: request.policy.clone(),
@@ -286,6 +286,9 @@ impl Engine {
             }
         }
         self.look_again(run).await?;
+        if run.is_of_requests() {
+            self.settle_requests(run).await?;
+        }
         Ok(halted(run, Ending::Done))
     }
 
@@ -303,8 +306,13 @@ impl Engine {
         };
         run.vouch(vouched.map_or_else(|| self.clock.mark(), |(mark, _)| mark));
         let holds = self.ledger.holds(Some(self.clock.now())).await?;
+        // While changed rules wait, their holds are asked for as well: see `agrees`.
+        let known = |name: &PolicyName| {
+            let mut sets = std::iter::once(run.rules).chain(run.rules.awaiting.as_deref());
+            sets.any(|rules| rules.policy(name).is_some())
+        };
         Ok(holds.iter().find_map(|hold| match &hold.scope {
-            HoldScope::Policy(name) if run.rules.policy(name).is_none() => Some(Stop::HoldWithoutPolicy {
+            HoldScope::Policy(name) if !known(name) => Some(Stop::HoldWithoutPolicy {
                 hold: hold.id.0,
                 policy: name.to_string(),
             }),

@@ -55,7 +55,7 @@ fn draw(s: &Snapshot) -> Markup {
                             (tables::breakers(s, &wall))
                             (tables::checks(s))
                         }
-                        (figures(s))
+                        (figures(s, &wall))
                     }
                     (footer(s, &wall))
                 }
@@ -67,7 +67,9 @@ fn draw(s: &Snapshot) -> Markup {
 fn verdict(s: &Snapshot) -> Markup {
     let sign = match s.verdict {
         Verdict::Stopped | Verdict::Overdue => "bad",
-        Verdict::Paused | Verdict::Waiting | Verdict::Unsettled | Verdict::Idle => "warn",
+        Verdict::Paused | Verdict::Waiting | Verdict::Unsettled | Verdict::Attention | Verdict::Idle => {
+            "warn"
+        }
         Verdict::Ok => "good",
     };
     html! {
@@ -161,13 +163,17 @@ fn waiting(s: &Snapshot) -> Markup {
     }
 }
 
-fn figures(s: &Snapshot) -> Markup {
+fn figures(s: &Snapshot, wall: &Wall) -> Markup {
     html! {
         section.card aria-labelledby="figures" {
             h2 #figures { "Holds, doubts, and the ledger" }
             dl {
                 dt { "Holds in force" } dd #holds { (number(s.holds)) }
                 dt { "Review overdue" } dd { (number(s.holds_review_overdue)) }
+                dt { "Erasure requests open" } dd #erasures { (number(s.erasures.open)) }
+                @if let Some(by) = s.erasures.answer_by {
+                    dt { "First answer due by" } dd { (wall.time(by)) }
+                }
                 dt { "Unknown outcomes" } dd { (number(s.files.get("unknown").copied().unwrap_or(0))) }
                 dt { "Quarantined" } dd { (number(s.files.get("quarantined").copied().unwrap_or(0))) }
                 dt { "Uploads in doubt" } dd { (number(s.uploads_in_doubt)) }

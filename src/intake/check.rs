@@ -276,8 +276,8 @@ impl<'a> Checker<'a> {
     fn hash(&self, subject: &str) -> Result<String, Problem> {
         plain_text("subject", subject)?;
         self.subjects.map(|subjects| subjects.hash(subject)).ok_or_else(|| {
-            let message = "this version cannot take subjects yet: leave `subject` out; it is never stored in \
-                           clear, and there is no key to hash it with";
+            let message = "there is no key to hash subjects with, and none is stored in clear: name its file as \
+                           `subject_key_file` in [erasure], or leave `subject` out";
             Problem::new("no-subject-key", message)
         })
     }

@@ -1,12 +1,14 @@
 //! What a ledger promises, backend by backend: the conformance suite runs every line of it.
 //!
-//! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we make, [`Rules`] keeps the hints of the current
-//! rule set, [`Changes`] what wants to take its place, [`Claims`] is the executor's intent and outcome, [`Sweeps`] the runs and plans,
-//! [`Controls`] what stops deletion, [`Figures`] what the faces show. Every write is one durable
+//! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
+//! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
+//! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
 mod changes;
+mod erasures;
 mod events;
 mod others;
 mod standing;
@@ -16,6 +18,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::Serialize;
+
+pub use erasures::{Entered, ErasureFiles, ErasureRequests};
 
 use super::LedgerError;
 use crate::model::{
@@ -45,12 +49,13 @@ pub trait Ledger:
     + Claims
     + Sweeps
     + Controls
+    + ErasureRequests
     + Figures
     + Standing
 {
 }
 
-impl<
+impl<T> Ledger for T where
     T: Intake
         + Uploads
         + Others
@@ -61,9 +66,9 @@ impl<
         + Claims
         + Sweeps
         + Controls
+        + ErasureRequests
         + Figures
-        + Standing,
-> Ledger for T
+        + Standing
 {
 }
 
@@ -166,8 +171,8 @@ pub struct ClaimRequest<'a> {
     pub budget: u64,
 }
 
-/// Asked for each file inside the claiming transaction, with the file as it is then and the holds
-/// as they are then. `Err` says why not.
+/// Asked for each file inside the claiming transaction, with the file as it is then, and the holds and
+/// open erasure requests as they are then. `Err` says why not.
 pub type Permit<'a> = &'a (dyn Fn(&FileRecord, &Holds) -> Result<(), String> + Send + Sync);
 
 /// A committed intent.
@@ -220,7 +225,7 @@ pub trait Claims: Send + Sync {
     /// Linked copies of these originals that are `live` or `unknown`.
     async fn copies_of(&self, batch: BatchKey, files: &[FileId]) -> Result<Vec<FileRecord>, LedgerError>;
 
-    /// Commits an intent (T1): in one immediate transaction reads each file and the holds again, asks
+    /// Commits an intent (T1): in one immediate transaction reads each file, the holds and the erasure requests again, asks
     /// `permit`, moves the permitted ones to `deleting`, and writes the attempt. A file that is not
     /// `live` or `unknown` is kept back. Refuses with `Conflict` when the sweep is not open, or its
     /// files so far plus these exceed `budget`. A file counts once however often the sweep sends it,

@@ -17,6 +17,7 @@ mod clock;
 mod controls;
 mod coverage;
 mod due;
+mod erasures;
 mod events;
 mod fault;
 mod figures;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchId, FileId, FileRecord, PolicyName, Timestamp};
+use super::{BatchId, Erasure, Erasures, FileId, FileRecord, PolicyName, Timestamp};
 
 /// Number of a hold, as shown to operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,9 +86,11 @@ impl Hold {
     }
 }
 
-/// The holds in force, indexed so that one question costs what its answer does.
+/// What stands beside the rules: the holds in force and the open erasure requests, indexed so that one
+/// question costs what its answer does.
 #[derive(Debug, Clone, Default)]
 pub struct Holds {
+    erasures: Erasures,
     by_file: std::collections::HashMap<FileId, Vec<Hold>>,
     by_batch: std::collections::HashMap<BatchId, Vec<Hold>>,
     wide: Vec<Hold>,
@@ -107,6 +109,29 @@ impl Holds {
             }
         }
         index
+    }
+
+    /// The same holds, and these erasure requests; closed ones may be among them.
+    #[must_use]
+    pub fn with_erasures(self, requests: impl IntoIterator<Item = Erasure>) -> Self {
+        Self {
+            erasures: Erasures::new(requests),
+            ..self
+        }
+    }
+
+    /// The erasure requests. A hold always comes before them.
+    #[must_use]
+    pub const fn erasures(&self) -> &Erasures {
+        &self.erasures
+    }
+
+    /// An active hold on all files of `policy`.
+    #[must_use]
+    pub fn on_policy(&self, policy: &PolicyName, now: Timestamp) -> Option<&Hold> {
+        self.wide
+            .iter()
+            .find(|hold| hold.is_active(now) && hold.scope == HoldScope::Policy(policy.clone()))
     }
 
     /// The oldest active hold that covers `file`, owned by `owner`, at `now`.

@@ -25,6 +25,8 @@ pub enum Purpose {
     Show,
     /// To send a delete: the owner must enforce.
     Send,
+    /// To send a delete that an erasure request orders: no owner is needed, and only binding floors wait.
+    Erase,
 }
 
 /// A safety rule that does not hold. Nothing may be deleted on the strength of what was checked.
@@ -39,6 +41,9 @@ pub enum Violation {
         /// The owner.
         policy: String,
     },
+    /// No open erasure request covers the file.
+    #[error("no open erasure request covers the file")]
+    NotRequested,
     /// A hold covers the file.
     #[error("hold {} covers the file", hold.0)]
     Held {
@@ -93,6 +98,19 @@ pub fn permits(
     now: Timestamp,
     purpose: Purpose,
 ) -> Result<(), Violation> {
+    match purpose {
+        Purpose::Show | Purpose::Send => permits_by_rules(file, rules, holds, now, purpose),
+        Purpose::Erase => permits_by_request(file, rules, holds, now),
+    }
+}
+
+fn permits_by_rules(
+    file: &FileRecord,
+    rules: &RuleSet,
+    holds: &Holds,
+    now: Timestamp,
+    purpose: Purpose,
+) -> Result<(), Violation> {
     let mut owner = None;
     for policy in &rules.policies {
         if scope::may_mean(&policy.matcher, file) {
@@ -116,6 +134,55 @@ pub fn permits(
     }
     ended(file, rules, now, &Waits::from(owner))?;
     for floor in &rules.floors {
+        if scope::may_mean(&floor.matcher, file) {
+            return Err(Violation::TypeUnknown {
+                rule: floor.name.to_string(),
+            });
+        }
+        if scope::means(&floor.matcher, file) {
+            ended(file, rules, now, &Waits::from(floor))?;
+        }
+    }
+    Ok(())
+}
+
+/// A request needs no owner. But every policy that owns the file, or might if its type were known, can
+/// have a hold on it, and each binding floor must have ended.
+fn permits_by_request(
+    file: &FileRecord,
+    rules: &RuleSet,
+    holds: &Holds,
+    now: Timestamp,
+) -> Result<(), Violation> {
+    let mut requested = false;
+    for request in holds.erasures().iter() {
+        let open = request.closed_at.is_none() && request.placed_at <= now;
+        requested |= open && scope::requested(&request.scope, file);
+    }
+    if !requested {
+        return Err(Violation::NotRequested);
+    }
+    for policy in &rules.policies {
+        let (means, may_mean) = (
+            scope::means(&policy.matcher, file),
+            scope::may_mean(&policy.matcher, file),
+        );
+        if (means || may_mean)
+            && let Some(hold) = holds.covering(file, Some(&policy.name), now)
+        {
+            return Err(Violation::Held { hold: hold.id });
+        }
+        if means && !may_mean {
+            break;
+        }
+    }
+    if let Some(hold) = holds.covering(file, None, now) {
+        return Err(Violation::Held { hold: hold.id });
+    }
+    for floor in &rules.floors {
+        if !floor.binding {
+            continue;
+        }
         if scope::may_mean(&floor.matcher, file) {
             return Err(Violation::TypeUnknown {
                 rule: floor.name.to_string(),

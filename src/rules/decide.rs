@@ -2,11 +2,14 @@
 //!
 //! [`decide`] is asked when a plan is made and again when a file is claimed, [`hint`] when the ledger
 //! stores what a query may narrow by, [`explain`] when a person asks: all three run the same code.
-//! Precedence, first that decides: hold → floor for ever → no owner → doubt → latest of owner and
-//! floors. Knows nothing of the ledger, of limits or of what was sent before.
+//! Precedence, first that decides: hold → erasure request (unless a binding floor) → floor for ever → no
+//! owner → doubt → latest of owner and floors. Knows nothing of the ledger, of limits or of what was sent before.
 
 mod dates;
+mod erasing;
 mod missing;
+#[cfg(test)]
+mod precedence;
 mod start;
 mod tell;
 #[cfg(test)]
@@ -15,8 +18,9 @@ mod tests;
 use serde::Serialize;
 
 use super::policy::{Hint, Mode, Policy, RuleSet};
-use crate::model::{FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
+use crate::model::{ErasureId, FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
 use dates::{Timing, timing};
+use erasing::{Erasing, Fate, deadline, erasing};
 pub use missing::{can_be_missing, overdue_without_start};
 pub(super) use tell::counts_from;
 use tell::{Silent, Tell, Told};
@@ -32,11 +36,14 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The policy that owns the file.
     pub owner: Option<PolicyName>,
+    /// The oldest open erasure request that covers the file, whatever comes of it.
+    pub erasure: Option<ErasureId>,
     /// The floor whose end is the due time; `None` where the owner's own period ends last.
     pub floor: Option<PolicyName>,
     /// Where the owner's period starts, after no rounding.
     pub starts_at: Option<Timestamp>,
-    /// When the file becomes due (the latest of owner and floors).
+    /// When the file becomes due: the latest of owner and floors; where an erasure request decides, the
+    /// request's entry or the end of the last binding floor.
     pub due_at: Option<Timestamp>,
     /// When the file becomes overdue; never before it is due.
     pub deadline_at: Option<Timestamp>,
@@ -47,13 +54,14 @@ pub struct Decision {
 /// One step of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What was asked: `hold`, `owner`, `start`, `period`, `floor`, `deadline`, `mode`.
+    /// What was asked: `hold`, `erasure`, `owner`, `start`, `period`, `floor`, `deadline`, `mode`.
     pub step: &'static str,
     /// What was found, in one sentence.
     pub text: String,
 }
 
-/// Whether a file may be deleted now. First that decides: hold → latest floor → owner → unowned.
+/// Whether a file may be deleted now. First that decides: hold → erasure request (unless a binding floor) →
+/// latest floor → owner → unowned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Its time has come, an enforced policy owns it, nothing holds it.
@@ -68,6 +76,19 @@ pub enum Verdict {
         hold: HoldId,
         /// Whether its time has come apart from the hold.
         due: bool,
+    },
+    /// Its time has not come by the rules, but an erasure request orders it and nothing binding stands
+    /// against that. Also for a file that nobody owns or whose policy only observes.
+    Erasure {
+        /// The oldest request that covers it.
+        request: ErasureId,
+    },
+    /// An erasure request covers it, and a binding floor keeps it all the same.
+    Bound {
+        /// The oldest request that covers it.
+        request: ErasureId,
+        /// The floor that ends last.
+        floor: PolicyName,
     },
     /// A floor keeps it for ever.
     KeptForever {
@@ -89,6 +110,8 @@ impl Verdict {
             Self::DueObserved => "due-observed",
             Self::NotYet => "not-yet",
             Self::Held { .. } => "held",
+            Self::Erasure { .. } => "erasure",
+            Self::Bound { .. } => "bound",
             Self::KeptForever { .. } => "kept-forever",
             Self::Unowned => "unowned",
             Self::NotEligible(_) => "not-eligible",
@@ -149,7 +172,7 @@ pub fn explain(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp
     decision
 }
 
-/// What the rules say apart from holds and the time. A start in the future shows only in [`decide`].
+/// What the rules say apart from holds, erasure requests and the time. A start in the future shows only in [`decide`].
 #[must_use]
 pub fn hint(file: &FileRecord, rules: &RuleSet) -> Hint {
     let owner = owner_of(file, rules);
@@ -180,11 +203,14 @@ fn judge(
     let owner = owner_of(file, rules);
     let hold = holds.covering(file, owner.map(|policy| &policy.name), now);
     tell.hold(hold);
+    let erasing = erasing(file, rules, holds, now);
+    tell.erasure(erasing.as_ref(), rules);
     tell.owner(owner, rules);
     let found = timing(file, rules, owner, Some(now), tell);
     let mut decision = Decision {
-        verdict: verdict(hold, owner, &found.timing, now),
+        verdict: verdict(hold, erasing.as_ref(), owner, &found.timing, now),
         owner: owner.map(|policy| policy.name.clone()),
+        erasure: erasing.as_ref().map(|erasing| erasing.request.id),
         floor: None,
         starts_at: found.starts_at,
         due_at: None,
@@ -200,11 +226,71 @@ fn judge(
         }
         Timing::Forever(_) | Timing::Unowned | Timing::Doubtful(_) => {}
     }
+    if let Some(erasing) = &erasing {
+        date_by_request(&mut decision, erasing, rules);
+    }
     decision
 }
 
-fn verdict(hold: Option<&Hold>, owner: Option<&Policy>, timing: &Timing<'_>, now: Timestamp) -> Verdict {
-    let open = match timing {
+/// Where a request decides, its dates are the file's.
+fn date_by_request(decision: &mut Decision, erasing: &Erasing<'_>, rules: &RuleSet) {
+    let due_at = match (&decision.verdict, &erasing.fate) {
+        (Verdict::Erasure { .. }, Fate::Free { since }) => Some(*since),
+        (Verdict::Bound { .. }, Fate::Bound { until, .. }) => *until,
+        (
+            Verdict::Due
+            | Verdict::DueObserved
+            | Verdict::NotYet
+            | Verdict::Held { .. }
+            | Verdict::Erasure { .. }
+            | Verdict::Bound { .. }
+            | Verdict::KeptForever { .. }
+            | Verdict::Unowned
+            | Verdict::NotEligible(_),
+            _,
+        ) => return,
+    };
+    decision.floor = None;
+    decision.starts_at = Some(erasing.request.placed_at);
+    decision.due_at = due_at;
+    decision.deadline_at = due_at.and_then(|due_at| deadline(erasing.request, due_at, rules));
+}
+
+fn verdict(
+    hold: Option<&Hold>,
+    erasing: Option<&Erasing<'_>>,
+    owner: Option<&Policy>,
+    timing: &Timing<'_>,
+    now: Timestamp,
+) -> Verdict {
+    let by_rules = by_rules(owner, timing, now);
+    let open = match erasing {
+        // Both say that it goes.
+        Some(_) if by_rules == Verdict::Due => by_rules,
+        None => by_rules,
+        Some(Erasing { request, fate }) => match fate {
+            Fate::Free { .. } => Verdict::Erasure { request: request.id },
+            Fate::Bound { floor, .. } => Verdict::Bound {
+                request: request.id,
+                floor: floor.name.clone(),
+            },
+            Fate::Doubtful(doubt) => Verdict::NotEligible(*doubt),
+        },
+    };
+    match hold {
+        None => open,
+        Some(hold) => Verdict::Held {
+            hold: hold.id,
+            due: matches!(
+                open,
+                Verdict::Due | Verdict::DueObserved | Verdict::Erasure { .. }
+            ),
+        },
+    }
+}
+
+fn by_rules(owner: Option<&Policy>, timing: &Timing<'_>, now: Timestamp) -> Verdict {
+    match timing {
         Timing::Forever(floor) => Verdict::KeptForever {
             floor: floor.name.clone(),
         },
@@ -215,13 +301,6 @@ fn verdict(hold: Option<&Hold>, owner: Option<&Policy>, timing: &Timing<'_>, now
             Some(Mode::Enforce) => Verdict::Due,
             Some(Mode::Observe) => Verdict::DueObserved,
             None => Verdict::Unowned,
-        },
-    };
-    match hold {
-        None => open,
-        Some(hold) => Verdict::Held {
-            hold: hold.id,
-            due: matches!(open, Verdict::Due | Verdict::DueObserved),
         },
     }
 }

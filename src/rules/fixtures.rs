@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::matching::{Criteria, Matcher};
 use super::period::Period;
 use super::policy::{
-    ApprovalRule, Floor, KeepFor, Limits, Mode, OnExcess, Policy, RuleSet, StartClock, StartEvent,
+    ApprovalRule, ErasureRules, Floor, KeepFor, Limits, Mode, OnExcess, Policy, RuleSet, StartClock,
+    StartEvent,
 };
 use super::schedule::Schedule;
 use crate::model::{
-    BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, FileAddress, FileId, FileKey,
-    FileRecord, FileState, Hold, HoldId, HoldScope, Holds, Parent, PolicyName, Timestamp,
+    BatchAddress, BatchId, BatchKey, ClassificationId, Erasure, ErasureId, ErasureScope, ExtractionId,
+    FileAddress, FileId, FileKey, FileRecord, FileState, Hold, HoldId, HoldScope, Holds, Parent, PolicyName,
+    Timestamp,
 };
 
 /// A classification file, by what a test cares about.
@@ -194,6 +196,7 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         limits: LIMITS,
         source: "".into(),
         awaiting: None,
+        erasure: ErasureRules::default(),
     }
 }
 
@@ -212,6 +215,19 @@ pub(crate) fn hold(id: i64, scope: HoldScope) -> Hold {
         placed_at: at("2026-02-01T00:00:00Z"),
         released_at: None,
         ends_at: None,
+    }
+}
+
+/// An open erasure request, entered with the holds of [`hold`].
+pub(crate) fn erasure(id: i64, scope: ErasureScope) -> Erasure {
+    Erasure {
+        id: ErasureId(id),
+        scope,
+        reference: format!("request {id}"),
+        received: "2026-01-30".parse().unwrap(),
+        placed_at: at("2026-02-01T00:00:00Z"),
+        closed_at: None,
+        closing: None,
     }
 }
 

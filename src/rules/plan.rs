@@ -75,6 +75,10 @@ pub struct Plan {
 pub struct Others {
     /// Their time has not come (on hold or not).
     pub not_yet: u64,
+    /// Not due by their policy, but an erasure request takes them.
+    pub by_request: u64,
+    /// A binding floor keeps them although an erasure request covers them.
+    pub bound: u64,
     /// A floor keeps them for ever.
     pub kept_forever: u64,
     /// Their start is missing or in doubt.

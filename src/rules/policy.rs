@@ -2,12 +2,14 @@
 //!
 //! Values of these types are valid by construction of `config`; they know nothing of TOML or spans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+use super::answer::{AnswerBy, answer_by};
 use super::matching::Matcher;
 use super::period::{Period, RoundUp};
 use super::schedule::Schedule;
@@ -28,6 +30,8 @@ pub struct RuleSet {
     pub floors: Vec<Floor>,
     /// Limits on one sweep.
     pub limits: Limits,
+    /// How erasure requests are carried out.
+    pub erasure: ErasureRules,
     /// Digest of everything above: see [`RuleSet::digest_of`].
     pub digest: RuleDigest,
     /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.
@@ -154,6 +158,61 @@ pub struct Floor {
     pub basis: Option<String>,
 }
 
+/// The name under which erasure requests are swept; no policy or floor of the file may have it.
+pub const ERASURE: &str = "erasure";
+
+/// How erasure requests are carried out and watched (`[erasure]`).
+#[derive(Debug, Clone)]
+pub struct ErasureRules {
+    /// Stands for the requests wherever a sweep is scheduled, planned, limited and recorded. It owns no
+    /// file (it is not among [`RuleSet::policies`]), so its matcher, clock and period say nothing.
+    pub sweep: Policy,
+    /// Days beside Saturdays and Sundays on which no time limit ends.
+    pub holidays: BTreeSet<Date>,
+    /// So long before its date an open request is warned of.
+    pub warn_before: Period,
+}
+
+impl ErasureRules {
+    /// Swept by `schedule`, with `holidays`, warned of `warn_before` its date.
+    #[must_use]
+    pub fn new(schedule: Schedule, holidays: BTreeSet<Date>, warn_before: Period) -> Self {
+        Self {
+            sweep: Policy {
+                name: PolicyName::new(ERASURE).expect("a plain word is a name"),
+                matcher: Matcher::Everything,
+                clock: StartClock {
+                    start: StartEvent::Uploaded,
+                    round_up: None,
+                    fallback: None,
+                },
+                delete_after: Period::Exact { millis: 1 },
+                delete_by: None,
+                schedule,
+                // A request is an operator's explicit order: there is nothing to observe.
+                mode: Mode::Enforce,
+                approval: ApprovalRule::OverLimit,
+                approve_shortening: None,
+            },
+            holidays,
+            warn_before,
+        }
+    }
+}
+
+impl Default for ErasureRules {
+    /// At the full hour, no holidays, a warning seven days before.
+    fn default() -> Self {
+        let schedule = Schedule::parse("0 * * * *").expect("every full hour is a schedule");
+        let week = Period::Civil {
+            years: 0,
+            months: 0,
+            days: 7,
+        };
+        Self::new(schedule, BTreeSet::new(), week)
+    }
+}
+
 /// What happens above a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -188,6 +247,26 @@ impl RuleSet {
     #[must_use]
     pub fn policy(&self, name: &PolicyName) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.name == *name)
+    }
+
+    /// What is swept under that name: a policy, or the erasure requests.
+    #[must_use]
+    pub fn swept(&self, name: &PolicyName) -> Option<&Policy> {
+        let erasure = self.is_erasure(name).then_some(&self.erasure.sweep);
+        erasure.or_else(|| self.policy(name))
+    }
+
+    /// Whether erasure requests are swept under that name.
+    #[must_use]
+    pub fn is_erasure(&self, name: &PolicyName) -> bool {
+        *name == self.erasure.sweep.name
+    }
+
+    /// Until when a request that was received on that date has to be answered; `None` at the calendar's
+    /// end.
+    #[must_use]
+    pub fn answer_by(&self, received: Date) -> Option<AnswerBy> {
+        answer_by(received, &self.erasure.holidays, &self.zone)
     }
 
     /// The rules in words, a line each: what the ledger keeps beside the digest.

@@ -80,6 +80,12 @@ pub(crate) fn snapshot() -> Snapshot {
         holds: 2,
         holds_review_overdue: 1,
         waiting_rules: None,
+        erasures: ErasuresView {
+            open: 2,
+            files_left: 9,
+            answer_by: Some(at("2026-06-04T22:00:00Z")),
+            ..ErasuresView::default()
+        },
         waiting: vec![WaitingPlan {
             policy: "all else".to_owned(),
             files: 700,

@@ -6,12 +6,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-struct Desk {
+pub(super) struct Desk {
     dir: TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let desk = Self {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -38,22 +38,22 @@ mode = "enforce"
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(super) fn run(&self, args: &[&str]) -> Output {
         run(&self.path("policies.toml"), args)
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub(super) fn json(&self, args: &[&str]) -> Value {
         let mut all = vec!["--json"];
         all.extend_from_slice(args);
         let output = self.run(&all);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}; {output:?}"))
     }
 
-    fn record(&self, rows: &str) -> Output {
+    pub(super) fn record(&self, rows: &str) -> Output {
         std::fs::write(self.path("rows.jsonl"), rows).unwrap();
         let rows = self.path("rows.jsonl");
         self.run(&["record", rows.to_str().unwrap()])
@@ -69,7 +69,7 @@ fn run(config: &Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
-const ROW: &str = r#"{"classification_id":"-OKI_FueqSWiExyfS310","batch_id":"aB3dE5gH7j","file_id":"-OKI_FueqSWiExyfS311","uploaded_at":"2025-03-01T21:20:33Z"}"#;
+pub(super) const ROW: &str = r#"{"classification_id":"-OKI_FueqSWiExyfS310","batch_id":"aB3dE5gH7j","file_id":"-OKI_FueqSWiExyfS311","uploaded_at":"2025-03-01T21:20:33Z"}"#;
 
 #[test]
 fn a_typo_in_the_policy_file_exits_78_with_the_caret_on_the_word() {
@@ -285,7 +285,7 @@ fn without_the_api_a_sweep_exits_75_and_without_a_key_5() {
 fn every_reading_verb_prints_one_json_object() {
     let desk = Desk::new();
     assert!(desk.record(ROW).status.success());
-    let verbs: [&[&str]; 13] = [
+    let verbs: [&[&str]; 14] = [
         &["check"],
         &["plan"],
         &["explain", "-OKI_FueqSWiExyfS311"],
@@ -294,6 +294,7 @@ fn every_reading_verb_prints_one_json_object() {
         &["status"],
         &["history"],
         &["hold", "list"],
+        &["erase", "list"],
         &["approve"],
         &["breaker", "list"],
         &["quarantine", "list"],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use retentiond::daemon::standing::{Standing, standing};
 use retentiond::engine::{Ending, Stop, SweepReport, SweepRequest};
 use retentiond::ledger::{Ledger, OpenMode, RuleChange, SqliteLedger};
-use retentiond::model::{Labels, Trigger};
+use retentiond::model::{BatchId, ErasureScope, HoldScope, Labels, NewErasure, NewHold, Trigger};
 use retentiond::rules::policy::RuleSet;
 use tokio_util::sync::CancellationToken;
 
@@ -43,8 +43,12 @@ impl World {
     }
 
     async fn sweep_under(&self, rules: &RuleSet) -> SweepReport {
+        self.sweep_of("documents", rules).await
+    }
+
+    async fn sweep_of(&self, policy: &str, rules: &RuleSet) -> SweepReport {
         let request = SweepRequest {
-            policy: name("documents"),
+            policy: name(policy),
             occurrence: None,
             trigger: Trigger::Manual,
         };
@@ -183,14 +187,87 @@ async fn while_a_change_waits_a_file_goes_only_if_both_sets_say_so() {
             occurrence: None,
             trigger: Trigger::Manual,
         };
-        engine
+        let report = engine
             .sweep(&rules, &request, &CancellationToken::new())
             .await
             .unwrap();
+        assert_eq!(report.summary.kept, 0, "the plan itself is of both sets");
     }
     assert_eq!(world.left(&letter), 2, "due under the rules in force alone");
     assert_eq!(world.left(&young), 2, "due under the changed rules alone");
     assert_eq!(world.left(&old), 0, "due under both");
+    world.assert_nothing_wider();
+}
+
+#[tokio::test]
+async fn an_erasure_request_waits_for_no_approval_and_the_binding_floors_of_both_sets_stop_it() {
+    let floored = |tenant: &str, delete_after: &str| {
+        let (tenant, delete_after) = (tenant.to_owned(), delete_after.to_owned());
+        move |classification: &str| {
+            let policies = policies("", &delete_after)(classification);
+            format!(
+                "{policies}delete_by = \"1 year\"\n[[keep]]\nname = \"tax {tenant}\"\n\
+                 match = {{ labels = {{ tenant = \"{tenant}\" }} }}\nkeep_for = \"20 days\"\nbinding = true\n"
+            )
+        }
+    };
+    let mut world = World::with(floored("before", "30 days"), &[]).await;
+    let of = |tenant: &str| -> Labels { [("tenant".to_owned(), tenant.to_owned())].into() };
+    let free = world.upload(2).await;
+    let bound_before = world.upload_labelled(2, of("before")).await;
+    let bound_after = world.upload_labelled(2, of("after")).await;
+    let held = world.upload(2).await;
+    assert_eq!(world.sweep().await.ending, Ending::Done);
+    world.days_pass(1);
+    let classification = world.classification.clone();
+    world.change_rules(&floored("after", "3 days")(&classification));
+    let (_, change) = world.waits().await;
+
+    let hold = NewHold {
+        scope: HoldScope::Batch(BatchId::new(held.id.as_str()).unwrap()),
+        reason: "litigation".to_owned(),
+        reference: None,
+        owner: None,
+        review_by: None,
+    };
+    world.ledger.add_hold(&hold, world.now()).await.unwrap();
+    for batch in [&free, &bound_before, &bound_after, &held] {
+        let new = NewErasure {
+            scope: ErasureScope::Batch(BatchId::new(batch.id.as_str()).unwrap()),
+            reference: batch.id.to_string(),
+            received: "2026-05-04".parse().unwrap(),
+        };
+        world.ledger.add_erasure(&new, world.now()).await.unwrap();
+    }
+    let (rules, asked) = world.waits().await;
+    assert_eq!(asked.impact, change.impact, "a request makes nothing sooner");
+
+    let report = world.sweep_of("erasure", &rules).await;
+    assert_eq!(report.ending, Ending::Done);
+    assert_eq!(
+        (report.summary.deleted, report.summary.kept, report.summary.held),
+        (2, 0, 2)
+    );
+    assert_eq!(world.left(&free), 0, "nothing stands against it");
+    assert_eq!(world.left(&bound_before), 2, "bound by the rules in force");
+    assert_eq!(world.left(&bound_after), 2, "bound by the changed rules alone");
+    assert_eq!(world.left(&held), 2, "held");
+
+    // Approved: what only the rules before kept goes.
+    let until = world.now().checked_add_millis(3_600_000).unwrap();
+    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    let Standing::Own { checked, .. } = world.standing().await else {
+        panic!("approved rules are taken")
+    };
+    world.sweep_of("erasure", &checked.rules).await;
+    assert_eq!(
+        (
+            world.left(&bound_before),
+            world.left(&bound_after),
+            world.left(&held)
+        ),
+        (0, 2, 2)
+    );
     world.assert_nothing_wider();
 }
 

@@ -118,7 +118,7 @@ impl Service {
             })
             .collect();
         let text = format!(
-            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[http]\nlisten = \"{}\"\n{}{policies}",
+            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[erasure]\nschedule = \"*/2 * * * * *\"\n[http]\nlisten = \"{}\"\n{}{policies}",
             self.sandbox.base_url(),
             self.path("ledger.db").display(),
             self.shows_at,
@@ -629,4 +629,39 @@ async fn terminating_a_manual_sweep_lets_the_request_end_and_says_so() {
     assert_eq!(report["sweeps"][0]["by"]["stop"], "shutdown");
     assert_eq!(report["sweeps"][0]["summary"]["deleted"], 1);
     assert_eq!(service.server.request_count(Endpoint::DeleteFiles), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_entered_beside_the_running_daemon_is_carried_out_and_closes_itself() {
+    let service = Service::new().await;
+    service.upload([0, 0, 2], 12).await;
+    let mut daemon = service.daemon();
+    let batch = service.server.files()[0].batch_id.clone();
+    let asked = service
+        .run(&[
+            "erase",
+            "add",
+            "--batch",
+            &batch,
+            "--ref",
+            "case 1",
+            "--received",
+            "2026-11-02",
+        ])
+        .await;
+    assert!(asked.status.success(), "{asked:?}");
+    let of_batch = move |s: &SandboxHandle| s.files().iter().filter(|f| f.batch_id == batch).count();
+    service
+        .wait("the deletion of the batch", move |s| of_batch(s) == 0)
+        .await;
+    service
+        .wait_for_log("an erasure request is closed", |_| Some(()))
+        .await;
+    let listed = service.run(&["--json", "erase", "list", "--all"]).await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["erasures"][0]["state"], "closed: every copy verified gone");
+    assert_eq!(listed["erasures"][0]["files"]["verified"], 12);
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    service.assert_truth(12).await;
 }

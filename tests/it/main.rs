@@ -14,6 +14,8 @@ mod changes;
 mod clock;
 mod daemon;
 mod endpoint;
+mod erase_verbs;
+mod erasures;
 mod events;
 mod faces;
 mod faults;

@@ -21,8 +21,9 @@ pub struct CrashLedger {
 }
 
 /// Writes that another process or the disk may spoil.
-const MAY_FAIL: [&str; 15] = [
+const MAY_FAIL: [&str; 16] = [
     "claim",
+    "close_erased",
     "settle",
     "note",
     "verified",
@@ -475,6 +476,17 @@ steps! {
         accept_lineage() -> ();
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
+    }
+    ErasureRequests {
+        add_erasure(new: &NewErasure, at: Timestamp) -> Entered;
+        close_erasure(id: ErasureId, reason: &str, at: Timestamp) -> ();
+        erasures(open_only: bool) -> Vec<Erasure>;
+        erasure_progress(open_only: bool) -> Vec<(ErasureId, ErasureFiles)>;
+        erasure_files(id: ErasureId, after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
+        erasable(after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
+        erased_unverified(page: u32) -> Vec<FileRecord>;
+        close_erased(at: Timestamp) -> Vec<ErasureId>;
+        live_in_all() -> u64;
     }
     Events {
         add_event(event: &NewEvent, at: Timestamp) -> EventNoted;

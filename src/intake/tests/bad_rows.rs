@@ -240,7 +240,7 @@ async fn subject_without_a_key_is_refused_and_never_repeated() {
     assert!(
         summary.refused[0]
             .message
-            .contains("cannot take subjects yet: leave `subject` out")
+            .contains("name its file as `subject_key_file` in [erasure], or leave `subject` out")
     );
     assert!(!summary.refused[0].message.contains("jane"));
     assert_eq!(files, []);

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::ids;
-use super::{Asker, SqliteLedger, batch, due, holds, notes, settle};
+use super::{Asker, SqliteLedger, batch, due, erasures, holds, notes, settle};
 use crate::ledger::{After, Claim, ClaimRequest, Claims, LedgerError, Permit, Settlement};
 use crate::model::{
     AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId, Timestamp,
@@ -148,7 +148,8 @@ async fn claim(
     }
     let mut kept = Vec::new();
     let files = claimable(tx, intent, &mut kept).await?;
-    let holds = Holds::new(holds::active(tx, intent.at).await?);
+    let holds =
+        Holds::new(holds::active(tx, intent.at).await?).with_erasures(erasures::requests(tx, true).await?);
     let verdicts = asker.ask((files.clone(), holds)).await?;
     let mut permitted = Vec::new();
     for (file, verdict) in files.into_iter().zip(verdicts) {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::fault::{during, ensure_rows};
-use super::{SqliteLedger, intern, occurred};
+use super::{SqliteLedger, erasures, intern, occurred};
 use crate::ledger::{Hinted, Intake, LedgerError, Recorded};
 use crate::model::Timestamp;
 use crate::rules::policy::RuleDigest;
@@ -84,11 +84,15 @@ pub(super) async fn record(
     prepared.rows.sort_unstable_by(|a, b| {
         (a.file.as_str(), numbers.batches[a.batch]).cmp(&(b.file.as_str(), numbers.batches[b.batch]))
     });
+    let requested = erasures::any_open(tx).await?;
     let mut total = prepared.folded;
     for page in prepared.rows.chunks(PAGE) {
         let page: Vec<&Row> = page.iter().collect();
         let known = insert(tx, &page, &numbers).await?;
         let updated = update::merge_known(tx, &known, &numbers, &prepared.attributes).await?;
+        if requested {
+            erasures::take_in(tx, &keys(&page, &numbers)).await?;
+        }
         total.added += (page.len() - known.len()) as u64;
         total.updated += updated;
         total.known += known.len() as u64 - updated;
@@ -194,6 +198,15 @@ async fn known(tx: &mut SqliteConnection, list: &str) -> Result<HashSet<i64>, Le
     .await
     .map_err(during("looking for known files"))?;
     Ok(places.into_iter().collect())
+}
+
+/// `[[batch, file], …]`
+fn keys(page: &[&Row], numbers: &Numbers) -> String {
+    let keys: Vec<_> = page
+        .iter()
+        .map(|row| (numbers.batches[row.batch], row.file.as_str()))
+        .collect();
+    serde_json::to_string(&keys).expect("numbers and ids are plain")
 }
 
 /// `[[batch, file, policy, uploaded, processed, due, deadline, attributes, rule set], …]`

@@ -76,7 +76,7 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
         }
     };
     let problem = format!(
-        "{problem}. Holds placed since may be missing: compare `retentiond hold list` and place them again"
+        "{problem}. Holds and erasure requests entered since may be missing: compare `retentiond hold list` and `retentiond erase list`, and enter them again"
     );
     keep(ledger, &problem).await?;
     Ok(Some(problem))

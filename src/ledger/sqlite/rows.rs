@@ -20,11 +20,13 @@ macro_rules! select_files {
     ($from:literal, $tail:literal) => {
         concat!(
             "SELECT f.batch, f.file_id, f.state, f.policy, f.uploaded_at, f.processed_at, f.due_at,
-                    f.deadline_at, f.attributes, s.subject, c.original_batch, c.original_file
+                    f.deadline_at, f.attributes, coalesce(s.subject, os.subject), c.original_batch, c.original_file
              FROM ",
             $from,
             " LEFT JOIN subjects s ON s.batch = f.batch AND s.file_id = f.file_id
-              LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id ",
+              LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
+              -- A copy is its original's subject's, whenever that was recorded.
+              LEFT JOIN subjects os ON os.batch = c.original_batch AND os.file_id = c.original_file ",
             $tail
         )
     };
@@ -262,6 +264,10 @@ pub(super) fn state(code: i64) -> Result<FileState, LedgerError> {
 
 pub(super) fn file_id(text: String) -> Result<FileId, LedgerError> {
     FileId::new(text).map_err(|error| damaged(error.to_string()))
+}
+
+pub(super) fn batch_id(text: String) -> Result<BatchId, LedgerError> {
+    BatchId::new(text).map_err(|error| damaged(error.to_string()))
 }
 
 pub(super) fn policy_name(text: String) -> Result<PolicyName, LedgerError> {

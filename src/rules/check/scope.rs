@@ -1,6 +1,6 @@
 //! First match, spelled out.
 
-use crate::model::{FileRecord, Parent};
+use crate::model::{ErasureScope, FileRecord, Parent};
 use crate::rules::matching::{Criteria, Matcher};
 
 pub(super) fn means(matcher: &Matcher, file: &FileRecord) -> bool {
@@ -48,6 +48,24 @@ pub(super) fn may_mean(matcher: &Matcher, file: &FileRecord) -> bool {
         })
         .collect();
     answers.iter().any(|answer| *answer) && !answers.iter().all(|answer| *answer)
+}
+
+/// Whether an erasure request of that scope means the file, or the original that it copies.
+pub(super) fn requested(scope: &ErasureScope, file: &FileRecord) -> bool {
+    match scope {
+        ErasureScope::Subject(hmac) => match &file.subject {
+            Some(subject) => subject == hmac,
+            None => false,
+        },
+        ErasureScope::File(id) => match &file.copy_of {
+            Some(original) if original.file == *id => true,
+            Some(_) | None => file.key.file == *id,
+        },
+        ErasureScope::Batch(id) => match &file.copy_of {
+            Some(original) if original.batch.batch == *id => true,
+            Some(_) | None => file.batch.batch == *id,
+        },
+    }
 }
 
 fn fits(wanted: &Criteria, file: &FileRecord) -> bool {

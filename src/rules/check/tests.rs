@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{EventScope, Hold, HoldScope, NewEvent, Occurred, Occurrence, PolicyName};
+use crate::model::{
+    Erasure, ErasureScope, EventScope, Hold, HoldScope, NewEvent, Occurred, Occurrence, PolicyName,
+};
 use crate::rules::decide::{Decision, Verdict, decide};
 use crate::rules::fixtures::*;
 use crate::rules::matching::{BatchGlob, Criteria, Matcher};
@@ -281,9 +283,11 @@ fn any_floor() -> impl Strategy<Value = Floor> {
         any_matcher(),
         any_clock(),
         proptest::option::weighted(0.9, any_period()),
+        any::<bool>(),
     )
-        .prop_map(|(matcher, clock, period)| {
+        .prop_map(|(matcher, clock, period, binding)| {
             let mut floor = floor("f", matcher, "forever");
+            floor.binding = binding;
             floor.clock = clock;
             if let Some(period) = period {
                 floor.keep_for = KeepFor::Period(period);
@@ -385,6 +389,19 @@ fn any_hold() -> impl Strategy<Value = Option<Hold>> {
     )
 }
 
+fn any_request() -> impl Strategy<Value = Erasure> {
+    prop_oneof![
+        Just(ErasureScope::File("f1".parse().unwrap())),
+        Just(ErasureScope::Batch("b1".parse().unwrap())),
+        Just(ErasureScope::Subject("somebody".to_owned())),
+    ]
+    .prop_map(|scope| Erasure {
+        // Before every file.
+        placed_at: Timestamp::from_millis(0).unwrap(),
+        ..erasure(1, scope)
+    })
+}
+
 /// The second turn of a midnight that comes twice: due there, permitted from the first on.
 const DOUBLE_MIDNIGHT: i64 = 3_600_000;
 
@@ -423,6 +440,27 @@ proptest! {
         }
     }
 
+    /// Also of what an erasure request takes, right when the last binding floor ends and at any other time.
+    #[test]
+    fn checker_and_decision_agree_on_requests(mut file in any_file(), rules in any_rules(), hold in any_hold(),
+            request in any_request(), named in any::<bool>(), other in 0_i64..60_000_000_000) {
+        file.subject = named.then(|| "somebody".to_owned());
+        let holds = Holds::new(hold).with_erasures([request]);
+        let mut times = vec![file.uploaded_at.checked_add_millis(other).unwrap()];
+        let before = decide(&file, &rules, &holds, times[0]);
+        if let (Verdict::Bound { .. }, Some(due)) = (&before.verdict, before.due_at) {
+            times.extend([due, due.checked_add_millis(-1).unwrap(), due.checked_add_millis(1).unwrap()]);
+        }
+        for now in times {
+            let decision = decide(&file, &rules, &holds, now);
+            let erase = permits(&file, &rules, &holds, now, Purpose::Erase);
+            let goes = matches!(decision.verdict, Verdict::Due | Verdict::Erasure { .. });
+            let goes = goes && decision.erasure.is_some();
+            prop_assert!(!goes || erase.is_ok(), "{decision:?} {erase:?}");
+            prop_assert!(goes || erase.is_err() || near_due(&decision, now), "{decision:?}");
+        }
+    }
+
     /// A later start never makes a file due sooner.
     #[test]
     fn due_is_monotone_in_the_start(file in any_file(), rules in any_rules(), later in 0_i64..4_000_000_000) {
@@ -456,15 +494,21 @@ fn random_worlds_reach_every_verdict() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let strategy = (any_file(), any_rules(), any_hold());
+    let strategy = (
+        any_file(),
+        any_rules(),
+        any_hold(),
+        proptest::option::of(any_request()),
+    );
     let mut seen = std::collections::BTreeMap::new();
     for n in 0..4000_i64 {
-        let (file, rules, hold) = strategy.new_tree(&mut runner).unwrap().current();
+        let (file, rules, hold, request) = strategy.new_tree(&mut runner).unwrap().current();
+        let holds = Holds::new(hold).with_erasures(request);
         let now = file
             .uploaded_at
             .checked_add_millis(n * 20_000_000 - 1_000_000)
             .unwrap();
-        let verdict = decide(&file, &rules, &Holds::new(hold), now).verdict;
+        let verdict = decide(&file, &rules, &holds, now).verdict;
         *seen
             .entry(
                 format!("{verdict:?}")
@@ -476,17 +520,19 @@ fn random_worlds_reach_every_verdict() {
             )
             .or_insert(0) += 1;
     }
-    for verdict in [
-        "Due",
-        "DueObserved",
-        "NotYet",
-        "Held",
-        "KeptForever",
-        "Unowned",
-        "NotEligible",
+    for (verdict, least) in [
+        ("Due", 50),
+        ("DueObserved", 50),
+        ("NotYet", 50),
+        ("Held", 50),
+        ("KeptForever", 50),
+        ("Unowned", 50),
+        ("NotEligible", 50),
+        ("Erasure", 50),
+        ("Bound", 10),
     ] {
         assert!(
-            seen.get(verdict).is_some_and(|count| *count > 50),
+            seen.get(verdict).is_some_and(|count| *count > least),
             "{verdict} in {seen:?}"
         );
     }

@@ -129,7 +129,12 @@ fn deadline(
         .ok_or(Doubt::OutOfCalendar)
 }
 
-fn end_of(period: Period, start: Timestamp, clock: &StartClock, rules: &RuleSet) -> Result<PeriodEnd, Doubt> {
+pub(super) fn end_of(
+    period: Period,
+    start: Timestamp,
+    clock: &StartClock,
+    rules: &RuleSet,
+) -> Result<PeriodEnd, Doubt> {
     period
         .end(start, clock.round_up, &rules.zone)
         .ok_or(Doubt::OutOfCalendar)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::erasing::{Erasing, Fate};
 use super::start::Start;
 use super::{Doubt, Step};
 use crate::model::{FileRecord, Hold, Timestamp};
@@ -11,6 +12,7 @@ use crate::rules::policy::{Floor, Mode, Policy, RuleSet, StartClock, StartEvent}
 /// Hears each finding of a decision as it is made. A teller decides nothing.
 pub(super) trait Tell {
     fn hold(&mut self, _hold: Option<&Hold>) {}
+    fn erasure(&mut self, _erasing: Option<&Erasing<'_>>, _rules: &RuleSet) {}
     fn owner(&mut self, _owner: Option<&Policy>, _rules: &RuleSet) {}
     fn start(
         &mut self,
@@ -123,6 +125,36 @@ impl Tell for Told {
             }
         };
         self.say("hold", text);
+    }
+
+    fn erasure(&mut self, erasing: Option<&Erasing<'_>>, rules: &RuleSet) {
+        let Some(Erasing { request, fate }) = erasing else {
+            self.say("erasure", "no erasure request covers it".to_owned());
+            return;
+        };
+        let (id, reference, received) = (request.id.0, &request.reference, request.received);
+        let effect = match fate {
+            Fate::Free { since } => format!("it goes, whatever the policies say, since {since}"),
+            Fate::Bound { floor, until } => {
+                let until = until.map_or_else(
+                    || "for ever".to_owned(),
+                    |at| format!("until {}", both(at, rules)),
+                );
+                format!(
+                    "binding floor `{}`{} keeps it {until} all the same",
+                    floor.name,
+                    basis(floor)
+                )
+            }
+            Fate::Doubtful(doubt) => format!(
+                "what is binding cannot be told, so it is kept: {}",
+                doubt.sentence()
+            ),
+        };
+        self.say(
+            "erasure",
+            format!("erasure request {id} ({reference}), received on {received}, covers it: {effect}"),
+        );
     }
 
     fn owner(&mut self, owner: Option<&Policy>, rules: &RuleSet) {

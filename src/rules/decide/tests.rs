@@ -307,6 +307,7 @@ fn an_explanation_decides_as_the_decision_does_and_says_every_step() {
         steps,
         [
             "hold: no hold covers it",
+            "erasure: no erasure request covers it",
             "owner: policy `invoices` owns it: number 2 of 2, the first that matches",
             "start: the period starts with the upload: 2026-03-05T09:00:00Z (2026-03-05 10:00 in Europe/Berlin)",
             "period: 6 months counted from 2026-03-05, which itself does not count; 2026-09-05 is the last day: the period ends 2026-09-05T22:00:00Z (2026-09-06 00:00 in Europe/Berlin)",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::short_id::ShortId;
 use super::{Others, Place, Plan, PlannedFile, hash};
-use crate::model::{BatchKey, FileRecord, Holds, PolicyName, Timestamp};
+use crate::model::{BatchKey, ErasureId, FileRecord, Holds, PolicyName, Timestamp};
 use crate::rules::check::{self, Purpose, Violation};
 use crate::rules::decide::{Decision, Verdict, counts_from, decide};
 use crate::rules::policy::{Mode, Policy, RuleSet};
@@ -24,14 +24,23 @@ pub struct PlanBuilder<'r> {
     files: Vec<PlannedFile>,
     held: u64,
     others: Others,
-    /// Why files are due, by the floor that ended last.
-    reasons: Vec<(Option<PolicyName>, Arc<str>)>,
+    reasons: Vec<(Why, Arc<str>)>,
     places: HashMap<(BatchKey, usize), Arc<Place>>,
     violation: Option<Violation>,
 }
 
+/// Why a file is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    /// The policy's period has ended, or the floor's that ended last.
+    Rules { floor: Option<PolicyName> },
+    /// An erasure request.
+    Request(ErasureId),
+}
+
 impl<'r> PlanBuilder<'r> {
-    /// Begins the plan of `policy`, one of the `rules`, which has `live` live files.
+    /// Begins the plan of `policy`, one of the `rules`, which has `live` live files; or that of the erasure
+    /// requests (`rules.erasure.sweep`), which may take any live file of the ledger.
     #[must_use]
     pub fn new(policy: &'r Policy, rules: &'r RuleSet, holds: &'r Holds, live: u64, now: Timestamp) -> Self {
         Self {
@@ -52,6 +61,14 @@ impl<'r> PlanBuilder<'r> {
     /// Decides over one file and counts it. Each file may be offered once.
     pub fn consider(&mut self, file: &FileRecord) {
         let decision = decide(file, self.rules, self.holds, self.now);
+        if self.rules.is_erasure(&self.policy.name) {
+            self.consider_request(file, &decision);
+        } else {
+            self.consider_rules(file, &decision);
+        }
+    }
+
+    fn consider_rules(&mut self, file: &FileRecord, decision: &Decision) {
         if decision
             .owner
             .as_ref()
@@ -61,12 +78,32 @@ impl<'r> PlanBuilder<'r> {
             return;
         }
         match &decision.verdict {
-            Verdict::Due | Verdict::DueObserved => self.add(file, &decision),
+            Verdict::Due | Verdict::DueObserved => self.add(file, decision),
             Verdict::Held { due: true, .. } => self.held += 1,
             Verdict::Held { due: false, .. } | Verdict::NotYet => self.others.not_yet += 1,
+            Verdict::Erasure { .. } => self.others.by_request += 1,
+            Verdict::Bound { .. } => self.others.bound += 1,
             Verdict::KeptForever { .. } => self.others.kept_forever += 1,
             Verdict::Unowned => self.others.unowned += 1,
             Verdict::NotEligible(_) => self.others.not_eligible += 1,
+        }
+    }
+
+    fn consider_request(&mut self, file: &FileRecord, decision: &Decision) {
+        if decision.erasure.is_none() {
+            // Closed between the query and now.
+            self.others.owned_by_others += 1;
+            return;
+        }
+        match &decision.verdict {
+            Verdict::Due | Verdict::Erasure { .. } => self.add(file, decision),
+            Verdict::Held { .. } => self.held += 1,
+            Verdict::Bound { .. } => self.others.bound += 1,
+            Verdict::NotEligible(_) => self.others.not_eligible += 1,
+            // None of these comes of a request.
+            Verdict::DueObserved | Verdict::NotYet | Verdict::KeptForever { .. } | Verdict::Unowned => {
+                self.violation.get_or_insert(Violation::NotRequested);
+            }
         }
     }
 
@@ -95,7 +132,9 @@ impl<'r> PlanBuilder<'r> {
     }
 
     fn add(&mut self, file: &FileRecord, decision: &Decision) {
+        let by_request = self.rules.is_erasure(&self.policy.name);
         let purpose = match self.policy.mode {
+            _ if by_request => Purpose::Erase,
             Mode::Enforce => Purpose::Send,
             Mode::Observe => Purpose::Show,
         };
@@ -109,7 +148,13 @@ impl<'r> PlanBuilder<'r> {
             self.violation.get_or_insert(Violation::NoDates);
             return;
         };
-        let place = self.place(file, decision.floor.as_ref());
+        let why = match decision.erasure {
+            Some(request) if by_request => Why::Request(request),
+            Some(_) | None => Why::Rules {
+                floor: decision.floor.clone(),
+            },
+        };
+        let place = self.place(file, why);
         self.files.push(PlannedFile {
             id: ShortId::new(file.key.file.as_str()),
             place,
@@ -119,11 +164,15 @@ impl<'r> PlanBuilder<'r> {
         });
     }
 
-    fn place(&mut self, file: &FileRecord, floor: Option<&PolicyName>) -> Arc<Place> {
-        let reason = match self.reasons.iter().position(|(of, _)| of.as_ref() == floor) {
+    fn place(&mut self, file: &FileRecord, why: Why) -> Arc<Place> {
+        let reason = match self.reasons.iter().position(|(of, _)| *of == why) {
             Some(known) => known,
             None => {
-                self.reasons.push((floor.cloned(), reason(self.policy, floor)));
+                let text = match &why {
+                    Why::Rules { floor } => reason(self.policy, floor.as_ref()),
+                    Why::Request(request) => format!("erasure request {}", request.0).into(),
+                };
+                self.reasons.push((why, text));
                 self.reasons.len() - 1
             }
         };

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{FileRecord, HoldScope, Holds};
+use crate::model::{ErasureScope, FileRecord, HoldScope, Holds};
 use crate::rules::fixtures::*;
 use crate::rules::matching::Matcher;
 use crate::rules::policy::{Policy, RuleSet};
@@ -69,23 +69,80 @@ fn every_file_is_counted_once_under_what_became_of_it() {
         of("kept", "mine", "kept", long_ago),
         of("other", "theirs", "c1", long_ago),
         of("nobody", "", "c1", long_ago),
+        of("asked", "mine", "c1", yesterday),
+        of("bound", "mine", "bound", yesterday),
     ];
+    let mut duty = floor("duty", of_classification("bound"), "8 years");
+    duty.binding = true;
+    rules.floors.push(duty);
     let holds = Holds::new([
         hold(1, HoldScope::File(FileId::new("held").unwrap())),
         hold(2, HoldScope::File(FileId::new("held-young").unwrap())),
-    ]);
+    ])
+    .with_erasures(
+        ["asked", "bound", "held-young"].map(|id| erasure(1, ErasureScope::File(FileId::new(id).unwrap()))),
+    );
     let plan = plan_of(&rules, &holds, &files);
-    assert_eq!((plan.due(), plan.held, plan.live), (2, 1, 9));
+    assert_eq!((plan.due(), plan.held, plan.live), (2, 2, 11));
     assert_eq!(
         plan.others,
         Others {
-            not_yet: 2,
+            not_yet: 1,
+            by_request: 1,
+            bound: 1,
             kept_forever: 1,
             not_eligible: 1,
             unowned: 1,
             owned_by_others: 1,
         }
     );
+}
+
+#[test]
+fn the_plan_of_requests_takes_what_they_cover_whoever_owns_it() {
+    let mut rules = rules(
+        vec![policy("p", kind("mine"), "30 days")],
+        vec![floor("duty", of_classification("bound"), "8 years")],
+    );
+    rules.floors[0].binding = true;
+    let of = |id, labels: &'static [(&str, &str)], classification| {
+        file(Classified {
+            file: id,
+            labels,
+            classification,
+            uploaded_at: "2026-11-22T00:00:00Z",
+            ..Classified::default()
+        })
+    };
+    let files = [
+        of("young", &[("kind", "mine")], "c1"),
+        of("nobody", &[], "c1"),
+        of("bound", &[], "bound"),
+        of("held", &[], "c1"),
+        of("stranger", &[("kind", "mine")], "c1"),
+    ];
+    let asked = |id: &str, n| erasure(n, ErasureScope::File(FileId::new(id).unwrap()));
+    let holds = Holds::new([hold(1, HoldScope::File(FileId::new("held").unwrap()))]).with_erasures([
+        asked("young", 4),
+        asked("nobody", 5),
+        asked("bound", 6),
+        asked("held", 7),
+    ]);
+    let mut builder = PlanBuilder::new(&rules.erasure.sweep, &rules, &holds, 5, at(NOW));
+    for file in &files {
+        builder.consider(file);
+    }
+    let plan = builder.finish().unwrap();
+    let planned: Vec<(&str, &str)> = plan.files.iter().map(|file| (file.id(), file.reason())).collect();
+    assert_eq!(
+        planned,
+        [("nobody", "erasure request 5"), ("young", "erasure request 4")]
+    );
+    assert_eq!(
+        (plan.held, plan.others.bound, plan.others.owned_by_others),
+        (1, 1, 1)
+    );
+    assert_eq!((plan.policy.as_str(), plan.mode), ("erasure", Mode::Enforce));
 }
 
 #[test]

@@ -19,4 +19,4 @@ CREATE TABLE rule_changes (
 ) STRICT;
 CREATE UNIQUE INDEX rule_changes_open ON rule_changes (ended_at IS NULL) WHERE ended_at IS NULL;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
