@@ -53,7 +53,7 @@ async fn round(clients: usize) {
     let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&url, OpenMode::ReadWrite).await.unwrap());
     let rules: Arc<dyn Ruled> = Arc::new(InForce(checked));
     let now = "2026-05-04T10:00:00Z".parse().unwrap();
-    let desk = Arc::new(Desk::new(ledger, move || Arc::clone(&rules), move || now));
+    let desk = Arc::new(Desk::new(ledger, move || Arc::clone(&rules), None, move || now));
     let token = secrecy::SecretString::from("bench");
     let router = http::intake_routes(desk, Some(Token::new(&token)));
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -13,6 +13,14 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let (activity, ear) = counting();
     let (engine, ledger, lock) = context.engine_heard_by(&checked, ear).await?;
     let path = context.config_path().to_owned();
+    // Without the key nobody's name is taken in; that is no reason to delete late.
+    let subjects = context.subjects(&checked).unwrap_or_else(|failure| {
+        tracing::error!(
+            "no data subject can be recorded, deletion goes on: {}",
+            failure.text
+        );
+        None
+    });
     let parts = Parts {
         engine,
         ledger,
@@ -20,6 +28,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         webhook_secrets: config::webhook_secrets(&checked.webhooks, &|name| std::env::var_os(name)),
         checked,
         activity,
+        subjects,
         read_again: Box::new(move || config::load(&path).map(|loaded| loaded.checked)),
         control: config::own_control_socket(&|name| std::env::var_os(name)),
     };

@@ -66,13 +66,14 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
         }
         Probe::Unavailable { reason } => return Err(Failure::new(Exit::Unavailable, reason)),
     }
+    let subjects = context.subjects(&checked)?;
     let ledger = context.writer(&checked).await?;
     let rules = &checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
-        subjects: None,
+        subjects: subjects.as_ref(),
     };
     let bar = Bar::new(context.output.progress, "looking at batches");
     let progress = |done, of| bar.set("looking at batches", done, Some(of));

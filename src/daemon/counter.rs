@@ -36,9 +36,9 @@ pub(super) fn open(parts: &Parts, lookout: &Lookout, tasks: &TaskTracker, stop: 
     }
     let (rules, clock) = (lookout.rules(), Arc::clone(&parts.clock));
     let in_force = move || -> Arc<dyn Ruled> { Arc::<Checked>::clone(&rules.borrow()) };
-    let desk = Arc::new(Desk::new(Arc::clone(&parts.ledger), in_force, move || {
-        clock.now()
-    }));
+    let now = move || clock.now();
+    let desk = Desk::new(Arc::clone(&parts.ledger), in_force, parts.subjects.clone(), now);
+    let desk = Arc::new(desk);
     if let Some(path) = settings.socket.clone() {
         let (router, stop) = (http::intake_routes(Arc::clone(&desk), None), stop.clone());
         tasks.spawn(async move {

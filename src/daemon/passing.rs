@@ -56,7 +56,7 @@ impl Passing {
         };
         let clock = Arc::clone(&parts.clock);
         let now = Arc::new(move || clock.now());
-        let gate = Gate::new(Arc::clone(&parts.ledger), rules, None, now);
+        let gate = Gate::new(Arc::clone(&parts.ledger), rules, parts.subjects.clone(), now);
         let gateway = Arc::new(Gateway::new(passage, gate));
         let door = Door {
             name: "gateway",

@@ -24,6 +24,7 @@ use crate::engine::observe::LAST_RELOAD;
 use crate::engine::planning::PlanError;
 use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
 use crate::http::Activity;
+use crate::intake::SubjectHasher;
 use crate::ledger::{Ledger, LedgerError, RuleChange};
 use crate::model::{BreakerKind, PolicyName, Timestamp};
 use crate::rules::policy::RuleDigest;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub activity: Arc<Activity>,
     /// What webhooks are signed with, or why that is not known.
     pub webhook_secrets: Result<Vec<secrecy::SecretString>, WebhookSecretError>,
+    /// What hides data subjects; `None` where no key is set up, and rows that name one are refused.
+    pub subjects: Option<SubjectHasher>,
     /// Reads the policy file again.
     pub read_again: Box<dyn Fn() -> Result<Checked, Problems> + Send + Sync>,
     /// Where it can be asked to reload and answers; `None`: only by SIGHUP.

@@ -16,6 +16,7 @@ use super::check::RecordOptions;
 use super::input::Input;
 use super::record::{InForce, record};
 use super::rows::Format;
+use super::subject::SubjectHasher;
 use super::summary::{RecordError, RecordResult, RecordSummary};
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::Timestamp;
@@ -33,6 +34,7 @@ pub trait Ruled: Send + Sync {
 pub struct Desk {
     ledger: Arc<dyn Ledger>,
     rules: Box<dyn Fn() -> Arc<dyn Ruled> + Send + Sync>,
+    subjects: Option<SubjectHasher>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// A hold's reference is looked for and then placed: one at a time.
     placing: Mutex<()>,
@@ -52,11 +54,13 @@ impl Desk {
     pub fn new(
         ledger: Arc<dyn Ledger>,
         rules: impl Fn() -> Arc<dyn Ruled> + Send + Sync + 'static,
+        subjects: Option<SubjectHasher>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
         Self {
             ledger,
             rules: Box::new(rules),
+            subjects,
             clock: Box::new(clock),
             placing: Mutex::new(()),
         }
@@ -106,7 +110,7 @@ impl Desk {
             label_keys: &rules.label_keys,
             digest: &rules.digest,
             hint: &|file| hint(file, rules),
-            subjects: None,
+            subjects: self.subjects.as_ref(),
         };
         let now = (self.clock)();
         let input = Input::from_bytes(input);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use retentiond::engine::{Clock, ManualClock};
 use retentiond::http::{self, Door, Hosts, INTAKE_BODY_BYTES, Limits, Token};
+use retentiond::intake::SubjectHasher;
 use retentiond::intake::desk::{Desk, Ruled};
 use retentiond::ledger::{Events, Figures, OpenMode, SqliteLedger};
-use retentiond::model::{FileId, FileState};
+use retentiond::model::{ErasureScope, FileId, FileState, NewErasure};
 use retentiond::rules::policy::RuleSet;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +21,8 @@ use crate::faces::reqwest_client;
 use crate::harness::World;
 
 const TOKEN: &str = "canary-token-7f3a";
+
+const SUBJECT_KEY: &[u8] = b"a key that nobody can guess";
 
 struct InForce(retentiond::config::Checked);
 
@@ -45,6 +48,7 @@ impl Endpoint {
         let desk = Desk::new(
             Arc::clone(&world.ledger),
             move || Arc::clone(&rules),
+            Some(SubjectHasher::new(SUBJECT_KEY).unwrap()),
             move || clock.now(),
         );
         let token = Token::new(&secrecy::SecretString::from(TOKEN));
@@ -165,6 +169,30 @@ async fn what_is_answered_as_taken_is_committed() {
         .remove(0);
     assert_eq!(found.labels.get("tenant").map(String::as_str), Some("acme"));
     assert_eq!(found.document_type.as_deref(), Some("letter"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_subject_is_taken_as_a_keyed_hash_and_can_be_erased_by_name() {
+    let world = World::new().await;
+    let endpoint = Endpoint::of(&world).await;
+    let mut named = row(&world, "f1");
+    named["subject"] = "Canary Jane Doe".into();
+    let (status, taken) = endpoint
+        .post("/v1/files", &json!([named, row(&world, "f2")]))
+        .await;
+    assert_eq!((status, &taken["added"]), (StatusCode::OK, &2.into()), "{taken}");
+    let hash = SubjectHasher::new(SUBJECT_KEY).unwrap().hash("Canary Jane Doe");
+    let request = NewErasure {
+        scope: ErasureScope::Subject(hash),
+        reference: "case-1".to_owned(),
+        received: "2026-05-04".parse().unwrap(),
+    };
+    let entered = world.ledger.add_erasure(&request, world.now()).await.unwrap();
+    assert_eq!(entered.files.live, 1);
+    for entry in std::fs::read_dir(world.dir.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
+        assert!(!bytes.windows(10).any(|part| part == b"Canary Jan"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
