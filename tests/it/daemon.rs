@@ -509,14 +509,24 @@ async fn the_reload_verb_answers_whether_the_file_is_in_force() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    service
-        .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
-        .await;
+    let listening = async {
+        while !service.path("control.sock").exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listening)
+        .await
+        .expect("the daemon opens its control socket");
     let good = std::fs::read_to_string(service.path("policies.toml")).unwrap();
     let typed = good.replace("\"1 hour\"", "\"1 huor\"");
     std::fs::write(service.path("policies.toml"), typed).unwrap();
     let refused = reload().await;
-    assert_eq!(refused.status.code(), Some(78));
+    assert_eq!(
+        refused.status.code(),
+        Some(78),
+        "{}",
+        String::from_utf8_lossy(&refused.stderr)
+    );
     let reasons = String::from_utf8(refused.stderr).unwrap();
     assert!(
         reasons.contains("huor") && reasons.contains("the last good one stays in force"),
