@@ -47,7 +47,8 @@ impl Passing {
         let Some(at) = parts.checked.gateway.listen else {
             return;
         };
-        let passage = match Passage::new(&parts.checked.extracta.base_url, None) {
+        let extracta = &parts.checked.extracta;
+        let passage = match Passage::new(&extracta.base_url, extracta.proxy.as_deref()) {
             Ok(passage) => passage,
             Err(error) => {
                 tracing::error!(%error, "there is no gateway; deletion goes on without it");
