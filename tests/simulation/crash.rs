@@ -11,6 +11,7 @@ use retentiond::model::*;
 use retentiond::outcome::FileEvent;
 use retentiond::rules::policy::RuleDigest;
 
+use crate::erasures::{request, withdraw};
 use crate::rules::DAY;
 use crate::shared::{Claimed, Death, Event, Shared, SimHold, State};
 
@@ -159,6 +160,9 @@ impl CrashLedger {
                 || Some("G1: the world does not know it".to_owned()),
                 |known| state.objection(known),
             );
+            if state.goes_by_request_alone(&file) {
+                state.count("erased before its time");
+            }
             let claimed = Claimed {
                 sweep: request.sweep,
                 batch: intent.batch.clone(),
@@ -184,6 +188,11 @@ pub async fn happen(shared: &Shared, event: Event) {
             shared.state().count("hold placed in a sweep");
             place_hold(shared, scope).await;
         }
+        Event::Request(scope) => {
+            shared.state().count("erasure requested in a sweep");
+            request(shared, scope).await;
+        }
+        Event::Withdraw => withdraw(shared).await,
         Event::Pause => {
             let now = retentiond::model::Timestamp::from_millis(shared.wall()).unwrap();
             let pause = Pause {

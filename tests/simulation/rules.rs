@@ -24,6 +24,8 @@ pub struct SimFile {
     pub uploaded_at: i64,
     pub processed_at: Option<i64>,
     pub tenant: Option<&'static str>,
+    /// The keyed hash of its data subject.
+    pub subject: Option<&'static str>,
     /// The classification file that this is a linked copy of.
     pub copy_of: Option<FileId>,
 }
@@ -57,6 +59,8 @@ pub struct RulesSpec {
     pub policies: Vec<PolicySpec>,
     /// Hours that files of tenant `fin` stay at least.
     floor: Option<i64>,
+    /// That floor is a legal duty.
+    binding: bool,
     pub files_per_sweep: u64,
     oldest_first: bool,
 }
@@ -96,6 +100,7 @@ impl RulesSpec {
         Self {
             policies,
             floor: rng.chance(35).then(|| rng.pick(&[60, 96])),
+            binding: rng.chance(60),
             files_per_sweep: rng.pick(&[4, 9, 1000, 1000]),
             oldest_first: rng.chance(50),
         }
@@ -142,7 +147,8 @@ impl RulesSpec {
         if let Some(hours) = self.floor {
             let _ = write!(
                 text,
-                "\n[[keep]]\nname = \"books\"\nmatch = {{ labels = {{ tenant = \"fin\" }} }}\nkeep_for = \"{hours} hours\"\n"
+                "\n[[keep]]\nname = \"books\"\nmatch = {{ labels = {{ tenant = \"fin\" }} }}\nkeep_for = \"{hours} hours\"\nbinding = {}\n",
+                self.binding
             );
         }
         text
@@ -184,6 +190,20 @@ impl RulesSpec {
             .floor_of(original)
             .map(|hours| original.uploaded_at + hours * HOUR);
         Some(floor.map_or(own, |floor| floor.max(own)))
+    }
+
+    /// Until when a legal duty keeps a file whatever is requested: `Err` where that cannot be told.
+    pub fn bound_until(&self, original: &SimFile) -> Result<Option<i64>, ()> {
+        let Some(hours) = self.floor_of(original).filter(|_| self.binding) else {
+            return Ok(None);
+        };
+        let made = push_id_time(original.address.file.as_str())
+            .ok_or(())?
+            .as_millis();
+        if original.uploaded_at + DAY < made {
+            return Err(());
+        }
+        Ok(Some(original.uploaded_at + hours * HOUR))
     }
 
     fn floor_of(&self, original: &SimFile) -> Option<i64> {
