@@ -1,6 +1,6 @@
 //! A deterministic simulation of the engine: one seed, one world.
 //!
-//! The seed drives a manual clock, a model of the remote store, uploads, holds, erasure requests, rules, faults and a
+//! The seed drives a manual clock, a model of the remote store, uploads, holds, start events, erasure requests, rules, faults and a
 //! crash between any two steps, over the real ledger; after every step the invariants (G1…G9) are
 //! judged against the model and an oracle that shares no code with the rules. A failing seed is the
 //! bug report: `SEED=n cargo test --test simulation` replays it and prints what happened;
@@ -19,6 +19,8 @@ mod calm;
 mod crash;
 #[path = "simulation/erasures.rs"]
 mod erasures;
+#[path = "simulation/events.rs"]
+mod events;
 #[path = "simulation/eye.rs"]
 mod eye;
 #[path = "simulation/remote.rs"]
@@ -136,6 +138,12 @@ fn sometimes() -> Vec<&'static str> {
         "erased before its time",
         "erasure withdrawn",
         "uploaded to a batch that is to be erased",
+        "event recorded",
+        "event recorded late",
+        "event corrected to earlier",
+        "event corrected to later",
+        "event told in a sweep",
+        "sent once its event was long enough ago",
         "pause in a sweep",
         "sweep cancelled",
         "rules changed",

@@ -11,7 +11,8 @@ use retentiond::model::*;
 use retentiond::outcome::FileEvent;
 use retentiond::rules::policy::RuleDigest;
 
-use crate::erasures::{request, withdraw};
+use crate::erasures::{ERASURE, request, withdraw};
+use crate::events::tell;
 use crate::rules::DAY;
 use crate::shared::{Claimed, Death, Event, Shared, SimHold, State};
 
@@ -160,6 +161,13 @@ impl CrashLedger {
                 || Some("G1: the world does not know it".to_owned()),
                 |known| state.objection(known),
             );
+            let by_event = state
+                .files
+                .get(&file)
+                .is_some_and(|known| state.counts_from_event(known));
+            if by_event && state.sweeping.as_deref() != Some(ERASURE) {
+                state.count("sent once its event was long enough ago");
+            }
             if state.goes_by_request_alone(&file) {
                 state.count("erased before its time");
             }
@@ -187,6 +195,10 @@ pub async fn happen(shared: &Shared, event: Event) {
         Event::Hold(scope) => {
             shared.state().count("hold placed in a sweep");
             place_hold(shared, scope).await;
+        }
+        Event::Tell(scope, happened) => {
+            shared.state().count("event told in a sweep");
+            tell(shared, scope, happened).await;
         }
         Event::Request(scope) => {
             shared.state().count("erasure requested in a sweep");

@@ -58,8 +58,8 @@ impl World {
         }
     }
 
-    /// The operator takes the ledger as it is, and brings back what the outside still knows: uploads, holds and
-    /// erasure requests.
+    /// The operator takes the ledger as it is, and brings back what the outside still knows: uploads, holds,
+    /// start events and erasure requests.
     async fn somebody_looks(&mut self) {
         self.begin("the restored ledger is taken as it is");
         let (real, wall) = (self.real(), self.shared.wall());
@@ -101,6 +101,7 @@ impl World {
             let originals = state.files.values().filter(|file| file.copy_of.is_none());
             (lost, originals.cloned().collect::<Vec<_>>())
         };
+        self.events_come_back().await;
         self.requests_come_back().await;
         for hold in lost {
             place_hold(&self.shared, hold.scope).await;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use retentiond::model::{BatchAddress, FileAddress, FileId, Parent, Timestamp, push_id_time};
 use retentiond::rules::policy::RuleSet;
 
+use crate::events::ENDED;
 use crate::rng::Rng;
 
 pub const HOUR: i64 = 3_600_000;
@@ -44,12 +45,19 @@ enum Span {
     Days(i64),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Uploaded,
+    Processed,
+    Event,
+}
+
 #[derive(Debug, Clone)]
 pub struct PolicySpec {
     pub name: &'static str,
     target: Target,
     period: Span,
-    from_processing: bool,
+    start: Start,
     pub enforce: bool,
     pub always: bool,
 }
@@ -63,6 +71,12 @@ pub struct RulesSpec {
     binding: bool,
     pub files_per_sweep: u64,
     oldest_first: bool,
+}
+
+impl PolicySpec {
+    pub fn is_by_event(&self) -> bool {
+        self.start == Start::Event
+    }
 }
 
 impl RulesSpec {
@@ -79,7 +93,11 @@ impl RulesSpec {
                 } else {
                     Span::Days(days)
                 },
-                from_processing: rng.chance(10),
+                start: match rng.below(100) {
+                    0..10 => Start::Processed,
+                    10..30 => Start::Event,
+                    _ => Start::Uploaded,
+                },
                 enforce: rng.chance(90),
                 always: rng.chance(12),
             });
@@ -135,10 +153,10 @@ impl RulesSpec {
                 text,
                 "\n[[policy]]\nname = \"{}\"\nmatch = {target}\nclock = \"{}\"\ndelete_after = \"{after}\"\ndelete_by = \"{by}\"\nschedule = \"0 3 * * *\"\nmode = \"{}\"\napproval = \"{}\"\n",
                 policy.name,
-                if policy.from_processing {
-                    "processed"
-                } else {
-                    "uploaded"
+                match policy.start {
+                    Start::Uploaded => "uploaded".to_owned(),
+                    Start::Processed => "processed".to_owned(),
+                    Start::Event => format!("event:{ENDED}"),
                 },
                 if policy.enforce { "enforce" } else { "observe" },
                 if policy.always { "always" } else { "over-limit" },
@@ -173,16 +191,19 @@ impl RulesSpec {
             })
     }
 
-    /// When a file is due, in milliseconds of true time. `None`: never, or in doubt.
-    pub fn due(&self, original: &SimFile) -> Option<i64> {
+    /// When a file is due, in milliseconds of true time; `ended` is when its event happened. `None`: never,
+    /// or in doubt.
+    pub fn due(&self, original: &SimFile, ended: Option<i64>) -> Option<i64> {
         let owner = self.owner(original)?;
-        let start = if owner.from_processing {
-            original.processed_at?.max(original.uploaded_at)
-        } else {
-            original.uploaded_at
+        let start = match owner.start {
+            Start::Uploaded => original.uploaded_at,
+            Start::Processed => original.processed_at?.max(original.uploaded_at),
+            Start::Event => ended?,
         };
         let made = push_id_time(original.address.file.as_str())?.as_millis();
-        if start + DAY < made || original.uploaded_at + DAY < made && self.floor_of(original).is_some() {
+        // What happened outside may well have happened before the upload.
+        let doubtful = owner.start != Start::Event && start + DAY < made;
+        if doubtful || original.uploaded_at + DAY < made && self.floor_of(original).is_some() {
             return None;
         }
         let own = end(start, owner.period);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use retentiond::engine::{Clock, ManualClock};
 use retentiond::ledger::SqliteLedger;
-use retentiond::model::{BatchAddress, ErasureScope, FileId, HoldScope, SweepId};
+use retentiond::model::{BatchAddress, ErasureScope, EventScope, FileId, HoldScope, SweepId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub enum Death {
 #[derive(Debug, Clone)]
 pub enum Event {
     Hold(HoldScope),
+    /// A start event is recorded or corrected.
+    Tell(EventScope, i64),
     /// An erasure request comes in.
     Request(ErasureScope),
     /// An erasure request is closed by an operator.
@@ -80,6 +82,8 @@ pub struct State {
     pub files: BTreeMap<FileId, SimFile>,
     pub rules: RulesSpec,
     pub holds: BTreeMap<i64, SimHold>,
+    /// When the start event happened, by what it was recorded for.
+    pub events: BTreeMap<EventScope, i64>,
     /// Open erasure requests.
     pub erasures: BTreeMap<i64, SimErasure>,
     /// The policy whose sweep runs.
@@ -202,7 +206,8 @@ impl State {
     }
 
     pub fn due(&self, file: &SimFile) -> Option<i64> {
-        self.rules.due(self.original(file))
+        let original = self.original(file);
+        self.rules.due(original, self.ended(original))
     }
 
     /// Whether a hold covers `file`; with `surely`, leaving aside what the tolerance of clocks leaves open.

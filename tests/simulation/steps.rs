@@ -58,7 +58,8 @@ impl World {
         match self.rng.below(100) {
             0..13 => self.upload().await,
             13..21 => self.request_or_withdraw().await,
-            21..34 => {
+            21..24 => self.record_event().await,
+            24..34 => {
                 let hours = 1 + self.rng.below(30);
                 self.pass(hours);
             }
@@ -177,6 +178,12 @@ impl World {
             files.push(file);
         }
         self.record(&files).await;
+        let counting = files
+            .first()
+            .is_some_and(|file| self.state().counts_from_event(file));
+        if counting && self.rng.chance(60) {
+            self.record_event().await;
+        }
     }
 
     /// Processing makes a linked copy at the extraction module.
@@ -318,13 +325,17 @@ impl World {
     }
 
     fn some_event(&mut self) -> Event {
-        match self.rng.below(14) {
+        match self.rng.below(16) {
             0..5 => Event::Hold(self.some_scope()),
             5 => Event::Pause,
             6 | 7 => Event::Jump(self.rng.pick(&JUMPS)),
             8 => Event::Outsider,
             9 | 10 => Event::Request(self.some_request()),
             11 => Event::Withdraw,
+            12 | 13 => match self.some_record() {
+                Some((scope, happened)) => Event::Tell(scope, happened),
+                None => Event::Cancel,
+            },
             _ => Event::Cancel,
         }
     }
