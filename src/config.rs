@@ -39,7 +39,7 @@ mod tests;
 pub use code::{Code, Severity};
 pub use credentials::{CredentialError, api_key, intake_token, subject_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
-pub use endpoint::IntakeSettings;
+pub use endpoint::{IntakeSettings, Orphans};
 pub use erasure::ErasureSettings;
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};

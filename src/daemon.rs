@@ -15,11 +15,11 @@ mod occurrence;
 mod passing;
 mod reload;
 mod service;
+pub mod standing;
 pub mod trigger;
 mod work;
 
 pub use control::{ControlError, Reloaded, ask_reload};
 pub use faces::counting;
 pub use herald::{Post, Undelivered};
-pub use reload::Impact;
 pub use service::{Daemon, DaemonError, Parts};

@@ -6,6 +6,7 @@
 
 mod batch;
 mod batches;
+pub mod change;
 mod chunk;
 pub mod clock;
 pub mod effect;
@@ -23,6 +24,6 @@ mod tally;
 mod throttle;
 
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
-pub use gate::Stop;
+pub use gate::{Stop, short};
 pub use progress::{Listener, Progress};
 pub use sweep::{Ending, Engine, Settings, SweepError, SweepReport, SweepRequest};

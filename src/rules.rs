@@ -9,6 +9,7 @@ pub mod check;
 pub mod decide;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod impact;
 pub mod limits;
 pub mod matching;
 pub mod overlap;

@@ -25,7 +25,7 @@ pub enum Verdict {
     Overdue,
     /// An operator paused deletion.
     Paused,
-    /// A plan waits for an operator.
+    /// A plan, or a change of the rules, waits for an operator.
     Waiting,
     /// Some outcomes are unknown, files are quarantined, or uploads are in doubt.
     Unsettled,
@@ -188,6 +188,17 @@ pub struct WaitingPlan {
     pub command: String,
 }
 
+/// Changed rules that wait for an operator.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaitingRules {
+    /// Since when.
+    pub since: Timestamp,
+    /// What they change, in numbers.
+    pub impact: String,
+    /// The command that lets them take effect.
+    pub command: String,
+}
+
 /// The picture.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
@@ -221,6 +232,8 @@ pub struct Snapshot {
     pub erasures: ErasuresView,
     /// Plans that wait.
     pub waiting: Vec<WaitingPlan>,
+    /// Changed rules that wait.
+    pub waiting_rules: Option<WaitingRules>,
     /// Uploads whose end nobody knows: there may be files that no ledger holds. Counted up to 10 000.
     pub uploads_in_doubt: u64,
     /// Uploads that are under way.
@@ -244,6 +257,6 @@ pub struct Snapshot {
     pub rules: String,
     /// When a daemon's loop last turned on this ledger.
     pub daemon_last_turn: Option<Timestamp>,
-    /// How the last reload went: `taken TIME` or `refused TIME`.
+    /// How the last reload went: `taken TIME`, `waits TIME` or `refused TIME`.
     pub last_reload: Option<String>,
 }

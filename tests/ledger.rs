@@ -14,6 +14,8 @@
 #[path = "ledger/world.rs"]
 mod world;
 
+#[path = "ledger/changes.rs"]
+mod changes;
 #[path = "ledger/claims.rs"]
 mod claims;
 #[path = "ledger/controls.rs"]

@@ -147,6 +147,7 @@ fn sometimes() -> Vec<&'static str> {
         "pause in a sweep",
         "sweep cancelled",
         "rules changed",
+        "rules approved",
         "plan approved",
         "recorded again",
         "linked copy made",

@@ -1,9 +1,12 @@
-//! `approve HASH`: lets exactly one waiting plan run; it may shrink, never grow.
+//! `approve HASH`: lets exactly one waiting plan run (it may shrink, never grow), or the changed rules that
+//! wait take effect.
 
 use super::args::ApproveArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::{files, lines, table};
+use crate::engine::short;
+use crate::ledger::RuleChange;
 use crate::model::Timestamp;
 
 /// An approval lapses after this.
@@ -19,11 +22,19 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
         let ledger = context.reader(&checked).await?;
         let since = now.checked_add_millis(-SHOWN_MS).unwrap_or(now);
         let waiting = ledger.waiting_plans(since).await?;
+        let rules = ledger.waiting_change().await?;
         context
             .output
-            .data(&serde_json::json!({ "waiting": waiting }), || {
+            .data(&serde_json::json!({ "waiting": waiting, "rules": rules }), || {
+                let changed = rules
+                    .as_ref()
+                    .map_or_else(String::new, |change| rules_line(change, now));
                 if waiting.is_empty() {
-                    return "no plan waits\n".to_owned();
+                    return if changed.is_empty() {
+                        "no plan waits\n".to_owned()
+                    } else {
+                        changed
+                    };
                 }
                 let mut rows = table(&["plan", "policy", "made", "files", "waits for"]);
                 for plan in &waiting {
@@ -37,12 +48,23 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
                         plan.waits_for.as_deref().unwrap_or(""),
                     ]);
                 }
-                lines(&rows)
+                lines(&rows) + &changed
             })?;
         return Ok(Exit::Done);
     };
     let ledger = context.writer(&checked).await?;
     let until = now.checked_add_millis(VALID_MS).unwrap_or(now);
+    let change = ledger.waiting_change().await?;
+    if change.is_some_and(|change| hash.len() >= 8 && change.after.0.starts_with(hash)) {
+        let change = ledger.approve_change(hash, until).await?;
+        context.output.data(&serde_json::json!({ "rules": change }), || {
+            format!(
+                "approved: the changed rules ({}), until {until}\nthe daemon takes them over within a minute; or now: retentiond sweep\n",
+                change.impact.sentence()
+            )
+        })?;
+        return Ok(Exit::Done);
+    }
     // What was approved is among what waited a moment ago, and more of it is never stored.
     let waiting = ledger
         .waiting_plans(Timestamp::from_millis(0).unwrap_or(now))
@@ -62,4 +84,17 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
         )
     })?;
     Ok(Exit::Done)
+}
+
+/// The changed rules that wait, in one line.
+fn rules_line(change: &RuleChange, now: Timestamp) -> String {
+    let hash = short(&change.after.0);
+    let impact = change.impact.sentence();
+    match change.approved_until.filter(|until| now < *until) {
+        Some(until) => format!("the changed rules {hash} are approved until {until} ({impact})\n"),
+        None => format!(
+            "the changed rules {hash} wait since {} ({impact})\n",
+            change.seen_at
+        ),
+    }
 }

@@ -150,6 +150,10 @@ pub struct CheckArgs {
     /// Also test key, TLS and clock against the API with a harmless call.
     #[arg(long)]
     pub online: bool,
+    /// Also show what the file would change for the files in the ledger: due earlier, due later, newly
+    /// owned, newly unowned. Changes nothing.
+    #[arg(long)]
+    pub against_ledger: bool,
 }
 
 /// `sweep`.

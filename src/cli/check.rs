@@ -1,6 +1,11 @@
-//! `check`: every problem of the policy file at once; `--online` tests key, TLS and clock.
+//! `check`: every problem of the policy file at once; `--online` tests key, TLS and clock,
+//! `--against-ledger` shows what the file changes.
+
+mod against;
 
 use serde::Serialize;
+
+use against::Against;
 
 use super::args::CheckArgs;
 use super::context::Context;
@@ -20,6 +25,7 @@ struct Report {
     problems: Vec<ProblemRecord>,
     unowned: Option<u64>,
     online: Option<Online>,
+    against_ledger: Option<Against>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,6 +47,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
                 problems: problems.records(),
                 unowned: None,
                 online: None,
+                against_ledger: None,
             };
             context.output.data(&report, String::new)?;
             return Ok(Exit::Config);
@@ -59,6 +66,11 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
     } else {
         None
     };
+    let against_ledger = if args.against_ledger {
+        Some(against::against(context, &checked).await?)
+    } else {
+        None
+    };
     let report = Report {
         verdict: "ok",
         policies: checked.rules.policies.len(),
@@ -70,6 +82,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
             detail: online.detail.clone(),
             ..*online
         }),
+        against_ledger,
     };
     context
         .output
@@ -172,6 +185,9 @@ fn text(context: &Context, checked: &Checked, report: &Report) -> String {
             "{} in the ledger belong to no policy and are kept\n",
             files(unowned)
         ));
+    }
+    if let Some(against) = &report.against_ledger {
+        text.push_str(&against::text(against));
     }
     if let Some(online) = &report.online {
         text.push_str(&format!("online: {}\n", online.detail));

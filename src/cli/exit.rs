@@ -81,6 +81,7 @@ impl From<&Stop> for Exit {
             | Stop::Paused { .. }
             | Stop::Limit { .. }
             | Stop::Approval { .. }
+            | Stop::RulesWait { .. }
             | Stop::HoldWithoutPolicy { .. }
             | Stop::Canary { .. } => Self::Stopped,
             Stop::Incomplete { .. } => Self::Unsettled,

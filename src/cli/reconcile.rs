@@ -7,6 +7,7 @@ use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
 use super::progress::Bar;
+use crate::config::Orphans;
 use crate::engine::planning::renew_hints;
 use crate::extracta::{Probe, Remote};
 use crate::intake::InForce;
@@ -26,7 +27,8 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub classification: Option<String>,
     /// Record files that the ledger lacks, with the time inside their ids. They have no labels, unless an
-    /// upload in doubt of the same batch says them: see first which policy would own them.
+    /// upload in doubt of the same batch says them: see first which policy would own them. The same as
+    /// `orphans = "record"` in [intake].
     #[arg(long)]
     pub record: bool,
     /// Begin from the first batch, although an earlier run was interrupted.
@@ -52,7 +54,7 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
             .map(|id| typed(id))
             .collect::<Result<_, _>>()?,
         classification: args.classification.as_deref().map(typed).transpose()?,
-        record: args.record,
+        record: args.record || checked.intake.orphans == Orphans::Record,
         restart: args.restart,
     };
     let remote = context.remote(&checked.extracta)?;

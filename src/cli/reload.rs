@@ -17,6 +17,9 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         ),
         ControlError::NoAnswer { .. } => Failure::new(Exit::Failed, chain(&error)),
     })?;
+    if let Some(waits) = &reloaded.waits {
+        return Err(Failure::new(Exit::Stopped, waits.clone()));
+    }
     if !reloaded.taken {
         return Err(Failure {
             exit: Exit::Config,

@@ -9,7 +9,8 @@ use super::args::{PlanArgs, SweepArgs};
 use super::context::{Context, chosen, swept};
 use super::exit::{Exit, Failure};
 use super::output::{lines, table};
-use crate::engine::{Ending, Stop, SweepReport, SweepRequest};
+use crate::daemon::standing::{Standing, standing};
+use crate::engine::{Ending, Stop, SweepReport, SweepRequest, short};
 use crate::model::Trigger;
 
 #[derive(Debug, Serialize)]
@@ -27,10 +28,45 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
         };
         return super::plan::run(context, &args).await;
     }
-    let checked = context.load()?.checked;
-    chosen(&checked.rules, &args.policies)?;
-    let (engine, ledger, _lock) = context.engine(&checked).await?;
-    let policies = swept(&checked.rules, &args.policies, ledger.as_ref()).await?;
+    let file = context.load()?.checked;
+    chosen(&file.rules, &args.policies)?;
+    let (engine, ledger, _lock) = context.engine(&file).await?;
+    let (checked, waits) = match standing(ledger.as_ref(), file, None, context.clock.now()).await? {
+        Standing::Own { checked, impact } => {
+            if let Some(impact) = impact {
+                context
+                    .output
+                    .say(&format!("changed rules: {}", impact.sentence()));
+            }
+            (*checked, false)
+        }
+        Standing::Before { checked, change } => {
+            context.output.say(&format!(
+                "the changed rules wait ({}); `retentiond approve {}` lets them take effect. Until then a file goes only if the rules before say so too",
+                change.impact.sentence(),
+                short(&change.after.0)
+            ));
+            (*checked, true)
+        }
+        // The engine refuses each sweep, and says what resolves it.
+        Standing::Nothing { checked, .. } => (*checked, false),
+    };
+    // A policy that only the changed rules have is swept once they are in force.
+    let known: Vec<String> = args
+        .policies
+        .iter()
+        .filter(|name| {
+            let requests = std::iter::once(&checked.rules.erasure.sweep);
+            let mut swept = checked.rules.policies.iter().chain(requests);
+            swept.any(|policy| policy.name.as_str() == **name)
+        })
+        .cloned()
+        .collect();
+    let policies = if known.is_empty() && !args.policies.is_empty() {
+        Vec::new()
+    } else {
+        swept(&checked.rules, &known, ledger.as_ref()).await?
+    };
     let cancel = CancellationToken::new();
     let watcher = cancel_on_signal(&cancel)?;
     let mut sweeps = Vec::new();
@@ -49,7 +85,10 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
     watcher.abort();
     // With it goes its progress line.
     drop(engine);
-    let exit = worst(&sweeps, policies.len());
+    let mut exit = worst(&sweeps, policies.len());
+    if waits && exit == Exit::Done {
+        exit = Exit::Stopped;
+    }
     if sweeps.len() < policies.len() {
         let left = policies.len() - sweeps.len();
         context

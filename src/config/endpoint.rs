@@ -9,8 +9,21 @@ use super::code::Code;
 use super::diagnostics::Problem;
 use super::listening::address;
 use super::reader::{Findings, Section};
+use super::values::word;
 
-/// `[intake]`: the intake endpoint. Without `socket` and `listen` there is none.
+/// What `reconcile` does with files at Extracta that the ledger lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Orphans {
+    /// Names them.
+    #[default]
+    Report,
+    /// Records them, with the time inside their ids.
+    Record,
+}
+
+const ORPHANS: [(&str, Orphans); 2] = [("report", Orphans::Report), ("record", Orphans::Record)];
+
+/// `[intake]`: the intake endpoint, and what is made of files that nobody recorded. Without `socket` and `listen` there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IntakeSettings {
     /// The Unix socket (mode 0660), an absolute path: whoever may open it needs no token.
@@ -19,6 +32,8 @@ pub struct IntakeSettings {
     pub listen: Option<SocketAddr>,
     /// File that holds the token, an absolute path; `None`: the systemd credential `intake-token`.
     pub token_file: Option<PathBuf>,
+    /// What `reconcile` does with files that the ledger lacks.
+    pub orphans: Orphans,
 }
 
 impl IntakeSettings {
@@ -32,6 +47,7 @@ impl IntakeSettings {
         };
         let socket = path("socket", "/run/retentiond/intake.sock", findings);
         let token_file = path("token_file", "/etc/retentiond/credentials/intake-token", findings);
+        let orphans = word(section, "orphans", &ORPHANS, findings).map(Spanned::into_inner);
         let listen = section.string("listen", findings).and_then(|text| {
             let at = address("listen", &text, findings)?;
             if at.ip().is_loopback() {
@@ -44,6 +60,7 @@ impl IntakeSettings {
             socket,
             listen,
             token_file,
+            orphans: orphans.unwrap_or_default(),
         }
     }
 }

@@ -146,6 +146,7 @@ pub(super) static LIMITS: Schema = Schema {
         key("files_per_sweep", Takes::Whole(1, 1_000_000_000), Is("`1000`"), "1000", "most files in one sweep of a policy"),
         key("share_per_sweep", Takes::Percentage, Is("`\"25%\"`"), "\"25%\"", "most of the policy's files in one sweep, judged from 50 files on"),
         key("on_excess", Takes::Word(&["stop", "oldest-first"]), Is("`\"stop\"`"), "\"stop\"", "above a limit: delete nothing and ask, or delete the oldest up to the limit"),
+        key("approve_shortening", Takes::Switch, Is("`true`"), "true", "changed rules under which files would go sooner wait for `retentiond approve`"),
     ],
 };
 
@@ -201,6 +202,7 @@ pub(super) static INTAKE: Schema = Schema {
         key("socket", Takes::Text, Is("none"), "\"/run/retentiond/intake.sock\"", "absolute path of a Unix socket with mode 0660; no token is asked for"),
         key("listen", Takes::Text, Is("`\"off\"`"), "\"127.0.0.1:8318\"", "an address of this machine with a port (0 takes any free one), or `off`; the token is asked for"),
         key("token_file", Takes::Text, Is("the systemd credential `intake-token`"), "\"/etc/retentiond/credentials/intake-token\"", "absolute path of a file that holds the token for `listen` and nothing else"),
+        key("orphans", Takes::Word(&["report", "record"]), Is("`\"report\"`"), "\"report\"", "what `retentiond reconcile` does with files at Extracta that the ledger lacks: name them, or record them with the time inside their ids"),
     ],
 };
 
@@ -253,6 +255,7 @@ pub(super) static POLICY: Schema = Schema {
         key("schedule", Takes::Schedule, Required, "\"0 3 * * *\"", "when to sweep: cron with five fields, or six with seconds first"),
         key("mode", Takes::Word(&["observe", "enforce"]), Is("`\"observe\"`"), "\"observe\"", "only plan and report, or delete"),
         key("approval", Takes::Word(&["over-limit", "always"]), Is("`\"over-limit\"`"), "\"over-limit\"", "which plans wait for `retentiond approve`"),
+        key("approve_shortening", Takes::Switch, Is("as in [limits]"), "true", "the same, for the files that this policy comes to own"),
     ],
 };
 

@@ -138,7 +138,9 @@ pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
     }
     let lines = draft.lines(&source);
     let fingerprint = hex::encode(Sha256::digest(text));
-    Ok(draft.finish(lines, fingerprint, Problems::new(source, warnings)))
+    let mut checked = draft.finish(lines, fingerprint, Problems::new(source, warnings));
+    checked.rules.source = text.into();
+    Ok(checked)
 }
 
 /// The whole file, each part with its places.
@@ -249,6 +251,8 @@ impl Draft {
                 policies,
                 floors,
                 limits: self.limits,
+                source: "".into(),
+                awaiting: None,
                 erasure: erasure_rules,
             },
             extracta: self.extracta,

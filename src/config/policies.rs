@@ -42,6 +42,7 @@ pub(super) struct PolicyDraft {
     pub(super) schedule: Option<Spanned<Schedule>>,
     pub(super) mode: Option<Spanned<Mode>>,
     pub(super) approval: ApprovalRule,
+    approve_shortening: Option<bool>,
 }
 
 /// A `[[keep]]` with places.
@@ -88,6 +89,7 @@ impl PolicyDraft {
             mode: word(section, "mode", &MODES, findings),
             approval: word(section, "approval", &APPROVALS, findings)
                 .map_or(ApprovalRule::OverLimit, Spanned::into_inner),
+            approve_shortening: section.boolean("approve_shortening", findings),
             common,
         };
         draft.check(findings);
@@ -115,6 +117,7 @@ impl PolicyDraft {
             schedule: self.schedule?.into_inner(),
             mode: self.mode.map_or(Mode::Observe, Spanned::into_inner),
             approval: self.approval,
+            approve_shortening: self.approve_shortening,
         })
     }
 }

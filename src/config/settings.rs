@@ -251,16 +251,21 @@ impl LedgerSettings {
 /// `[limits]`, with its defaults.
 pub(super) fn limits(section: Option<&Section<'_>>, findings: &mut Findings) -> Limits {
     let (mut files_per_sweep, mut share_per_sweep, mut on_excess) = (1000, 25, OnExcess::Stop);
+    let mut approve_shortening = true;
     if let Some(section) = section {
         let files = number(section, "files_per_sweep", 1..=1_000_000_000, 1000, findings);
         files_per_sweep = u64::try_from(files).expect("the range begins at 1");
         share_per_sweep = percentage(section, "share_per_sweep", share_per_sweep, findings);
         on_excess = word(section, "on_excess", &EXCESS, findings).map_or(on_excess, Spanned::into_inner);
+        approve_shortening = section
+            .boolean("approve_shortening", findings)
+            .unwrap_or(approve_shortening);
     }
     Limits {
         files_per_sweep,
         share_per_sweep,
         on_excess,
+        approve_shortening,
     }
 }
 

@@ -183,7 +183,8 @@ fn what_is_left_out_has_the_documented_default() {
         Limits {
             files_per_sweep: 1000,
             share_per_sweep: 25,
-            on_excess: OnExcess::Stop
+            on_excess: OnExcess::Stop,
+            approve_shortening: true,
         }
     );
     let policy = &checked.rules.policies[0];
@@ -199,7 +200,7 @@ fn what_is_left_out_has_the_documented_default() {
 fn what_is_stated_is_what_counts() {
     let text = "[extracta]\napi_key_file = \"/k\"\nbase_url = \"http://[::1]:9/api/\"\nfiles_per_request = 7\nconcurrency = 64\n\
         request_interval = \"1500ms\"\nresults_interval = \"0s\"\ntimeout = \"2 minutes\"\nverify = false\nlinked_copies = false\n\
-        [ledger]\nurl = \"sqlite:///tmp/x.db\"\n[limits]\nfiles_per_sweep = 5\nshare_per_sweep = \"100 %\"\non_excess = \"oldest-first\"\n\
+        [ledger]\nurl = \"sqlite:///tmp/x.db\"\n[limits]\nfiles_per_sweep = 5\nshare_per_sweep = \"100 %\"\non_excess = \"oldest-first\"\napprove_shortening = false\n\
         [holds]\ncool_down = \"2 days\"\n[log]\nformat = \"journald\"\nlevel = \"trace\"\n";
     let checked =
         parse("x", &format!("{}{text}", SMALL.replace("[[", "\n[["))).unwrap_or_else(|p| panic!("{p}"));
@@ -225,7 +226,8 @@ fn what_is_stated_is_what_counts() {
         Limits {
             files_per_sweep: 5,
             share_per_sweep: 100,
-            on_excess: OnExcess::OldestFirst
+            on_excess: OnExcess::OldestFirst,
+            approve_shortening: false,
         }
     );
     assert!(checked.holds.cool_down.is_civil());

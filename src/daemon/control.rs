@@ -41,6 +41,8 @@ pub struct Reloaded {
     pub problems: String,
     /// Sections that have changed and take effect only with a restart.
     pub needs_restart: Vec<String>,
+    /// What the file waits for, where its rules have to be approved first.
+    pub waits: Option<String>,
 }
 
 /// Why the service did not answer.
@@ -156,6 +158,7 @@ mod tests {
             fingerprint: "abc".to_owned(),
             problems: "error[E]: a problem".to_owned(),
             needs_restart: vec!["[log]".to_owned()],
+            waits: None,
         }
     }
 

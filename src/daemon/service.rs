@@ -15,16 +15,19 @@ use tokio_util::task::AbortOnDropHandle;
 use super::control::{self, Ask};
 use super::faces::Show;
 use super::passing::Passing;
+use super::standing::{Standing, standing};
 use super::trigger::{Entry, Trigger, TriggerError, Wake};
 use super::work::Patience;
 use crate::config::{Checked, Problems, WebhookSecretError};
+use crate::engine::change::adopt;
 use crate::engine::observe::LAST_RELOAD;
-use crate::engine::planning::{PlanError, refresh_hints};
+use crate::engine::planning::PlanError;
 use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
 use crate::http::Activity;
 use crate::intake::SubjectHasher;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, RuleChange};
 use crate::model::{BreakerKind, PolicyName, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 /// The loop turns at least this often.
 const TICK: Duration = Duration::from_secs(15);
@@ -74,13 +77,15 @@ pub enum DaemonError {
 
 /// One thing to do at a time.
 pub(super) enum Work {
+    Weigh(Box<Checked>),
     Hints,
     Sweep(SweepRequest),
 }
 
 /// What a piece of work came to.
 pub(super) enum Done {
-    Hints(Result<u64, LedgerError>),
+    Weighed(Box<Checked>, Result<Standing, LedgerError>),
+    Hints(Result<Result<u64, Box<RuleChange>>, LedgerError>),
     Sweep(Result<SweepReport, SweepError>),
 }
 
@@ -97,7 +102,13 @@ pub struct Daemon {
     /// Not before this instant after an error: no tight loop on a broken disk.
     pub(super) rest_until: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
-    pub(super) counts_before: Option<(u64, u64)>,
+    /// A policy file that was read and is still to be weighed.
+    pub(super) proposed: Option<Box<Checked>>,
+    /// Who waits to hear what became of it, and the sections of it that need a restart.
+    pub(super) asks: Vec<Ask>,
+    pub(super) fixed: Vec<String>,
+    /// Digest of changed rules that wait for an approval.
+    pub(super) waiting: Option<RuleDigest>,
     /// When dates that come near were last warned of.
     pub(super) warned_at: Option<tokio::time::Instant>,
     pub(super) show: Show,
@@ -138,7 +149,10 @@ impl Daemon {
             patience: HashMap::new(),
             rest_until: None,
             stop_shown: None,
-            counts_before: None,
+            proposed: None,
+            asks: Vec::new(),
+            fixed: Vec::new(),
+            waiting: None,
             warned_at: None,
             show,
             passing,
@@ -161,6 +175,7 @@ impl Daemon {
         let (sender, mut wakes) = mpsc::channel::<Wake>(WAKES);
         let clock = Arc::clone(&self.parts.clock);
         let mut trigger = Trigger::start(self.entries(), sender, Arc::new(move || clock.now())).await?;
+        self.proposed = Some(Box::new(self.parts.checked.clone()));
         let (mut asked, _control) = self.control();
         let mut tick = tokio::time::interval(feeding_interval());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -184,7 +199,7 @@ impl Daemon {
                 _ = tick.tick() => {}
                 done = finished(&mut self.running) => {
                     self.running = None;
-                    if let Err(error) = self.take(done).await {
+                    if let Err(error) = self.take(done, &mut trigger).await {
                         break Err(error);
                     }
                 }
@@ -280,11 +295,20 @@ impl Daemon {
         self.cut = self.cancel.child_token();
         let cancel = self.cut.clone();
         match work {
+            Work::Weigh(file) => {
+                let ledger = Arc::clone(&self.parts.ledger);
+                let now = self.parts.clock.now();
+                tokio::spawn(async move {
+                    let running = Some(&rules.rules);
+                    let standing = standing(ledger.as_ref(), (*file).clone(), running, now).await;
+                    Done::Weighed(file, standing)
+                })
+            }
             Work::Hints => {
                 let ledger = Arc::clone(&self.parts.ledger);
                 let now = self.parts.clock.now();
                 tokio::spawn(async move {
-                    Done::Hints(refresh_hints(ledger.as_ref(), &rules.rules, now, &|_, _| ()).await)
+                    Done::Hints(adopt(ledger.as_ref(), &rules.rules, now, &|_, _| ()).await)
                 })
             }
             Work::Sweep(request) => {
@@ -296,11 +320,28 @@ impl Daemon {
         }
     }
 
-    async fn take(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<(), DaemonError> {
+    async fn take(
+        &mut self,
+        done: Result<Done, tokio::task::JoinError>,
+        trigger: &mut Trigger,
+    ) -> Result<(), DaemonError> {
         match done {
-            Ok(Done::Hints(Ok(files))) => {
+            Ok(Done::Weighed(_, Ok(standing))) => {
+                self.stand(standing, trigger).await;
+                Ok(())
+            }
+            Ok(Done::Weighed(file, Err(error))) => {
+                // Unless a newer one was read meanwhile.
+                self.proposed.get_or_insert(file);
+                self.failed(error.into()).await
+            }
+            Ok(Done::Hints(Ok(Err(change)))) => {
+                tracing::warn!("the rules wait: {}", change.impact.sentence());
+                self.rest();
+                Ok(())
+            }
+            Ok(Done::Hints(Ok(Ok(files)))) => {
                 tracing::info!(files, "every live file is decided under the rules in force");
-                self.show_impact().await;
                 Ok(())
             }
             Ok(Done::Hints(Err(error))) => self.failed(error.into()).await,

@@ -42,12 +42,14 @@ impl Daemon {
         }
         let stop = self.parts.engine.guard(false).await?;
         self.show_stop(stop.as_ref());
-        if !self
-            .parts
-            .ledger
-            .hints_are_current(&self.rules.rules.digest)
-            .await?
-        {
+        self.hear_approval().await?;
+        // Before all else: a failure leaves it here, to be tried again.
+        if let Some(file) = self.proposed.take() {
+            return Ok(Some(Work::Weigh(file)));
+        }
+        // Rules that wait are not adopted, and where those before them are lost nothing else is.
+        let digest = &self.rules.rules.digest;
+        if self.waiting.as_ref() != Some(digest) && !self.parts.ledger.hints_are_current(digest).await? {
             return Ok(Some(Work::Hints));
         }
         // By a clock that nobody trusts no run is due: its name would stand in the ledger for ever.

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::change::{agrees, goes};
 use super::gate::Stop;
 use super::planning::in_force;
 use super::run::{Batch, Run};
@@ -112,7 +113,8 @@ impl Run<'_> {
         // A copy that has to stay (a hold of its own) keeps no original: its ids are in the ledger.
         let due = left
             .into_iter()
-            .filter(|copy| self.goes(&decide(copy, self.rules, &holds, now).verdict));
+            .filter(|copy| goes(&decide(copy, self.rules, &holds, now).verdict, self.purpose()))
+            .filter(|copy| agrees(self.rules, copy, &holds, now, self.purpose()));
         Ok(due
             .filter_map(|copy| copy.copy_of.map(|original| original.file))
             .collect())

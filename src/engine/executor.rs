@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::change::agrees;
 use super::progress::Progress;
 use super::run::{Batch, Run};
 use super::sweep::SweepError;
@@ -14,7 +15,7 @@ use crate::extracta::remote::{DeleteExtractionFile, DeleteFiles};
 use crate::ledger::{Claim, ClaimRequest, LedgerError, Settlement};
 use crate::model::{AttemptId, AttemptKind, FileId, FileRecord, Holds, Module, Parent, Timestamp};
 use crate::outcome::{FileEvent, Outcome, Refusal, Reply, interpret_delete, interpret_extraction_delete};
-use crate::rules::check::{self, Purpose};
+use crate::rules::check;
 use crate::rules::decide::decide;
 
 /// An outcome that cannot be written is tried again so often before the file is left as it is (and
@@ -106,12 +107,14 @@ impl Run<'_> {
     ) -> Result<(), String> {
         let decision = decide(file, self.rules, holds, now);
         self.takes(&decision)?;
-        let purpose = if self.is_of_requests() {
-            Purpose::Erase
-        } else {
-            Purpose::Send
-        };
-        check::permits(file, self.rules, holds, now, purpose).map_err(|violation| violation.to_string())?;
+        if !agrees(self.rules, file, holds, now, self.purpose()) {
+            return Err("it stays under the changed rules that wait".to_owned());
+        }
+        let sets = std::iter::once(self.rules).chain(self.rules.awaiting.as_deref());
+        for rules in sets {
+            check::permits(file, rules, holds, now, self.purpose())
+                .map_err(|violation| violation.to_string())?;
+        }
         if decision.deadline_at.is_some_and(|deadline| deadline < now) {
             late.lock()
                 .expect("no holder of this lock panics")

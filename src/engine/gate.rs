@@ -65,6 +65,13 @@ pub enum Stop {
         /// The policy it names.
         policy: String,
     },
+    /// The policy file has changed so that files would go sooner, and waits for an approval.
+    RulesWait {
+        /// Digest of the changed rules.
+        rules: String,
+        /// What they change.
+        reason: String,
+    },
     /// The process is asked to end.
     Shutdown,
 }
@@ -108,6 +115,10 @@ impl Stop {
             Self::HoldWithoutPolicy { hold, policy } => format!(
                 "hold {hold} covers the policy `{policy}`, which the policy file does not have (renamed?); place it anew, then `retentiond hold release {hold} --reason CODE`, or give the policy its name back"
             ),
+            Self::RulesWait { rules, reason } => format!(
+                "the changed rules wait ({reason}); `retentiond approve {}` lets exactly them take effect",
+                short(rules)
+            ),
             Self::Shutdown => "asked to end; the rest goes on with the next start".to_owned(),
         }
     }
@@ -122,6 +133,7 @@ impl Stop {
             Self::Paused { .. }
             | Self::Limit { .. }
             | Self::Approval { .. }
+            | Self::RulesWait { .. }
             | Self::HoldWithoutPolicy { .. }
             | Self::Canary { .. } => 3,
             Self::Incomplete { .. } => 6,
@@ -140,7 +152,7 @@ impl Stop {
 
 /// The part of a plan's hash that is shown and typed.
 #[must_use]
-pub(super) fn short(hash: &str) -> &str {
+pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
 

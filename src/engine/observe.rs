@@ -12,7 +12,9 @@ use super::gate::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
-use crate::snapshot::{BatchFiles, ErasuresView, PolicyView, Room, Snapshot, Verdict, WaitingPlan};
+use crate::snapshot::{
+    BatchFiles, ErasuresView, PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules,
+};
 
 /// Setting: how the last reload of the policy file went.
 pub const LAST_RELOAD: &str = "config.last_reload";
@@ -102,6 +104,7 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
             .filter(|h| h.released_at.is_none() && h.review_by.is_some_and(|by| by <= now))
             .count() as u64,
         waiting: waiting(ledger, &policies, &erasures, now).await?,
+        waiting_rules: waiting_rules(ledger, now).await?,
         erasures,
         policies,
         uploads_in_doubt: in_doubt as u64,
@@ -230,6 +233,18 @@ async fn waiting(
         .collect())
 }
 
+/// Changed rules that nobody has approved yet.
+async fn waiting_rules(ledger: &dyn Ledger, now: Timestamp) -> Result<Option<WaitingRules>, LedgerError> {
+    let change = ledger.waiting_change().await?;
+    Ok(change
+        .filter(|change| !change.is_approved(now))
+        .map(|change| WaitingRules {
+            since: change.seen_at,
+            impact: change.impact.sentence(),
+            command: format!("retentiond approve {}", short(&change.after.0)),
+        }))
+}
+
 fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
     let count = |state: &str| s.files.get(state).copied().unwrap_or(0);
     let overdue: u64 = s
@@ -264,6 +279,11 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
         (
             Verdict::Waiting,
             format!("a plan of `{policy}` with {files} files waits ({reason}); {command}"),
+        )
+    } else if let Some(rules) = &s.waiting_rules {
+        (
+            Verdict::Waiting,
+            format!("the changed rules wait ({}); {}", rules.impact, rules.command),
         )
     } else if count("unknown") + count("quarantined") > 0 {
         let (unknown, quarantined) = (count("unknown"), count("quarantined"));
@@ -350,6 +370,9 @@ fn paused(pause: &Pause) -> String {
 fn reason_of_delay(s: &Snapshot, idle: bool) -> String {
     if let Some(plan) = s.waiting.first() {
         return format!("a plan waits: {}", plan.command);
+    }
+    if let Some(rules) = &s.waiting_rules {
+        return format!("the changed rules wait: {}", rules.command);
     }
     if idle {
         return "no daemon is at work: `systemctl start retentiond`".to_owned();

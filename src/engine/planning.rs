@@ -1,11 +1,12 @@
 //! From the ledger to a plan: the same road for a dry run and for a sweep, and no remote on it.
 
+use super::change::objects;
 use crate::ledger::{After, Ledger, LedgerError};
 use crate::model::{FileKey, Holds, PolicyName, Timestamp};
-use crate::rules::check::Violation;
+use crate::rules::check::{Purpose, Violation};
 use crate::rules::decide::hint;
 use crate::rules::plan::{Plan, PlanBuilder};
-use crate::rules::policy::{Policy, RuleSet};
+use crate::rules::policy::{Mode, Policy, RuleSet};
 
 /// Files a page when candidates are read.
 const PAGE: u32 = 5_000;
@@ -27,7 +28,8 @@ pub enum PlanError {
     NoPolicy(PolicyName),
 }
 
-/// Brings every live file's hints to the rules in force. Cheap when they are; resumable when not.
+/// Brings every live file's hints to these rules, which are in force from then on. Cheap when they are;
+/// resumable when not. Whether they may be is asked before: [`super::change::ask_leave`].
 ///
 /// `progress` hears the number of files decided so far, and how many they will be.
 ///
@@ -39,6 +41,9 @@ pub async fn refresh_hints(
     now: Timestamp,
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<u64, LedgerError> {
+    if !rules.source.is_empty() {
+        ledger.keep_rule_text(&rules.digest, &rules.source).await?;
+    }
     if ledger.adopt_rules(&rules.digest, &rules.describe(), now).await? {
         return Ok(0);
     }
@@ -111,7 +116,9 @@ pub async fn make_plan(
             key: last.key.clone(),
         });
         for file in &page {
-            builder.consider(file);
+            if policy.mode == Mode::Observe || !objects(rules, file, &holds, now, Purpose::Send) {
+                builder.consider(file);
+            }
         }
     }
     Ok(builder.finish()?)
@@ -133,7 +140,9 @@ async fn plan_of_requests(
         let Some(last) = page.last() else { break };
         after = Some(last.key.clone());
         for file in &page {
-            builder.consider(file);
+            if !objects(rules, file, holds, now, Purpose::Erase) {
+                builder.consider(file);
+            }
         }
     }
     Ok(builder.finish()?)

@@ -6,10 +6,12 @@ mod standing;
 
 pub use standing::{Bound, Doubtful, Held, Obstacles, Standing, obstacles, standing};
 
+use super::change::goes;
 use super::gate::Stop;
 use super::run::Run;
 use super::sweep::{Engine, SweepError};
-use crate::rules::decide::{Decision, Verdict};
+use crate::rules::check::Purpose;
+use crate::rules::decide::Decision;
 
 /// Files looked at in one sweep, at most; the rest next time.
 const PAGE: u32 = 5_000;
@@ -20,24 +22,18 @@ impl Run<'_> {
         self.rules.is_erasure(self.policy)
     }
 
-    /// Whether such a file is to be deleted as far as this sweep is concerned.
-    pub(super) fn goes(&self, verdict: &Verdict) -> bool {
-        match verdict {
-            Verdict::Due => true,
-            Verdict::Erasure { .. } => self.is_of_requests(),
-            Verdict::DueObserved
-            | Verdict::NotYet
-            | Verdict::Held { .. }
-            | Verdict::Bound { .. }
-            | Verdict::KeptForever { .. }
-            | Verdict::Unowned
-            | Verdict::NotEligible(_) => false,
+    /// What this sweep sends its requests for.
+    pub(super) fn purpose(&self) -> Purpose {
+        if self.is_of_requests() {
+            Purpose::Erase
+        } else {
+            Purpose::Send
         }
     }
 
     /// Whether this sweep may send a file that was decided so.
     pub(super) fn takes(&self, decision: &Decision) -> Result<(), String> {
-        if !self.goes(&decision.verdict) {
+        if !goes(&decision.verdict, self.purpose()) {
             return Err(format!("not due any more: {:?}", decision.verdict));
         }
         if self.is_of_requests() {

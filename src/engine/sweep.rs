@@ -10,10 +10,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::ByBatch;
+use super::change::adopt;
 use super::chunk::CHUNK_SIZE;
 use super::clock::Clock;
 use super::gate::Stop;
-use super::planning::{PlanError, make_plan, refresh_hints};
+use super::planning::{PlanError, make_plan};
 use super::progress::{Listener, Progress};
 use super::run::Run;
 use crate::extracta::Remote;
@@ -244,11 +245,18 @@ impl Engine {
 
     async fn pass(&self, run: &mut Run<'_>, policy: &Policy, sent: u64) -> Result<Ending, SweepError> {
         self.recover().await?;
-        refresh_hints(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
+        let adopted = adopt(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
             tracing::info!(files, of, "deciding files under the changed rules");
             self.settings.progress.tell(Progress::Deciding { files, of });
         })
         .await?;
+        if let Err(change) = adopted {
+            let by = Stop::RulesWait {
+                rules: change.after.0,
+                reason: change.impact.sentence(),
+            };
+            return Ok(Ending::Stopped { by });
+        }
         let unknown = !self.ledger.unknown(1).await?.is_empty();
         if let Some(stop) = self.gate(run, unknown).await? {
             self.count_due(run, policy).await?;
@@ -298,8 +306,13 @@ impl Engine {
         };
         run.vouch(vouched.map_or_else(|| self.clock.mark(), |(mark, _)| mark));
         let holds = self.ledger.holds(Some(self.clock.now())).await?;
+        // While changed rules wait, their holds are asked for as well: see `agrees`.
+        let known = |name: &PolicyName| {
+            let mut sets = std::iter::once(run.rules).chain(run.rules.awaiting.as_deref());
+            sets.any(|rules| rules.policy(name).is_some())
+        };
         Ok(holds.iter().find_map(|hold| match &hold.scope {
-            HoldScope::Policy(name) if run.rules.policy(name).is_none() => Some(Stop::HoldWithoutPolicy {
+            HoldScope::Policy(name) if !known(name) => Some(Stop::HoldWithoutPolicy {
                 hold: hold.id.0,
                 policy: name.to_string(),
             }),
@@ -423,6 +436,7 @@ const fn state_of(by: &Stop) -> SweepState {
         | Stop::Paused { .. }
         | Stop::ClockAlone
         | Stop::Incomplete { .. }
+        | Stop::RulesWait { .. }
         | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
         Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,
     }

@@ -1,12 +1,13 @@
 //! What a ledger promises, backend by backend: the conformance suite runs every line of it.
 //!
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
-//! make, [`Rules`] the hints of the current rule set, [`Claims`] is the executor's intent and outcome,
-//! [`Sweeps`] the runs and plans, [`Controls`] what stops deletion, [`ErasureRequests`] what orders it,
-//! [`Figures`] what the faces show. Every write is one durable transaction: when the call returns `Ok`, it
-//! survives power loss.
+//! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
+//! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
+//! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
+mod changes;
 mod erasures;
 mod events;
 mod others;
@@ -31,6 +32,7 @@ use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
 
+pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
@@ -43,6 +45,7 @@ pub trait Ledger:
     + Batches
     + Events
     + Rules
+    + Changes
     + Claims
     + Sweeps
     + Controls
@@ -59,6 +62,7 @@ impl<T> Ledger for T where
         + Batches
         + Events
         + Rules
+        + Changes
         + Claims
         + Sweeps
         + Controls

@@ -9,6 +9,7 @@
 
 mod batch;
 mod batches;
+mod changes;
 mod check;
 mod checksum;
 mod claims;

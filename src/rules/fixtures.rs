@@ -159,6 +159,7 @@ pub(crate) fn policy(name: &str, matcher: Matcher, delete_after: &str) -> Policy
         schedule: Schedule::parse("0 3 * * *").unwrap(),
         mode: Mode::Enforce,
         approval: ApprovalRule::OverLimit,
+        approve_shortening: None,
     }
 }
 
@@ -181,6 +182,7 @@ pub(crate) const LIMITS: Limits = Limits {
     files_per_sweep: 1000,
     share_per_sweep: 25,
     on_excess: OnExcess::Stop,
+    approve_shortening: true,
 };
 
 pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) -> RuleSet {
@@ -192,6 +194,8 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         policies,
         floors,
         limits: LIMITS,
+        source: "".into(),
+        awaiting: None,
         erasure: ErasureRules::default(),
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
@@ -33,10 +34,15 @@ pub struct RuleSet {
     pub erasure: ErasureRules,
     /// Digest of everything above: see [`RuleSet::digest_of`].
     pub digest: RuleDigest,
+    /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.
+    pub source: Arc<str>,
+    /// A changed set that waits for an approval: while it does, a file goes only if it says so too.
+    pub awaiting: Option<Arc<RuleSet>>,
 }
 
 /// SHA-256 over the canonical form of the rules, lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(transparent)]
 pub struct RuleDigest(pub String);
 
 /// Whether a policy deletes or only says what it would.
@@ -121,6 +127,9 @@ pub struct Policy {
     pub mode: Mode,
     /// When a plan waits for an operator.
     pub approval: ApprovalRule,
+    /// Whether changed rules under which its files would go sooner wait for an operator. `None`: as
+    /// [`Limits::approve_shortening`] says.
+    pub approve_shortening: Option<bool>,
 }
 
 /// How long a floor keeps. "For ever" is a variant of its own, never a number.
@@ -183,6 +192,7 @@ impl ErasureRules {
                 // A request is an operator's explicit order: there is nothing to observe.
                 mode: Mode::Enforce,
                 approval: ApprovalRule::OverLimit,
+                approve_shortening: None,
             },
             holidays,
             warn_before,
@@ -222,6 +232,8 @@ pub struct Limits {
     pub share_per_sweep: u8,
     /// What happens above.
     pub on_excess: OnExcess,
+    /// Whether changed rules under which files would go sooner wait for an operator.
+    pub approve_shortening: bool,
 }
 
 /// The share limit is judged from this many live files on.

@@ -79,6 +79,7 @@ pub(crate) fn snapshot() -> Snapshot {
         pause: None,
         holds: 2,
         holds_review_overdue: 1,
+        waiting_rules: None,
         erasures: ErasuresView {
             open: 2,
             files_left: 9,

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use retentiond::engine::{Clock, SystemClock};
-use retentiond::ledger::{Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
+use retentiond::ledger::{Changes, Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
 use retentiond::model::{FileId, FileState, Finding, Timestamp};
 use retentiond::sandbox::{
     Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle,
@@ -443,13 +443,17 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     service
         .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
         .await;
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    // Until rules are in force, any file is the first one, and waits for nobody.
+    while ledger.rules_in_force().await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
     let good = std::fs::read_to_string(service.path("policies.toml")).unwrap();
     let typed = good.replace("\"1 hour\"", "\"1 huor\"");
     std::fs::write(service.path("policies.toml"), typed).unwrap();
     signal(&daemon, rustix::process::Signal::HUP);
-    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
-        .await
-        .unwrap();
     reload_says(&service, &ledger, "refused").await;
     assert_eq!(
         service.left_of(&service.classifications[0]),
@@ -462,6 +466,21 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     )
     .unwrap();
     signal(&daemon, rustix::process::Signal::HUP);
+    // Files would go sooner: the good file waits for an operator, and the set before it stays in force.
+    reload_says(&service, &ledger, "waits").await;
+    assert_eq!(service.left_of(&service.classifications[0]), 2);
+    let change = ledger.waiting_change().await.unwrap().unwrap();
+    assert_eq!(change.impact.total().earlier, 2);
+    let status = service.command(&["--json", "status"]).output().await.unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let command = status["waiting_rules"]["command"].as_str().unwrap();
+    assert_eq!(command, format!("retentiond approve {}", &change.after.0[..12]));
+    let approved = service
+        .command(&["approve", &change.after.0[..12]])
+        .output()
+        .await
+        .unwrap();
+    assert!(approved.status.success(), "{approved:?}");
     reload_says(&service, &ledger, "taken").await;
     let soon = service.classifications[0].clone();
     service
@@ -490,14 +509,24 @@ async fn the_reload_verb_answers_whether_the_file_is_in_force() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    service
-        .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
-        .await;
+    let listening = async {
+        while !service.path("control.sock").exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listening)
+        .await
+        .expect("the daemon opens its control socket");
     let good = std::fs::read_to_string(service.path("policies.toml")).unwrap();
     let typed = good.replace("\"1 hour\"", "\"1 huor\"");
     std::fs::write(service.path("policies.toml"), typed).unwrap();
     let refused = reload().await;
-    assert_eq!(refused.status.code(), Some(78));
+    assert_eq!(
+        refused.status.code(),
+        Some(78),
+        "{}",
+        String::from_utf8_lossy(&refused.stderr)
+    );
     let reasons = String::from_utf8(refused.stderr).unwrap();
     assert!(
         reasons.contains("huor") && reasons.contains("the last good one stays in force"),
@@ -510,6 +539,20 @@ async fn the_reload_verb_answers_whether_the_file_is_in_force() {
     let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap();
     assert_eq!(taken["policies"], 3);
     assert_eq!(taken["needs_restart"], json!(["[log]"]));
+    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
+        .await
+        .unwrap();
+    while ledger.rules_in_force().await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::write(
+        service.path("policies.toml"),
+        good.replace("\"1 hour\"", "\"2 seconds\""),
+    )
+    .unwrap();
+    let waits = reload().await;
+    assert_eq!(waits.status.code(), Some(3), "{waits:?}");
+    assert!(String::from_utf8_lossy(&waits.stderr).contains("retentiond approve "));
     terminate(&daemon);
     assert!(daemon.wait().await.unwrap().success());
 }

@@ -128,6 +128,7 @@ async fn a_request_takes_what_nobody_owns_and_what_is_only_observed() {
 
     let elsewhere = ten_days("-OKI_FueqSWiExyfS310");
     world.change_rules(&elsewhere);
+    assert_eq!(world.erase().await.summary.due, 0, "the rules are taken over");
     let unowned = world.upload(2).await;
     let asked = world.ask(in_batch(&unowned)).await;
     assert_eq!(world.erase().await.summary.deleted, 2);

@@ -31,7 +31,17 @@ async fn three_days_typed_for_thirty_stop_at_the_limit_with_nothing_deleted() {
     let batch = world.upload(100).await;
     world.days_pass(5);
     assert_eq!(world.sweep().await.summary.due, 0);
-    let typo = with_limits(&world.classification, "share_per_sweep = \"25%\"").replace("10 days", "3 days");
+    // Where nobody wants to be asked about shorter periods, the limits still stand.
+    let quiet = |days: &str| {
+        with_limits(
+            &world.classification,
+            "share_per_sweep = \"25%\"\napprove_shortening = false",
+        )
+        .replace("10 days", days)
+    };
+    let (same, typo) = (quiet("30 days"), quiet("3 days"));
+    world.change_rules(&same);
+    world.sweep().await;
     world.change_rules(&typo);
     let report = world.sweep().await;
     let plan = plan_of(&report.ending);

@@ -10,6 +10,7 @@
 
 mod binary;
 mod bisection;
+mod changes;
 mod clock;
 mod daemon;
 mod endpoint;

@@ -18,7 +18,7 @@ use retentiond::sandbox::{DocumentType, Endpoint, Fault, Module};
 use serde_json::Value;
 
 use crate::harness::{Batch, World};
-use crate::uploads::{json, retentiond};
+use crate::uploads::{config, json, retentiond};
 
 async fn run_with(world: &World, looker: &dyn Looker, wanted: &Wanted) -> Result<Reconciled, LedgerError> {
     let rules = &world.checked.rules;
@@ -158,6 +158,26 @@ async fn the_blind_spot_is_said_and_the_exit_code_tells_what_is_left() {
             .unwrap()
             .contains("cannot list a classification's batches")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_file_can_ask_for_orphans_to_be_recorded() {
+    let world = World::new().await;
+    let batch = world.upload(2).await;
+    let planted = plant(&world, &batch, 1);
+    let path = config(&world);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "\n[intake]\norphans = \"record\"\n").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_retentiond"));
+    command
+        .args(["-c", path.to_str().unwrap(), "reconcile"])
+        .env("EXTRACTA_API_KEY", retentiond::sandbox::DEFAULT_KEY);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let record = world.ledger.find(&planted[0]).await.unwrap().remove(0);
+    assert_eq!(Some(record.uploaded_at), push_id_time(planted[0].as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

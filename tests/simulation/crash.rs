@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use retentiond::ledger::*;
 use retentiond::model::*;
 use retentiond::outcome::FileEvent;
+use retentiond::rules::impact::Impact;
 use retentiond::rules::policy::RuleDigest;
 
 use crate::erasures::{ERASURE, request, withdraw};
@@ -428,6 +429,16 @@ impl Rules for CrashLedger {
 }
 
 steps! {
+    Changes {
+        rules_in_force() -> Option<RulesInForce>;
+        keep_rule_text(digest: &RuleDigest, text: &str) -> ();
+        decided(after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
+        undecided() -> u64;
+        propose(after: &RuleDigest, impact: &Impact, at: Timestamp) -> RuleChange;
+        waiting_change() -> Option<RuleChange>;
+        approve_change(digest: &str, valid_until: Timestamp) -> RuleChange;
+        withdraw_change(at: Timestamp) -> ();
+    }
     Standing {
         space() -> Space;
         last_done(policy: &PolicyName) -> Option<Timestamp>;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use retentiond::engine::{Ending, Stop, SweepReport, SweepRequest};
 use retentiond::extracta::Copy;
 use retentiond::intake::provisional;
-use retentiond::ledger::{Claims, Controls, Figures, Hinted, Intake, Sweeps};
+use retentiond::ledger::{Changes, Claims, Controls, Figures, Hinted, Intake, Sweeps};
 use retentiond::model::{
     BatchAddress, BatchId, BreakerKind, ClassificationId, ExtractionId, FileAddress, FileId, FileState,
     HoldId, HoldScope, Labels, NewFile, Parent, PolicyName, Trigger,
@@ -401,6 +401,7 @@ impl World {
         };
         self.state().note(line);
         self.judge(&swept).await;
+        self.approve_rules(&swept).await;
         self.quietly();
         if self.state().sync_failed {
             // The daemon ends with exit 4; somebody looks at the disk and starts it again.
@@ -507,6 +508,20 @@ impl World {
         let mut state = self.state();
         state.rules = spec;
         state.count("rules changed");
+    }
+
+    /// Changed rules that have to wait are approved by an operator, and taken by the next sweep.
+    async fn approve_rules(&self, swept: &Swept) {
+        let Swept::Ended(report) = swept else { return };
+        let Ending::Stopped {
+            by: Stop::RulesWait { rules, .. },
+        } = &report.ending
+        else {
+            return;
+        };
+        let until = at(self.shared.wall() + 3 * DAY);
+        self.real().approve_change(rules, until).await.unwrap();
+        self.state().count("rules approved");
     }
 
     async fn approve_some(&mut self) {
@@ -740,6 +755,7 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::Shutdown => "sweep cut by a shutdown",
             Stop::Incomplete { .. } => "sweep left files behind",
             Stop::HoldWithoutPolicy { .. } => "sweep stopped by a hold without its policy",
+            Stop::RulesWait { .. } => "sweep stopped by changed rules",
         },
     }
 }

@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::{FileRow, count, records, select_files};
 use super::tallies::Stretch;
-use super::{Asker, SqliteLedger, intern, tallies, undecided};
+use super::{Asker, SqliteLedger, changes, intern, tallies, undecided};
 use crate::ledger::{LedgerError, Rehint, Rehinted, Rules};
 use crate::model::{FileKey, FileRecord, PolicyName, Timestamp};
 use crate::rules::policy::{Hint, RuleDigest};
@@ -93,6 +93,7 @@ async fn adopt(
         .await
         .map_err(during(context))?;
     }
+    changes::ended_by_adoption(tx, rule_set, now).await?;
     // Rows of the rule sets before: nothing is counted under them any more.
     sqlx::query(
         "DELETE FROM tallies
@@ -104,7 +105,7 @@ async fn adopt(
     Ok(outdated(tx, rule_set).await? == 0)
 }
 
-async fn in_force(tx: &mut SqliteConnection) -> Result<Option<i64>, LedgerError> {
+pub(super) async fn in_force(tx: &mut SqliteConnection) -> Result<Option<i64>, LedgerError> {
     sqlx::query_scalar(
         "SELECT rule_set
          FROM rule_adoptions
@@ -117,7 +118,7 @@ async fn in_force(tx: &mut SqliteConnection) -> Result<Option<i64>, LedgerError>
 }
 
 /// Files that carry hints of other rules.
-async fn outdated(tx: &mut SqliteConnection, rule_set: i64) -> Result<u64, LedgerError> {
+pub(super) async fn outdated(tx: &mut SqliteConnection, rule_set: i64) -> Result<u64, LedgerError> {
     let files: i64 = sqlx::query_scalar(
         "SELECT coalesce(sum(files), 0)
          FROM tallies

@@ -36,6 +36,7 @@ fn limits(files_per_sweep: u64, share_per_sweep: u8, on_excess: OnExcess) -> Lim
         files_per_sweep,
         share_per_sweep,
         on_excess,
+        approve_shortening: true,
     }
 }
 

@@ -1,0 +1,302 @@
+//! Changed rules that wait for an approval.
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use super::fault::{conflict, damaged, during};
+use super::rehint::{in_force, outdated};
+use super::rows::{FileRow, records, select_files, timestamp};
+use super::{SqliteLedger, intern};
+use crate::ledger::{Changes, LedgerError, RuleChange, RulesInForce};
+use crate::model::{FileKey, FileRecord, Timestamp};
+use crate::rules::impact::Impact;
+use crate::rules::policy::RuleDigest;
+
+/// A prefix shorter than this may name what nobody meant.
+const SHORTEST_PREFIX: usize = 8;
+
+#[async_trait]
+impl Changes for SqliteLedger {
+    async fn rules_in_force(&self) -> Result<Option<RulesInForce>, LedgerError> {
+        self.read(|tx| Box::pin(async move { read_in_force(tx).await }))
+            .await
+    }
+
+    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str) -> Result<(), LedgerError> {
+        let (digest, text) = (digest.clone(), text.to_owned());
+        if self.text_of(&digest).await?.as_deref() == Some(&text) {
+            return Ok(());
+        }
+        self.write(move |tx| {
+            Box::pin(async move {
+                let rule_set = intern::rule_set(tx, &digest).await?;
+                sqlx::query(
+                    "INSERT INTO rule_texts (rule_set, text)
+                     VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET text = excluded.text",
+                )
+                .bind(rule_set)
+                .bind(text)
+                .execute(tx)
+                .await
+                .map_err(during("keeping the text of rules"))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn decided(&self, after: Option<&FileKey>, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        let after = after.map_or((i64::MIN, String::new()), |key| {
+            (key.batch.0, key.file.to_string())
+        });
+        self.read(move |tx| Box::pin(async move { page_after(tx, &after, page).await }))
+            .await
+    }
+
+    async fn undecided(&self) -> Result<u64, LedgerError> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let rule_set = in_force(tx).await?.unwrap_or(-1);
+                outdated(tx, rule_set).await
+            })
+        })
+        .await
+    }
+
+    async fn propose(
+        &self,
+        after: &RuleDigest,
+        impact: &Impact,
+        at: Timestamp,
+    ) -> Result<RuleChange, LedgerError> {
+        let (after, impact) = (after.clone(), impact.clone());
+        self.write(move |tx| Box::pin(async move { propose(tx, &after, &impact, at).await }))
+            .await
+    }
+
+    async fn waiting_change(&self) -> Result<Option<RuleChange>, LedgerError> {
+        self.read(|tx| Box::pin(async move { waiting(tx).await })).await
+    }
+
+    async fn approve_change(&self, digest: &str, valid_until: Timestamp) -> Result<RuleChange, LedgerError> {
+        let digest = digest.to_owned();
+        self.write(move |tx| Box::pin(async move { approve(tx, &digest, valid_until).await }))
+            .await
+    }
+
+    async fn withdraw_change(&self, at: Timestamp) -> Result<(), LedgerError> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE rule_changes
+                     SET ended_at = ?1
+                     WHERE ended_at IS NULL",
+                )
+                .bind(at.as_millis())
+                .execute(tx)
+                .await
+                .map_err(during("withdrawing a change of rules"))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+impl SqliteLedger {
+    async fn text_of(&self, digest: &RuleDigest) -> Result<Option<String>, LedgerError> {
+        let digest = digest.0.clone();
+        self.read_one(move |tx| {
+            Box::pin(async move {
+                sqlx::query_scalar(
+                    "SELECT t.text
+                     FROM rule_texts t
+                     JOIN rule_sets s ON s.id = t.rule_set
+                     WHERE s.digest = ?1",
+                )
+                .bind(digest)
+                .fetch_optional(tx)
+                .await
+                .map_err(during("reading the text of rules"))
+            })
+        })
+        .await
+    }
+}
+
+async fn read_in_force(tx: &mut SqliteConnection) -> Result<Option<RulesInForce>, LedgerError> {
+    let row: Option<(String, Option<String>, i64)> = sqlx::query_as(
+        "SELECT s.digest, t.text, a.adopted_at
+         FROM rule_adoptions a
+         JOIN rule_sets s ON s.id = a.rule_set
+         LEFT JOIN rule_texts t ON t.rule_set = s.id
+         ORDER BY a.id DESC
+         LIMIT 1",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the rules in force"))?;
+    row.map(|(digest, text, adopted_at)| {
+        Ok(RulesInForce {
+            digest: RuleDigest(digest),
+            text,
+            adopted_at: timestamp(adopted_at)?,
+        })
+    })
+    .transpose()
+}
+
+async fn page_after(
+    tx: &mut SqliteConnection,
+    after: &(i64, String),
+    page: u32,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    let Some(rule_set) = in_force(tx).await? else {
+        return Ok(Vec::new());
+    };
+    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+        "files f",
+        "WHERE (f.file_id, f.batch) > (?2, ?1)
+           AND f.state IN (0, 4)
+           AND f.rule_set = ?3
+         ORDER BY f.file_id, f.batch
+         LIMIT ?4"
+    ))
+    .bind(after.0)
+    .bind(&after.1)
+    .bind(rule_set)
+    .bind(page)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading files that changed rules may concern"))?;
+    records(tx, rows).await
+}
+
+async fn propose(
+    tx: &mut SqliteConnection,
+    digest: &RuleDigest,
+    impact: &Impact,
+    at: Timestamp,
+) -> Result<RuleChange, LedgerError> {
+    let context = "proposing changed rules";
+    let Some(before) = in_force(tx).await? else {
+        return Err(conflict("the changed rules", "no rules are in force yet"));
+    };
+    let after = intern::rule_set(tx, digest).await?;
+    if before == after {
+        return Err(conflict("the changed rules", "they are in force"));
+    }
+    // Another one, or one over other rules, is over: its approval does not carry.
+    sqlx::query(
+        "UPDATE rule_changes
+         SET ended_at = ?3
+         WHERE ended_at IS NULL
+           AND (before, after) <> (?1, ?2)",
+    )
+    .bind(before)
+    .bind(after)
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let impact = serde_json::to_string(impact).expect("numbers and names are plain");
+    let renewed = sqlx::query(
+        "UPDATE rule_changes
+         SET impact = ?1
+         WHERE ended_at IS NULL",
+    )
+    .bind(&impact)
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    if renewed.rows_affected() == 0 {
+        sqlx::query(
+            "INSERT INTO rule_changes (before, after, seen_at, impact)
+             VALUES (?1, ?2, ?3, ?4)",
+        )
+        .bind(before)
+        .bind(after)
+        .bind(at.as_millis())
+        .bind(&impact)
+        .execute(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    }
+    waiting(tx)
+        .await?
+        .ok_or_else(|| damaged("a change of rules that was just written is not there"))
+}
+
+/// The change that waits, over the rules that are in force now.
+async fn waiting(tx: &mut SqliteConnection) -> Result<Option<RuleChange>, LedgerError> {
+    let row: Option<(String, String, i64, String, Option<i64>)> = sqlx::query_as(
+        "SELECT b.digest, a.digest, c.seen_at, c.impact, c.approved_until
+         FROM rule_changes c
+         JOIN rule_sets b ON b.id = c.before
+         JOIN rule_sets a ON a.id = c.after
+         WHERE c.ended_at IS NULL",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the change of rules that waits"))?;
+    row.map(|(before, after, seen_at, impact, approved_until)| {
+        Ok(RuleChange {
+            before: RuleDigest(before),
+            after: RuleDigest(after),
+            seen_at: timestamp(seen_at)?,
+            impact: serde_json::from_str(&impact)
+                .map_err(|error| damaged(format!("the impact of changed rules: {error}")))?,
+            approved_until: approved_until.map(timestamp).transpose()?,
+        })
+    })
+    .transpose()
+}
+
+async fn approve(
+    tx: &mut SqliteConnection,
+    digest: &str,
+    valid_until: Timestamp,
+) -> Result<RuleChange, LedgerError> {
+    if digest.len() < SHORTEST_PREFIX {
+        return Err(conflict(
+            "the changed rules",
+            format!("give at least {SHORTEST_PREFIX} characters of their hash"),
+        ));
+    }
+    let found = waiting(tx).await?;
+    if !found.is_some_and(|change| change.after.0.starts_with(digest)) {
+        return Err(conflict("the changed rules", "none with that hash wait"));
+    }
+    sqlx::query(
+        "UPDATE rule_changes
+         SET approved_until = ?1
+         WHERE ended_at IS NULL",
+    )
+    .bind(valid_until.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during("approving changed rules"))?;
+    waiting(tx)
+        .await?
+        .ok_or_else(|| damaged("a change of rules that was just approved is not there"))
+}
+
+/// The set that waited is in force now.
+pub(super) async fn ended_by_adoption(
+    tx: &mut SqliteConnection,
+    rule_set: i64,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "UPDATE rule_changes
+         SET ended_at = ?2
+         WHERE ended_at IS NULL AND after = ?1",
+    )
+    .bind(rule_set)
+    .bind(at.as_millis())
+    .execute(tx)
+    .await
+    .map_err(during("adopting rules"))?;
+    Ok(())
+}
