@@ -1,6 +1,6 @@
 //! A deterministic simulation of the engine: one seed, one world.
 //!
-//! The seed drives a manual clock, a model of the remote store, uploads, holds, rules, faults and a
+//! The seed drives a manual clock, a model of the remote store, uploads, holds, start events, erasure requests, rules, faults and a
 //! crash between any two steps, over the real ledger; after every step the invariants (G1…G9) are
 //! judged against the model and an oracle that shares no code with the rules. A failing seed is the
 //! bug report: `SEED=n cargo test --test simulation` replays it and prints what happened;
@@ -17,6 +17,10 @@
 mod calm;
 #[path = "simulation/crash.rs"]
 mod crash;
+#[path = "simulation/erasures.rs"]
+mod erasures;
+#[path = "simulation/events.rs"]
+mod events;
 #[path = "simulation/eye.rs"]
 mod eye;
 #[path = "simulation/remote.rs"]
@@ -126,6 +130,20 @@ fn sometimes() -> Vec<&'static str> {
         "clock jump back in a sweep",
         "hold placed in a sweep",
         "hold released",
+        "erasure requested",
+        "erasure requested in a sweep",
+        "erasure closed by itself",
+        "erasure stopped by a hold",
+        "erasure stopped by a binding floor",
+        "erased before its time",
+        "erasure withdrawn",
+        "uploaded to a batch that is to be erased",
+        "event recorded",
+        "event recorded late",
+        "event corrected to earlier",
+        "event corrected to later",
+        "event told in a sweep",
+        "sent once its event was long enough ago",
         "pause in a sweep",
         "sweep cancelled",
         "rules changed",

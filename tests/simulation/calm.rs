@@ -6,6 +6,7 @@ use retentiond::engine::{Ending, Stop};
 use retentiond::ledger::Controls;
 use retentiond::model::{FileId, FileState, HoldId};
 
+use crate::erasures::ERASURE;
 use crate::rules::{DAY, SimFile, at};
 use crate::shared::Script;
 use crate::steps::Swept;
@@ -15,12 +16,12 @@ use crate::world::World;
 const SWEEPS: u64 = 10;
 
 impl World {
-    /// The faults stop; then every due file that is not on hold settles.
+    /// The faults stop; then every due or requested file that nothing stops settles.
     pub async fn calm(&mut self) {
         self.faults_stop().await;
         let due = self.due_files();
         let most = self.sweeps_allowed(due.len() as u64);
-        let policies: Vec<&'static str> = self.state().rules.policies.iter().map(|p| p.name).collect();
+        let policies = self.swept_names();
         let mut left = due;
         for _ in 0..most {
             for policy in &policies {
@@ -37,11 +38,19 @@ impl World {
             }
             self.reset_breakers().await;
             left = self.unsettled(left).await;
-            if left.is_empty() && self.nothing_is_believed_of_lies().await {
+            let settled = left.is_empty() && self.requests_left_open().await.is_empty();
+            if settled && self.nothing_is_believed_of_lies().await {
                 break;
             }
         }
         self.last_words(left, most).await;
+    }
+
+    /// Every name that is swept: the policies, then the erasure requests.
+    pub fn swept_names(&self) -> Vec<&'static str> {
+        let state = self.state();
+        let policies = state.rules.policies.iter().map(|policy| policy.name);
+        policies.chain([ERASURE]).collect()
     }
 
     /// The operator approves what waits, and lifts a hold whose policy is gone.
@@ -98,7 +107,7 @@ impl World {
                 .owner(state.original(file))
                 .is_some_and(|policy| policy.enforce);
             let due = state.due(file).is_some_and(|due| due <= state.truth);
-            enforced && due && !state.held(file, false)
+            enforced && due && !state.held(file, false) || state.must_be_erased(file)
         };
         state
             .files
@@ -138,6 +147,11 @@ impl World {
         for file in left {
             let is = states.get(&file);
             let text = format!("{file} is {is:?} after {most} sweeps in the calm; breakers {breakers:?}");
+            self.state().violate("LIVENESS", text);
+        }
+        for id in self.requests_left_open().await {
+            let text =
+                format!("erasure request {id} is open and nothing is left of it; breakers {breakers:?}");
             self.state().violate("LIVENESS", text);
         }
         if self.settings.verify && !self.nothing_is_believed_of_lies().await {

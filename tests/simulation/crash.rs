@@ -12,6 +12,8 @@ use retentiond::outcome::FileEvent;
 use retentiond::rules::impact::Impact;
 use retentiond::rules::policy::RuleDigest;
 
+use crate::erasures::{ERASURE, request, withdraw};
+use crate::events::tell;
 use crate::rules::DAY;
 use crate::shared::{Claimed, Death, Event, Shared, SimHold, State};
 
@@ -160,6 +162,16 @@ impl CrashLedger {
                 || Some("G1: the world does not know it".to_owned()),
                 |known| state.objection(known),
             );
+            let by_event = state
+                .files
+                .get(&file)
+                .is_some_and(|known| state.counts_from_event(known));
+            if by_event && state.sweeping.as_deref() != Some(ERASURE) {
+                state.count("sent once its event was long enough ago");
+            }
+            if state.goes_by_request_alone(&file) {
+                state.count("erased before its time");
+            }
             let claimed = Claimed {
                 sweep: request.sweep,
                 batch: intent.batch.clone(),
@@ -185,6 +197,15 @@ pub async fn happen(shared: &Shared, event: Event) {
             shared.state().count("hold placed in a sweep");
             place_hold(shared, scope).await;
         }
+        Event::Tell(scope, happened) => {
+            shared.state().count("event told in a sweep");
+            tell(shared, scope, happened).await;
+        }
+        Event::Request(scope) => {
+            shared.state().count("erasure requested in a sweep");
+            request(shared, scope).await;
+        }
+        Event::Withdraw => withdraw(shared).await,
         Event::Pause => {
             let now = retentiond::model::Timestamp::from_millis(shared.wall()).unwrap();
             let pause = Pause {

@@ -43,8 +43,7 @@ impl World {
     }
 
     async fn nothing_goes_before_somebody_looked(&mut self) {
-        let policies: Vec<&'static str> = self.state().rules.policies.iter().map(|p| p.name).collect();
-        for policy in policies {
+        for policy in self.swept_names() {
             let swept = self.sweep(policy, None, Script::default()).await;
             if let Swept::Failed(error) = swept {
                 self.state().violate(
@@ -59,7 +58,8 @@ impl World {
         }
     }
 
-    /// The operator takes the ledger as it is, and brings back what the outside still knows: uploads and holds.
+    /// The operator takes the ledger as it is, and brings back what the outside still knows: uploads, holds,
+    /// start events and erasure requests.
     async fn somebody_looks(&mut self) {
         self.begin("the restored ledger is taken as it is");
         let (real, wall) = (self.real(), self.shared.wall());
@@ -101,6 +101,8 @@ impl World {
             let originals = state.files.values().filter(|file| file.copy_of.is_none());
             (lost, originals.cloned().collect::<Vec<_>>())
         };
+        self.events_come_back().await;
+        self.requests_come_back().await;
         for hold in lost {
             place_hold(&self.shared, hold.scope).await;
         }

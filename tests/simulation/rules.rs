@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use retentiond::model::{BatchAddress, FileAddress, FileId, Parent, Timestamp, push_id_time};
 use retentiond::rules::policy::RuleSet;
 
+use crate::events::ENDED;
 use crate::rng::Rng;
 
 pub const HOUR: i64 = 3_600_000;
@@ -24,6 +25,8 @@ pub struct SimFile {
     pub uploaded_at: i64,
     pub processed_at: Option<i64>,
     pub tenant: Option<&'static str>,
+    /// The keyed hash of its data subject.
+    pub subject: Option<&'static str>,
     /// The classification file that this is a linked copy of.
     pub copy_of: Option<FileId>,
 }
@@ -42,12 +45,19 @@ enum Span {
     Days(i64),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Uploaded,
+    Processed,
+    Event,
+}
+
 #[derive(Debug, Clone)]
 pub struct PolicySpec {
     pub name: &'static str,
     target: Target,
     period: Span,
-    from_processing: bool,
+    start: Start,
     pub enforce: bool,
     pub always: bool,
 }
@@ -57,8 +67,16 @@ pub struct RulesSpec {
     pub policies: Vec<PolicySpec>,
     /// Hours that files of tenant `fin` stay at least.
     floor: Option<i64>,
+    /// That floor is a legal duty.
+    binding: bool,
     pub files_per_sweep: u64,
     oldest_first: bool,
+}
+
+impl PolicySpec {
+    pub fn is_by_event(&self) -> bool {
+        self.start == Start::Event
+    }
 }
 
 impl RulesSpec {
@@ -75,7 +93,11 @@ impl RulesSpec {
                 } else {
                     Span::Days(days)
                 },
-                from_processing: rng.chance(10),
+                start: match rng.below(100) {
+                    0..10 => Start::Processed,
+                    10..30 => Start::Event,
+                    _ => Start::Uploaded,
+                },
                 enforce: rng.chance(90),
                 always: rng.chance(12),
             });
@@ -96,6 +118,7 @@ impl RulesSpec {
         Self {
             policies,
             floor: rng.chance(35).then(|| rng.pick(&[60, 96])),
+            binding: rng.chance(60),
             files_per_sweep: rng.pick(&[4, 9, 1000, 1000]),
             oldest_first: rng.chance(50),
         }
@@ -130,10 +153,10 @@ impl RulesSpec {
                 text,
                 "\n[[policy]]\nname = \"{}\"\nmatch = {target}\nclock = \"{}\"\ndelete_after = \"{after}\"\ndelete_by = \"{by}\"\nschedule = \"0 3 * * *\"\nmode = \"{}\"\napproval = \"{}\"\n",
                 policy.name,
-                if policy.from_processing {
-                    "processed"
-                } else {
-                    "uploaded"
+                match policy.start {
+                    Start::Uploaded => "uploaded".to_owned(),
+                    Start::Processed => "processed".to_owned(),
+                    Start::Event => format!("event:{ENDED}"),
                 },
                 if policy.enforce { "enforce" } else { "observe" },
                 if policy.always { "always" } else { "over-limit" },
@@ -142,7 +165,8 @@ impl RulesSpec {
         if let Some(hours) = self.floor {
             let _ = write!(
                 text,
-                "\n[[keep]]\nname = \"books\"\nmatch = {{ labels = {{ tenant = \"fin\" }} }}\nkeep_for = \"{hours} hours\"\n"
+                "\n[[keep]]\nname = \"books\"\nmatch = {{ labels = {{ tenant = \"fin\" }} }}\nkeep_for = \"{hours} hours\"\nbinding = {}\n",
+                self.binding
             );
         }
         text
@@ -167,16 +191,19 @@ impl RulesSpec {
             })
     }
 
-    /// When a file is due, in milliseconds of true time. `None`: never, or in doubt.
-    pub fn due(&self, original: &SimFile) -> Option<i64> {
+    /// When a file is due, in milliseconds of true time; `ended` is when its event happened. `None`: never,
+    /// or in doubt.
+    pub fn due(&self, original: &SimFile, ended: Option<i64>) -> Option<i64> {
         let owner = self.owner(original)?;
-        let start = if owner.from_processing {
-            original.processed_at?.max(original.uploaded_at)
-        } else {
-            original.uploaded_at
+        let start = match owner.start {
+            Start::Uploaded => original.uploaded_at,
+            Start::Processed => original.processed_at?.max(original.uploaded_at),
+            Start::Event => ended?,
         };
         let made = push_id_time(original.address.file.as_str())?.as_millis();
-        if start + DAY < made || original.uploaded_at + DAY < made && self.floor_of(original).is_some() {
+        // What happened outside may well have happened before the upload.
+        let doubtful = owner.start != Start::Event && start + DAY < made;
+        if doubtful || original.uploaded_at + DAY < made && self.floor_of(original).is_some() {
             return None;
         }
         let own = end(start, owner.period);
@@ -184,6 +211,20 @@ impl RulesSpec {
             .floor_of(original)
             .map(|hours| original.uploaded_at + hours * HOUR);
         Some(floor.map_or(own, |floor| floor.max(own)))
+    }
+
+    /// Until when a legal duty keeps a file whatever is requested: `Err` where that cannot be told.
+    pub fn bound_until(&self, original: &SimFile) -> Result<Option<i64>, ()> {
+        let Some(hours) = self.floor_of(original).filter(|_| self.binding) else {
+            return Ok(None);
+        };
+        let made = push_id_time(original.address.file.as_str())
+            .ok_or(())?
+            .as_millis();
+        if original.uploaded_at + DAY < made {
+            return Err(());
+        }
+        Ok(Some(original.uploaded_at + hours * HOUR))
     }
 
     fn floor_of(&self, original: &SimFile) -> Option<i64> {

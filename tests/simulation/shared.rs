@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use retentiond::engine::{Clock, ManualClock};
 use retentiond::ledger::SqliteLedger;
-use retentiond::model::{BatchAddress, FileId, HoldScope, SweepId};
+use retentiond::model::{BatchAddress, ErasureScope, EventScope, FileId, HoldScope, SweepId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::erasures::ERASURE;
 use crate::eye::Eye;
 use crate::remote::{Plan, Store};
 use crate::rng::Rng;
@@ -33,6 +34,12 @@ pub enum Death {
 #[derive(Debug, Clone)]
 pub enum Event {
     Hold(HoldScope),
+    /// A start event is recorded or corrected.
+    Tell(EventScope, i64),
+    /// An erasure request comes in.
+    Request(ErasureScope),
+    /// An erasure request is closed by an operator.
+    Withdraw,
     Pause,
     Jump(i64),
     Cancel,
@@ -56,6 +63,15 @@ pub struct SimHold {
     pub ends_at: Option<i64>,
 }
 
+/// An erasure request that nobody has closed.
+#[derive(Debug, Clone)]
+pub struct SimErasure {
+    pub scope: ErasureScope,
+    pub reference: String,
+    /// Wall clock at which it was entered.
+    pub placed_at: i64,
+}
+
 /// The part behind the lock.
 pub struct State {
     pub rng: Rng,
@@ -66,6 +82,10 @@ pub struct State {
     pub files: BTreeMap<FileId, SimFile>,
     pub rules: RulesSpec,
     pub holds: BTreeMap<i64, SimHold>,
+    /// When the start event happened, by what it was recorded for.
+    pub events: BTreeMap<EventScope, i64>,
+    /// Open erasure requests.
+    pub erasures: BTreeMap<i64, SimErasure>,
     /// The policy whose sweep runs.
     pub sweeping: Option<String>,
     pub concurrency: usize,
@@ -152,8 +172,11 @@ impl Shared {
 }
 
 impl State {
-    pub fn count(&mut self, what: &'static str) {
-        *self.counts.entry(what).or_default() += 1;
+    /// Counts, and says how many it makes.
+    pub fn count(&mut self, what: &'static str) -> u64 {
+        let count = self.counts.entry(what).or_default();
+        *count += 1;
+        *count
     }
 
     pub fn note(&mut self, line: impl Display) {
@@ -183,7 +206,8 @@ impl State {
     }
 
     pub fn due(&self, file: &SimFile) -> Option<i64> {
-        self.rules.due(self.original(file))
+        let original = self.original(file);
+        self.rules.due(original, self.ended(original))
     }
 
     /// Whether a hold covers `file`; with `surely`, leaving aside what the tolerance of clocks leaves open.
@@ -207,6 +231,9 @@ impl State {
 
     /// The oracle's word on sending `file` now, for the sweep under way: G1, G2, G4.
     pub fn objection(&self, file: &SimFile) -> Option<String> {
+        if self.sweeping.as_deref() == Some(ERASURE) {
+            return self.objection_to_erasure(file);
+        }
         let Some(owner) = self.rules.owner(self.original(file)) else {
             return Some("G1: nobody owns it".to_owned());
         };
@@ -239,7 +266,7 @@ impl State {
         {
             return None;
         }
-        if self.rules.policy(policy)?.always {
+        if self.rules.policy(policy).is_some_and(|policy| policy.always) {
             return Some(format!("{policy} asks for an approval, and none covers it"));
         }
         let sent = self.sent.get(&sweep.0).map_or(0, BTreeSet::len) as u64;

@@ -14,6 +14,7 @@ use retentiond::outcome::FileEvent;
 use retentiond::rules::decide::hint;
 
 use crate::crash::{happen, place_hold};
+use crate::erasures::{ERASURE, SUBJECTS};
 use crate::remote::{Poison, Stored, settle_down};
 use crate::rules::{CLASSES, DAY, HOUR, RulesSpec, SimFile, TEMPLATES, at, is_extraction, push_id};
 use crate::shared::{Death, Event, Script};
@@ -55,8 +56,10 @@ impl World {
     pub async fn step(&mut self) {
         self.nudge().await;
         match self.rng.below(100) {
-            0..16 => self.upload().await,
-            16..34 => {
+            0..13 => self.upload().await,
+            13..21 => self.request_or_withdraw().await,
+            21..24 => self.record_event().await,
+            24..34 => {
                 let hours = 1 + self.rng.below(30);
                 self.pass(hours);
             }
@@ -110,17 +113,29 @@ impl World {
         let count = 1 + self.rng.below(7);
         self.serial += 1;
         let extraction = self.rng.chance(25);
+        // Files may also come late into a batch that is to be erased.
+        let late = if self.rng.chance(25) {
+            self.some_requested_batch()
+        } else {
+            None
+        };
         let parent = if extraction {
             Parent::Extraction(ExtractionId::new(TEMPLATES[0]).unwrap())
         } else {
             Parent::Classification(ClassificationId::new(self.rng.pick(&CLASSES)).unwrap())
         };
-        let batch = BatchAddress {
+        let new = BatchAddress {
             parent,
             batch: BatchId::new(format!("batch{:05}", self.serial)).unwrap(),
         };
+        let batch = late.map_or(new, |file| {
+            self.state().count("uploaded to a batch that is to be erased");
+            file.address.batch
+        });
+        let extraction = is_extraction(&batch);
         self.begin(format_args!("{count} files are uploaded to {batch}"));
         let tenant = self.rng.pick(&TENANTS);
+        let subject = self.rng.chance(60).then(|| self.rng.pick(&SUBJECTS));
         let linked = !extraction && self.rng.chance(40);
         let wrong_time = self.rng.chance(5);
         let mut files = Vec::new();
@@ -136,6 +151,7 @@ impl World {
                 uploaded_at,
                 processed_at: self.rng.chance(80).then_some(uploaded_at.max(truth) + HOUR),
                 tenant,
+                subject,
                 copy_of: None,
             };
             let pending = !extraction && self.rng.chance(15);
@@ -162,6 +178,12 @@ impl World {
             files.push(file);
         }
         self.record(&files).await;
+        let counting = files
+            .first()
+            .is_some_and(|file| self.state().counts_from_event(file));
+        if counting && self.rng.chance(60) {
+            self.record_event().await;
+        }
     }
 
     /// Processing makes a linked copy at the extraction module.
@@ -213,7 +235,7 @@ impl World {
                     processed_at: file.processed_at.map(at),
                     document_type: None,
                     labels: labels.into_iter().collect::<Labels>(),
-                    subject: None,
+                    subject: file.subject.map(str::to_owned),
                     copy_of: None,
                 };
                 Hinted {
@@ -291,6 +313,10 @@ impl World {
             let all: Vec<&'static str> = state.rules.policies.iter().map(|p| p.name).collect();
             (all, busy)
         };
+        let asked = !self.state().erasures.is_empty();
+        if asked && self.rng.chance(35) || self.rng.chance(3) {
+            return ERASURE;
+        }
         if busy.is_empty() || self.rng.chance(15) {
             self.rng.pick(&all)
         } else {
@@ -299,16 +325,22 @@ impl World {
     }
 
     fn some_event(&mut self) -> Event {
-        match self.rng.below(11) {
+        match self.rng.below(16) {
             0..5 => Event::Hold(self.some_scope()),
             5 => Event::Pause,
             6 | 7 => Event::Jump(self.rng.pick(&JUMPS)),
             8 => Event::Outsider,
+            9 | 10 => Event::Request(self.some_request()),
+            11 => Event::Withdraw,
+            12 | 13 => match self.some_record() {
+                Some((scope, happened)) => Event::Tell(scope, happened),
+                None => Event::Cancel,
+            },
             _ => Event::Cancel,
         }
     }
 
-    fn some_scope(&mut self) -> HoldScope {
+    pub fn some_scope(&mut self) -> HoldScope {
         let files: Vec<FileAddress> = self
             .state()
             .files
@@ -382,6 +414,7 @@ impl World {
         }
         self.state().sweeping = None;
         self.compare().await;
+        self.judge_closed_requests().await;
         swept
     }
 
@@ -396,6 +429,14 @@ impl World {
             Swept::Ended(report) => {
                 let name = ending_name(&report.ending);
                 state.count(name);
+                if state.sweeping.as_deref() == Some(ERASURE) && report.ending == Ending::Done {
+                    if report.summary.held > 0 {
+                        state.count("erasure stopped by a hold");
+                    }
+                    if state.a_floor_binds() {
+                        state.count("erasure stopped by a binding floor");
+                    }
+                }
                 let noticed = state
                     .plan
                     .vanished
@@ -462,7 +503,8 @@ impl World {
         self.begin(format_args!("other rules: {spec:?}"));
         self.rules = spec.compile();
         let names: BTreeSet<&str> = spec.policies.iter().map(|p| p.name).collect();
-        self.unfinished.retain(|policy, _| names.contains(policy));
+        self.unfinished
+            .retain(|policy, _| names.contains(policy) || *policy == ERASURE);
         let mut state = self.state();
         state.rules = spec;
         state.count("rules changed");

@@ -100,6 +100,8 @@ impl World {
             files: BTreeMap::new(),
             rules: spec.clone(),
             holds: BTreeMap::new(),
+            events: BTreeMap::new(),
+            erasures: BTreeMap::new(),
             sweeping: None,
             concurrency: settings.concurrency,
             claimed: BTreeMap::new(),
