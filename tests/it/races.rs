@@ -34,7 +34,7 @@ async fn race(races: usize) {
         command
     };
     let uploaded = SystemClock.now().checked_add_millis(-3_600_000).unwrap();
-    let mut refused_by_pid = 0;
+    let (mut refused_by_pid, mut races_met) = (0, 0);
     for n in 0..races {
         let batch = server
             .seed_batch(Module::Classification, &classification)
@@ -65,7 +65,10 @@ async fn race(races: usize) {
 
         let mut codes = ended.each_ref().map(|output| output.status.code());
         codes.sort_unstable();
-        assert_eq!(codes, [Some(0), Some(7)], "race {n}: {ended:?}");
+        // On a busy machine the second may start when the first has ended: then it finds nothing left to do.
+        let met = codes == [Some(0), Some(7)];
+        assert!(met || codes == [Some(0), Some(0)], "race {n}: {ended:?}");
+        races_met += usize::from(met);
         refused_by_pid += usize::from(ended.iter().any(|output| {
             output.status.code() == Some(7)
                 && String::from_utf8_lossy(&output.stderr).contains("in use by process")
@@ -78,7 +81,8 @@ async fn race(races: usize) {
         );
         assert!(files.iter().all(|file| !server.exists(file)), "race {n}");
     }
-    assert_eq!(refused_by_pid, races);
+    assert_eq!(refused_by_pid, races_met);
+    assert!(races_met * 2 > races, "only {races_met} of {races} pairs met");
     let check = command(&["ledger", "check", "--deep"]).output().unwrap();
     assert!(check.status.success(), "{check:?}");
 }
