@@ -26,6 +26,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod source;
+mod statements;
 mod suggest;
 mod syntax;
 mod takes;
@@ -50,6 +51,7 @@ pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
 pub use secrets::{WebhookSecretError, webhook_secrets};
 pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
+pub use statements::{ControllerSettings, Statement};
 
 /// Where the policy file is, unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/retentiond/policies.toml";

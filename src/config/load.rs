@@ -22,6 +22,7 @@ use super::reader::{Findings, Section};
 use super::relations;
 use super::settings::{self, ExtractaSettings, HoldSettings, LedgerSettings, LogSettings};
 use super::source::Source;
+use super::statements::{ControllerSettings, Statement};
 use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
@@ -37,6 +38,10 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Checked {
     /// Policies, floors, limits.
     pub rules: RuleSet,
+    /// Who answers for the retention.
+    pub controller: ControllerSettings,
+    /// What each policy states for the deletion concept.
+    pub statements: BTreeMap<PolicyName, Statement>,
     /// How to reach the API.
     pub extracta: ExtractaSettings,
     /// Where the ledger is.
@@ -147,6 +152,7 @@ pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
 struct Draft {
     zone: Zone,
     labels: Vec<String>,
+    controller: ControllerSettings,
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
@@ -166,6 +172,7 @@ impl Draft {
     fn read(top: &Section<'_>, findings: &mut Findings) -> Self {
         let zone = Zone::read(top, findings);
         let labels = labels(top, findings);
+        let controller = top.section("controller", &keys::CONTROLLER, findings);
         let extracta = top.section("extracta", &keys::EXTRACTA, findings);
         let ledger = top.section("ledger", &keys::LEDGER, findings);
         let limits = top.section("limits", &keys::LIMITS, findings);
@@ -199,6 +206,7 @@ impl Draft {
             .unwrap_or_default();
         Self {
             zone,
+            controller: ControllerSettings::read(controller.as_ref(), findings),
             gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
             webhooks: WebhookSettings::read(webhooks.as_ref(), findings),
             extracta,
@@ -232,6 +240,16 @@ impl Draft {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
         let (erasure_rules, erasure) = self.erasure.finish();
+        let statements = self
+            .policies
+            .iter()
+            .filter_map(|draft| {
+                Some((
+                    draft.common.name.as_ref()?.get_ref().clone(),
+                    draft.statement.clone(),
+                ))
+            })
+            .collect();
         let policies: Vec<_> = self
             .policies
             .into_iter()
@@ -255,6 +273,8 @@ impl Draft {
                 awaiting: None,
                 erasure: erasure_rules,
             },
+            controller: self.controller,
+            statements,
             extracta: self.extracta,
             ledger: self.ledger,
             holds: self

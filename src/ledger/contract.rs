@@ -3,7 +3,8 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Reports`] what a report
+//! rests on. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -11,6 +12,7 @@ mod changes;
 mod erasures;
 mod events;
 mod others;
+mod reports;
 mod standing;
 mod uploads;
 
@@ -34,6 +36,10 @@ pub use events::{EventNoted, Events};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use reports::{
+    Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
+    ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
+};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -51,6 +57,7 @@ pub trait Ledger:
     + Controls
     + ErasureRequests
     + Figures
+    + Reports
     + Standing
 {
 }
@@ -68,6 +75,7 @@ impl<T> Ledger for T where
         + Controls
         + ErasureRequests
         + Figures
+        + Reports
         + Standing
 {
 }

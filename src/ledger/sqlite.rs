@@ -33,6 +33,7 @@ mod open;
 mod others;
 mod plans;
 mod rehint;
+mod reports;
 mod rows;
 mod settle;
 mod standing;
