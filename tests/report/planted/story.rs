@@ -1,6 +1,6 @@
 //! A quarter in which everything happened that a report can tell of.
 
-use retentiond::ledger::StoredPlan;
+use retentiond::ledger::{StoredFile, StoredPlan};
 use retentiond::model::{
     BatchId, BreakerKind, ClockAnomaly, ClockMark, ErasureScope, FileKey, Finding, HoldId, HoldScope,
     NewErasure, NewHold, Pause, SweepState, SweepSummary, Trigger,
@@ -537,13 +537,20 @@ async fn plans(world: &Planted) {
         let plan = StoredPlan {
             hash: letter.repeat(64),
             policy: policy("applications"),
+            rules: world.checked.rules.digest.clone(),
             at: at(made),
             files: 1,
             waits_for: Some("a limit".to_owned()),
         };
-        let files = [FileKey {
-            batch,
-            file: id("overdue"),
+        let files = [StoredFile {
+            place: 0,
+            key: FileKey {
+                batch,
+                file: id("overdue"),
+            },
+            batch: std::sync::Arc::new(address("b1")),
+            starts_at: at("2026-01-20T00:00:00Z"),
+            due_at: at("2026-07-20T00:00:00Z"),
         }];
         ledger.store_plan(&plan, &files, sweep).await.unwrap();
         let summary = SweepSummary {
