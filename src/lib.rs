@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod evidence;
 pub mod extracta;
 pub mod http;
 pub mod intake;

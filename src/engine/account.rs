@@ -5,6 +5,7 @@
 //! requests and events as they were when that request was committed. Reads only.
 
 mod facts;
+mod limited;
 mod moment;
 mod outlook;
 mod replay;

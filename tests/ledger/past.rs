@@ -57,12 +57,12 @@ async fn a_sweep_is_found_with_the_approval_that_let_it_run(world: World) {
     let plan = retentiond::ledger::StoredPlan {
         hash: "0123456789abcdef".to_owned(),
         policy: policy("p"),
+        rules: digest("one"),
         at: at(100),
-        files: 1,
+        files: 0,
         waits_for: Some("a limit".to_owned()),
     };
-    let key = world.get("f1").await.key;
-    ledger.store_plan(&plan, &[key], first).await.unwrap();
+    ledger.store_plan(&plan, &[], first).await.unwrap();
     ledger.approve(&plan.hash, at(101), at(200)).await.unwrap();
     ledger.use_up(&plan.hash, second, at(102)).await.unwrap();
     assert_eq!(ledger.approval_used_by(first).await.unwrap(), None);

@@ -17,4 +17,4 @@ CREATE INDEX start_events_of ON start_events (scope, value);
 CREATE INDEX attempts_by_batch ON attempts (batch, id);
 CREATE INDEX attempts_by_intent ON attempts (intent_at, id);
 
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;

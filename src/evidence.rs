@@ -1,0 +1,25 @@
+//! Evidence: what was done can be shown to somebody who trusts neither us nor the machine.
+//!
+//! Pure storey. Facts become leaves ([`leaf`]) of an RFC 6962 Merkle tree, of which only its right edge is
+//! kept ([`frontier`]); its root goes out as a signed checkpoint ([`checkpoint`], [`note`]), and any one
+//! leaf or file can be shown to be under it ([`proof`], [`seal`]). Knows neither files nor SQL.
+
+pub mod canonical;
+pub mod checkpoint;
+pub mod frontier;
+pub mod hash;
+pub mod key;
+pub mod leaf;
+pub mod note;
+pub mod proof;
+pub mod seal;
+#[cfg(test)]
+mod tests;
+
+pub use checkpoint::Checkpoint;
+pub use frontier::Frontier;
+pub use hash::Hash;
+pub use key::{SecretKey, VerifierKey};
+pub use leaf::{Fact, Leaf};
+pub use note::Note;
+pub use seal::{FileSet, Seal};

@@ -1,0 +1,160 @@
+//! Commitments: a leaf says *that* something was so of a file without saying of which.
+//!
+//! Each leaf with something to hide has a random salt of 32 bytes of its own, kept apart from the leaf. Each
+//! text and each file gets a salt derived from it, so that one can be shown without the others, and
+//! without the salt nobody can find an id by trying candidates.
+
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::proof;
+use super::{Hash, proof::ProofError};
+use crate::model::{BatchAddress, FileId, Parent};
+
+/// Files that a leaf speaks of: how many, and the root of the small tree over their commitments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSet {
+    /// Number of files.
+    pub files: u64,
+    /// RFC 6962 root over the commitments, in the order of the files' texts.
+    pub root: Hash,
+}
+
+/// One leaf's salt, ready to commit with.
+#[derive(Clone)]
+pub struct Seal {
+    mac: Hmac<Sha256>,
+}
+
+/// What shows that one file is in a [`FileSet`]: nothing of the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileProof {
+    /// The file as it was committed to: [`file_text`].
+    pub file: String,
+    /// Its own salt.
+    pub salt: Hash,
+    /// Its place in the set.
+    pub index: u64,
+    /// The path to the set's root.
+    pub path: Vec<Hash>,
+}
+
+impl FileProof {
+    /// Checks that the file is in `set`.
+    ///
+    /// # Errors
+    /// [`ProofError`] says what is wrong.
+    pub fn verify(&self, set: &FileSet) -> Result<(), ProofError> {
+        let leaf = Hash::of_leaf(&commitment(&self.salt, self.file.as_bytes()).0);
+        proof::verify_inclusion(&leaf, self.index, set.files, &self.path, &set.root)
+    }
+}
+
+impl Seal {
+    /// From a leaf's salt.
+    #[must_use]
+    pub fn new(salt: &[u8; 32]) -> Self {
+        Self {
+            mac: Hmac::new_from_slice(salt).expect("HMAC takes keys of any length"),
+        }
+    }
+
+    /// Commits to a text under the name of its field.
+    #[must_use]
+    pub fn text(&self, field: &str, text: &str) -> Hash {
+        let salt = self.derive(&[b"text", field.as_bytes()]);
+        commitment(&salt, text.as_bytes())
+    }
+
+    /// Commits to files: `texts` are sorted first, each text once.
+    #[must_use]
+    pub fn files(&self, set: &str, texts: &mut Vec<String>) -> FileSet {
+        let leaves = self.leaves(set, texts);
+        FileSet {
+            files: leaves.len() as u64,
+            root: proof::root(&leaves),
+        }
+    }
+
+    /// Shows one file of a set made by [`Self::files`] of the same texts; `None` when it is not among them.
+    #[must_use]
+    pub fn prove(&self, set: &str, texts: &mut Vec<String>, file: &str) -> Option<FileProof> {
+        let leaves = self.leaves(set, texts);
+        let index = texts.binary_search_by(|text| text.as_str().cmp(file)).ok()?;
+        Some(FileProof {
+            file: file.to_owned(),
+            salt: self.file_salt(set, index),
+            index: index as u64,
+            path: proof::inclusion(&leaves, index)?,
+        })
+    }
+
+    fn leaves(&self, set: &str, texts: &mut Vec<String>) -> Vec<Hash> {
+        texts.sort_unstable();
+        texts.dedup();
+        texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let commitment = commitment(&self.file_salt(set, index), text.as_bytes());
+                Hash::of_leaf(&commitment.0)
+            })
+            .collect()
+    }
+
+    fn file_salt(&self, set: &str, index: usize) -> Hash {
+        self.derive(&[b"file", set.as_bytes(), &(index as u64).to_be_bytes()])
+    }
+
+    /// HMAC-SHA-256 under the leaf's salt; a zero byte ends each part.
+    fn derive(&self, parts: &[&[u8]]) -> Hash {
+        let mut mac = self.mac.clone();
+        for part in parts {
+            mac.update(part);
+            mac.update(&[0]);
+        }
+        Hash(mac.finalize().into_bytes().into())
+    }
+}
+
+/// `SHA-256(salt ‖ text)`.
+#[must_use]
+pub fn commitment(salt: &Hash, text: &[u8]) -> Hash {
+    Hash(
+        Sha256::new()
+            .chain_update(salt.0)
+            .chain_update(text)
+            .finalize()
+            .into(),
+    )
+}
+
+/// How the files of one batch are spelled: `["classification","<parent>","<batch>","<file>"]`.
+#[derive(Debug)]
+pub struct FileTexts {
+    head: String,
+}
+
+impl FileTexts {
+    /// For one batch.
+    #[must_use]
+    pub fn of(batch: &BatchAddress) -> Self {
+        let (module, parent) = match &batch.parent {
+            Parent::Classification(id) => ("classification", id.as_str()),
+            Parent::Extraction(id) => ("extraction", id.as_str()),
+        };
+        let mut head = super::canonical::canonical(&[module, parent, batch.batch.as_str()]);
+        head.pop();
+        head.push(',');
+        Self { head }
+    }
+
+    /// One file of it.
+    #[must_use]
+    pub fn text(&self, file: &FileId) -> String {
+        let file = serde_json::to_string(file.as_str()).expect("a text is JSON");
+        format!("{}{file}]", self.head)
+    }
+}

@@ -1,0 +1,6 @@
+//! The room against published vectors and against a second implementation.
+
+mod leaves;
+mod naive;
+mod notes;
+mod trees;
