@@ -3,8 +3,8 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Reports`] what a report
-//! rests on. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
+//! [`Reports`] what a report rests on. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -12,6 +12,7 @@ mod changes;
 mod erasures;
 mod events;
 mod others;
+mod past;
 mod plans;
 mod reports;
 mod standing;
@@ -37,6 +38,7 @@ pub use events::{EventNoted, Events};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use reports::{
     Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
@@ -59,6 +61,7 @@ pub trait Ledger:
     + Controls
     + ErasureRequests
     + Figures
+    + Past
     + Reports
     + Standing
 {
@@ -77,6 +80,7 @@ impl<T> Ledger for T where
         + Controls
         + ErasureRequests
         + Figures
+        + Past
         + Reports
         + Standing
 {

@@ -44,7 +44,10 @@ async fn rules(world: &Planted) {
     let text = POLICIES
         .replace("6 months 14 days", "1 year 14 days")
         .replace("\"6 months\"", "\"1 year\"");
-    ledger.keep_rule_text(&first, &text).await.unwrap();
+    ledger
+        .keep_rule_text(&first, &text, at("2026-05-01T09:00:00Z"))
+        .await
+        .unwrap();
     let impact = Impact {
         policies: vec![PolicyImpact {
             policy: Some(policy("applications")),
@@ -74,7 +77,10 @@ async fn rules(world: &Planted) {
         .adopt_rules(&rules.digest, &rules.describe(), at("2026-07-16T09:00:00Z"))
         .await
         .unwrap();
-    ledger.keep_rule_text(&rules.digest, POLICIES).await.unwrap();
+    ledger
+        .keep_rule_text(&rules.digest, POLICIES, at("2026-07-16T09:00:00Z"))
+        .await
+        .unwrap();
     for name in ["applications", "invoices"] {
         ledger
             .scheduled_since(&policy(name), at("2026-05-01T09:00:00Z"))
