@@ -17,3 +17,4 @@ pub mod period;
 pub mod plan;
 pub mod policy;
 pub mod schedule;
+pub mod window;

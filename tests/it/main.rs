@@ -37,3 +37,4 @@ mod stops;
 mod sweeps;
 mod uploads;
 mod webhooks;
+mod windows;
