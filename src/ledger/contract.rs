@@ -3,7 +3,7 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -11,6 +11,7 @@ mod changes;
 mod erasures;
 mod events;
 mod others;
+mod past;
 mod plans;
 mod standing;
 mod uploads;
@@ -35,6 +36,7 @@ pub use events::{EventNoted, Events};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
@@ -53,6 +55,7 @@ pub trait Ledger:
     + Controls
     + ErasureRequests
     + Figures
+    + Past
     + Standing
 {
 }
@@ -70,6 +73,7 @@ impl<T> Ledger for T where
         + Controls
         + ErasureRequests
         + Figures
+        + Past
         + Standing
 {
 }

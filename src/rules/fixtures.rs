@@ -197,6 +197,7 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         blackouts: Vec::new(),
         limits: LIMITS,
         source: "".into(),
+        lines: Arc::default(),
         awaiting: None,
         erasure: ErasureRules::default(),
     }
