@@ -28,9 +28,11 @@ use super::statements::{ControllerSettings, Statement};
 use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
+use super::windows;
 use super::zone::{self, Zone};
 use crate::model::PolicyName;
 use crate::rules::policy::RuleSet;
+use crate::rules::window::Blackout;
 
 /// Largest policy file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -156,6 +158,7 @@ struct Draft {
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
+    blackouts: Vec<Spanned<Blackout>>,
     erasure: ErasureDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
@@ -201,6 +204,8 @@ impl Draft {
         }
         let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
         zone::required(&zone, &policies, &floors, &periods, findings);
+        let blackouts = windows::blackouts(top, findings);
+        windows::judge(&zone, &policies, &blackouts, findings);
         let extracta = extracta
             .map(|section| ExtractaSettings::read(&section, findings))
             .unwrap_or_default();
@@ -212,6 +217,7 @@ impl Draft {
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
+            blackouts,
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
             intake: IntakeSettings::read(intake.as_ref(), findings),
@@ -257,6 +263,7 @@ impl Draft {
                 label_keys: self.labels,
                 policies,
                 floors,
+                blackouts: self.blackouts.into_iter().map(Spanned::into_inner).collect(),
                 limits: self.limits,
                 source: "".into(),
                 lines: Arc::default(),

@@ -39,3 +39,4 @@ mod stops;
 mod sweeps;
 mod uploads;
 mod webhooks;
+mod windows;
