@@ -3,8 +3,9 @@
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, during};
-use super::intern;
 use super::rows::{count, file_id, policy_name, timestamp};
+use super::{intern, leaves};
+use crate::evidence::Fact;
 use crate::ledger::{LedgerError, StoredPlan};
 use crate::model::{Approval, BatchKey, FileKey, SweepId, Timestamp};
 
@@ -35,7 +36,17 @@ pub(super) async fn store(
     .fetch_one(&mut *tx)
     .await
     .map_err(during(context))?;
-    write_files(tx, id, files).await
+    write_files(tx, id, files).await?;
+    if plan.waits_for.is_none() {
+        return Ok(());
+    }
+    let fact = Fact::Plan {
+        plan: plan.hash.clone(),
+        policy: plan.policy.to_string(),
+        sweep: sweep.0,
+        files: plan.files,
+    };
+    leaves::append(tx, plan.at, fact).await
 }
 
 async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[FileKey]) -> Result<(), LedgerError> {
@@ -177,9 +188,15 @@ pub(super) async fn approve(
     .bind(plan)
     .bind(at.as_millis())
     .bind(valid_until.as_millis())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("approving a plan"))?;
+    let fact = Fact::Approval {
+        plan: whole.clone(),
+        policy: policy.clone(),
+        valid_until: valid_until.as_millis(),
+    };
+    leaves::append(tx, at, fact).await?;
     Ok(Approval {
         plan: whole.clone(),
         policy: policy_name(policy.clone())?,
@@ -244,8 +261,12 @@ pub(super) async fn use_up(
          WHERE hash = ?1",
     )
     .bind(hash)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("using up an approval"))?;
-    Ok(())
+    let fact = Fact::ApprovalUsed {
+        plan: hash.to_owned(),
+        sweep: sweep.0,
+    };
+    leaves::append(tx, at, fact).await
 }
