@@ -1,13 +1,16 @@
 //! `approve HASH`: lets exactly one waiting plan run (it may shrink, never grow), or the changed rules that
-//! wait take effect.
+//! wait take effect. `approve --plan FILE`: the plan that was written to a file, if it is the one that waits.
+
+mod plans;
 
 use super::args::ApproveArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::output::{files, lines, table};
+use super::output::{lines, table};
 use crate::engine::short;
 use crate::ledger::RuleChange;
 use crate::model::Timestamp;
+use plans::{by_file, by_hash, text};
 
 /// An approval lapses after this.
 const VALID_MS: i64 = 72 * 3_600_000;
@@ -18,6 +21,9 @@ const SHOWN_MS: i64 = 31 * 24 * 3_600_000;
 pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
     let now = context.clock.now();
+    if let Some(path) = &args.plan {
+        return by_file(context, &checked, path, now).await;
+    }
     let Some(hash) = &args.hash else {
         let ledger = context.reader(&checked).await?;
         let since = now.checked_add_millis(-SHOWN_MS).unwrap_or(now);
@@ -65,24 +71,8 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
         })?;
         return Ok(Exit::Done);
     }
-    // What was approved is among what waited a moment ago, and more of it is never stored.
-    let waiting = ledger
-        .waiting_plans(Timestamp::from_millis(0).unwrap_or(now))
-        .await?;
-    let approval = ledger.approve(hash, now, until).await?;
-    let count = waiting
-        .iter()
-        .find(|plan| plan.hash == approval.plan)
-        .map_or(0, |plan| plan.files);
-    context.output.data(&serde_json::json!({ "approval": approval, "files": count }), || {
-        format!(
-            "approved: {} of `{}`, until {}\nthe daemon runs it within a minute; or now: retentiond sweep -p '{}'\n",
-            files(count),
-            approval.policy,
-            approval.valid_until,
-            approval.policy
-        )
-    })?;
+    let given = by_hash(context, &checked, &*ledger, hash, now).await?;
+    context.output.data(&given, || text(&given))?;
     Ok(Exit::Done)
 }
 

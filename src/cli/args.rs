@@ -176,9 +176,12 @@ pub struct PlanArgs {
     /// As of this time (RFC 3339 with zone); now by default.
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
-    /// Write the plan as JSON to a new file.
+    /// Write the plan to a new file, as JSON lines: a head with the plan's hash, then a line a file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Show what has changed since a plan was written to a file, file by file (exit 1 if anything has).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policies", "at", "out"])]
+    pub compare: Option<PathBuf>,
     /// Lines of files to show.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub show: usize,
@@ -331,6 +334,9 @@ pub struct ApproveArgs {
     /// waiting plans when left out.
     #[arg(value_name = "HASH")]
     pub hash: Option<String>,
+    /// Approve the plan that `plan --out FILE` wrote; refused if a byte of it has changed, or another plan waits.
+    #[arg(long, value_name = "FILE", conflicts_with = "hash")]
+    pub plan: Option<PathBuf>,
 }
 
 /// `pause`.

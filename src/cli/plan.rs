@@ -1,6 +1,8 @@
 //! `plan`: what a sweep would delete, and why. It has no remote: it cannot delete.
 
-use std::io::Write;
+pub(super) mod compare;
+pub(super) mod drift;
+pub(super) mod file;
 
 use serde::Serialize;
 
@@ -15,6 +17,7 @@ use crate::model::Timestamp;
 use crate::rules::limits::{Ruling, judge};
 use crate::rules::plan::Plan;
 use crate::rules::policy::{Mode, Policy};
+use drift::Drift;
 
 /// The document that `plan --json` prints.
 #[derive(Debug, Serialize)]
@@ -57,6 +60,9 @@ struct Row {
 
 pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
+    if let Some(path) = &args.compare {
+        return compared(context, &checked, path, args.show).await;
+    }
     chosen(&checked.rules, &args.policies)?;
     let at = context.instant(args.at.as_deref())?;
     let ledger = context.current(&checked).await?;
@@ -66,11 +72,39 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
     }
     let document = made(&*ledger, &checked, &policies, at, context.clock.now()).await?;
     if let Some(path) = &args.out {
-        write_new(path, &document)?;
+        file::write(path, &document.plans)?;
         context.output.say(&format!("wrote {}", path.display()));
     }
     context.output.data(&document, || text(&document, args.show))?;
     Ok(Exit::Done)
+}
+
+/// A plan on file against what would run now.
+async fn compared(
+    context: &Context,
+    checked: &Checked,
+    path: &std::path::Path,
+    show: usize,
+) -> Result<Exit, Failure> {
+    // Before anything is said about it: is it the file that was written?
+    file::Reader::verify(path)?;
+    let ledger = context.current(checked).await?;
+    if ledger.is_trial() {
+        context.output.say(super::context::TRIAL);
+    }
+    let today = compare::Today {
+        ledger: &*ledger,
+        rules: &checked.rules,
+        now: context.clock.now(),
+    };
+    let mut drift = Drift::new(if context.output.json { usize::MAX } else { show });
+    today.against_file(path, &mut drift).await?;
+    context.output.data(&drift, || drift::text(&drift))?;
+    Ok(if drift.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// The plans of `policies` at `at`, and the document that shows them.
@@ -155,19 +189,6 @@ fn document(at: Timestamp, rows: Vec<Row>, plans: Vec<Plan>) -> Document {
         policies: rows,
         plans,
     }
-}
-
-/// Never over an existing file, never through a link.
-fn write_new(path: &std::path::Path, document: &Document) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(failed)?;
-    let mut file = std::io::BufWriter::new(file);
-    serde_json::to_writer_pretty(&mut file, document).map_err(|error| failed(error.into()))?;
-    writeln!(file).and_then(|()| file.flush()).map_err(failed)
 }
 
 /// The plan as people read it, with the first `show` files.

@@ -24,6 +24,7 @@ pub(super) async fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Fai
             policies: args.policies.clone(),
             at: None,
             out: None,
+            compare: None,
             show: 20,
         };
         return super::plan::run(context, &args).await;

@@ -1,13 +1,14 @@
 //! Limits and approvals: the part of a plan that may run, or what the plan waits for.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::gate::Stop;
+use super::gate::{Stop, short};
 use super::planning::PlanError;
 use super::run::Run;
 use super::sweep::{Engine, SweepError};
-use crate::ledger::StoredPlan;
-use crate::model::{FileKey, Timestamp};
+use crate::ledger::{StoredFile, StoredPlan};
+use crate::model::{BreakerKind, FileKey};
 use crate::rules::check;
 use crate::rules::limits::{Ruling, judge};
 use crate::rules::plan::{Plan, PlannedFile};
@@ -30,6 +31,9 @@ impl Engine {
         let apart = |again: &[bool]| sent.saturating_sub(again.iter().filter(|again| **again).count() as u64);
         let already = apart(&again);
         let limits = &run.rules.limits;
+        if let Some(stop) = self.spoilt(run, policy).await? {
+            return Ok(Err(stop));
+        }
         if let Some((hash, marks)) = self.approved(run, policy, &plan).await? {
             let mut marked = marks.iter();
             let mut again = again;
@@ -84,6 +88,31 @@ impl Engine {
         Ok(marks)
     }
 
+    /// What runs is what was approved, to the byte: an approved plan whose stored files are not those that its
+    /// hash was made of is never run. Its approval is spent, so that the next sweep can make it anew.
+    async fn spoilt(&self, run: &Run<'_>, policy: &Policy) -> Result<Option<Stop>, SweepError> {
+        let now = self.clock.now();
+        for approval in self.ledger.approvals(now).await? {
+            if approval.policy != policy.name
+                || self.ledger.recomputed_hash(&approval.plan).await?.as_ref() == Some(&approval.plan)
+            {
+                continue;
+            }
+            self.ledger.use_up(&approval.plan, run.sweep, now).await?;
+            let reason = format!(
+                "the approved plan {} of `{}` was changed in the ledger after it was stored; it is not run, and has to be approved anew",
+                short(&approval.plan),
+                policy.name
+            );
+            run.trip(BreakerKind::Integrity, &reason).await?;
+            return Ok(Some(Stop::Breaker {
+                kind: BreakerKind::Integrity,
+                reason,
+            }));
+        }
+        Ok(None)
+    }
+
     /// What an approval in force lets through of this plan, by place: exactly the approved files that
     /// are still due; it may shrink, never grow. One that lets nothing through any more is spent.
     async fn approved(
@@ -105,22 +134,19 @@ impl Engine {
         let places = plan.places_by_key();
         for approval in of_policy {
             let mut marks = vec![false; plan.files.len()];
-            let mut after: Option<FileKey> = None;
+            let mut from = 0;
             loop {
-                let page = self
-                    .ledger
-                    .plan_files(&approval.plan, after.as_ref(), PAGE as u32)
-                    .await?;
+                let page = self.ledger.plan_files(&approval.plan, from, PAGE as u32).await?;
                 let found = page
                     .iter()
-                    .filter_map(|key| plan.place_of(&places, key.batch, key.file.as_str()));
+                    .filter_map(|file| plan.place_of(&places, file.key.batch, file.key.file.as_str()));
                 for place in found {
                     marks[place] = true;
                 }
                 if page.len() < PAGE {
                     break;
                 }
-                after = page.into_iter().last();
+                from += PAGE as u64;
             }
             let files = marks.iter().filter(|marked| **marked).count();
             if files > 0 {
@@ -141,30 +167,30 @@ impl Engine {
         let mut stored = StoredPlan {
             hash: plan.hash.clone(),
             policy: plan.policy.clone(),
+            rules: plan.rules.clone(),
             at: plan.at,
             files: plan.due(),
             waits_for: waits_for.map(str::to_owned),
         };
         let mut files = Vec::new();
         if waits_for.is_some() && plan.files.len() <= PAGE {
-            files = plan.files.iter().map(key).collect();
+            files = page_of(&plan.files, 0);
         } else if waits_for.is_some() && !self.waits_already(&plan.hash).await? {
             let reason = stored.waits_for.take();
             self.ledger.store_plan(&stored, &[], run.sweep).await?;
-            for page in plan.files.chunks(PAGE) {
-                let keys: Vec<FileKey> = page.iter().map(key).collect();
-                self.ledger.add_to_plan(&plan.hash, &keys).await?;
+            for (page, at) in plan.files.chunks(PAGE).zip((0..).step_by(PAGE)) {
+                self.ledger.add_to_plan(&plan.hash, &page_of(page, at)).await?;
             }
             stored.waits_for = reason;
         }
         Ok(self.ledger.store_plan(&stored, &files, run.sweep).await?)
     }
 
-    /// A plan that waits is whole, and its hash says which files it holds.
+    /// A plan that waits is whole, and its hash says which files it holds; one that somebody has changed is
+    /// stored anew.
     async fn waits_already(&self, hash: &str) -> Result<bool, SweepError> {
-        let since = Timestamp::from_millis(0).unwrap_or_else(|_| self.clock.now());
-        let waiting = self.ledger.waiting_plans(since).await?;
-        Ok(waiting.iter().any(|plan| plan.hash == hash))
+        let found = self.ledger.recomputed_hash(hash).await?;
+        Ok(found.as_deref() == Some(hash))
     }
 }
 
@@ -173,4 +199,18 @@ fn key(file: &PlannedFile) -> FileKey {
         batch: file.key(),
         file: file.file(),
     }
+}
+
+/// A page of the plan as it is stored; its first file is at the place `from`.
+fn page_of(page: &[PlannedFile], from: u64) -> Vec<StoredFile> {
+    page.iter()
+        .zip(from..)
+        .map(|(file, place)| StoredFile {
+            place,
+            key: key(file),
+            batch: Arc::clone(file.batch()),
+            starts_at: file.starts_at,
+            due_at: file.due_at,
+        })
+        .collect()
 }

@@ -12,6 +12,7 @@ mod erasures;
 mod events;
 mod evidence;
 mod others;
+mod plans;
 mod standing;
 mod uploads;
 
@@ -36,6 +37,7 @@ pub use evidence::{Evidence, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use plans::StoredFile;
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -316,6 +318,8 @@ pub struct StoredPlan {
     pub hash: String,
     /// The policy.
     pub policy: PolicyName,
+    /// Digest of the rules that it was made by.
+    pub rules: RuleDigest,
     /// When it was made.
     pub at: Timestamp,
     /// Files in it.
@@ -358,29 +362,28 @@ pub trait Sweeps: Send + Sync {
     async fn scheduled_since(&self, policy: &PolicyName, now: Timestamp) -> Result<Timestamp, LedgerError>;
 
     /// Stores a plan. `files` only for a plan that waits. The same hash again is the same plan: `at`,
-    /// the sweep and what it waits for are renewed.
+    /// the sweep and what it waits for are renewed, and the files are, unless it waits and none are given.
     async fn store_plan(
         &self,
         plan: &StoredPlan,
-        files: &[FileKey],
+        files: &[StoredFile],
         sweep: SweepId,
     ) -> Result<(), LedgerError>;
 
     /// Adds files to a stored plan that does not wait yet, page by page: a long one is made to wait by
     /// a last [`store_plan`](Self::store_plan), so that only a whole one can be approved. `Conflict`
     /// when no such plan is stored, or it waits.
-    async fn add_to_plan(&self, hash: &str, files: &[FileKey]) -> Result<(), LedgerError>;
+    async fn add_to_plan(&self, hash: &str, files: &[StoredFile]) -> Result<(), LedgerError>;
 
     /// Stored plans that wait and are not older than `since`, newest first.
     async fn waiting_plans(&self, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError>;
 
-    /// The files of a stored plan by batch and id, after the one given, at most `page`.
-    async fn plan_files(
-        &self,
-        hash: &str,
-        after: Option<&FileKey>,
-        page: u32,
-    ) -> Result<Vec<FileKey>, LedgerError>;
+    /// The hash of a stored plan that waits, computed again over what is stored of it: equal to the one
+    /// that it is stored under, or somebody has changed it. `None` when no such plan waits. Reads the plan once.
+    async fn recomputed_hash(&self, hash: &str) -> Result<Option<String>, LedgerError>;
+
+    /// The files of a stored plan in its order, from a place on, at most `page`.
+    async fn plan_files(&self, hash: &str, from: u64, page: u32) -> Result<Vec<StoredFile>, LedgerError>;
 
     /// Approves a waiting plan by its whole hash or a unique prefix of at least 8 characters.
     async fn approve(

@@ -5,6 +5,7 @@
 
 mod build;
 mod chunk;
+mod lines;
 mod short_id;
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,10 @@ mod tests;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 pub use build::PlanBuilder;
 pub use chunk::Chunk;
+pub use lines::{PlanHasher, PlanLines, VERSION};
 
 use super::policy::{Mode, RuleDigest};
 use crate::model::{BatchAddress, BatchKey, FileId, PolicyName, Timestamp};
@@ -66,7 +67,8 @@ pub struct Plan {
     pub held: u64,
     /// What became of the other files that were looked at.
     pub others: Others,
-    /// SHA-256 over policy, rule digest and files (not over `at`): equal plans have equal hashes. Hex.
+    /// SHA-256 over policy, rule digest and files (not over `at`): equal plans have equal hashes. Hex; of
+    /// what text, [`PlanHasher`] says.
     pub hash: String,
 }
 
@@ -216,26 +218,12 @@ impl Plan {
     }
 }
 
-/// Every part is preceded by its length, so that no two plans spell the same bytes.
 fn hash(policy: &PolicyName, rules: &RuleDigest, files: &[PlannedFile]) -> String {
-    let mut hash = Sha256::new();
-    let text = |hash: &mut Sha256, text: &str| {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
-    };
-    text(&mut hash, "retentiond plan v1");
-    text(&mut hash, policy.as_str());
-    text(&mut hash, &rules.0);
-    hash.update((files.len() as u64).to_be_bytes());
+    let mut hasher = PlanHasher::new(policy, rules, files.len() as u64);
     for file in files {
-        let batch = file.batch();
-        hash.update([batch.parent.module() as u8]);
-        text(&mut hash, batch.parent.as_str());
-        text(&mut hash, batch.batch.as_str());
-        text(&mut hash, file.id());
-        hash.update(file.due_at.as_millis().to_be_bytes());
+        hasher.add(file.batch(), file.id(), file.starts_at, file.due_at);
     }
-    hex::encode(hash.finalize())
+    hasher.finish()
 }
 
 /// One hash over the hashes of several policies' plans, in the order given. Hex.

@@ -12,6 +12,7 @@ mod binary;
 mod bisection;
 mod changes;
 mod clock;
+mod contract;
 mod daemon;
 mod endpoint;
 mod erase_verbs;

@@ -1,12 +1,16 @@
 //! `Sweeps`: plans and approvals.
 
-use retentiond::ledger::{LedgerError, StoredPlan};
+use std::sync::Arc;
+
+use retentiond::ledger::{LedgerError, StoredFile, StoredPlan};
 use retentiond::model::{FileKey, SweepId};
+use retentiond::rules::plan::PlanHasher;
 
 use crate::world::*;
 
 for_every_backend![
     a_waiting_plan_keeps_its_files,
+    the_hash_is_computed_again_over_what_is_stored,
     a_long_plan_is_stored_in_pages_and_waits_only_when_it_is_whole,
     the_same_plan_again_is_one_plan,
     plans_that_were_let_through_or_are_old_do_not_wait,
@@ -19,19 +23,92 @@ fn plan(hash: &str, hour: i64, waits_for: Option<&str>) -> StoredPlan {
     StoredPlan {
         hash: hash.to_owned(),
         policy: policy("p"),
+        rules: digest("one"),
         at: at(hour),
         files: 2,
         waits_for: waits_for.map(str::to_owned),
     }
 }
 
-async fn keys(world: &World) -> (SweepId, Vec<FileKey>) {
+async fn keys(world: &World) -> (SweepId, Vec<StoredFile>) {
     let batch = world.record_due(&["f1", "f2"]).await;
     let keys = ids(&["f1", "f2"])
         .into_iter()
-        .map(|file| FileKey { batch, file })
+        .zip(0..)
+        .map(|(file, place)| StoredFile {
+            place,
+            key: FileKey { batch, file },
+            batch: Arc::new(batch_address("b1")),
+            starts_at: at(1),
+            due_at: at(3),
+        })
         .collect();
     (world.sweep().await, keys)
+}
+
+async fn the_hash_is_computed_again_over_what_is_stored(world: World) {
+    let (sweep, files) = keys(&world).await;
+    let ledger = &world.ledger;
+    let mut hasher = PlanHasher::new(&policy("p"), &digest("one"), 2);
+    for file in &files {
+        hasher.add(&file.batch, file.key.file.as_str(), file.starts_at, file.due_at);
+    }
+    let hash = hasher.finish();
+    let head = plan(&hash, 1, Some("limit"));
+    ledger.store_plan(&head, &files, sweep).await.unwrap();
+    let again = || async { ledger.recomputed_hash(&hash).await.unwrap() };
+    assert_eq!(again().await.as_deref(), Some(hash.as_str()));
+    assert_eq!(ledger.recomputed_hash("aabbccdd00").await.unwrap(), None);
+    let with = |change: fn(&mut Vec<StoredFile>)| {
+        let mut changed = files.clone();
+        change(&mut changed);
+        changed
+    };
+    for changed in [
+        with(|files| files[1].due_at = at(4)),
+        with(|files| files[0].starts_at = at(2)),
+        with(|files| files.swap_keys()),
+        with(|files| files.truncate(1)),
+    ] {
+        ledger.store_plan(&head, &changed, sweep).await.unwrap();
+        assert_ne!(again().await.unwrap(), hash, "{changed:?}");
+        ledger.store_plan(&head, &files, sweep).await.unwrap();
+        assert_eq!(
+            again().await.unwrap(),
+            hash,
+            "stored anew, nothing of the change stays"
+        );
+    }
+    for head in [
+        StoredPlan {
+            rules: digest("two"),
+            ..head.clone()
+        },
+        StoredPlan {
+            policy: policy("q"),
+            ..head.clone()
+        },
+        StoredPlan {
+            files: 3,
+            ..head.clone()
+        },
+    ] {
+        ledger.store_plan(&head, &[], sweep).await.unwrap();
+        assert_ne!(again().await.unwrap(), hash, "{head:?}");
+    }
+}
+
+trait SwapKeys {
+    fn swap_keys(&mut self);
+}
+
+impl SwapKeys for Vec<StoredFile> {
+    /// The same files in another order.
+    fn swap_keys(&mut self) {
+        let first = self[0].key.clone();
+        self[0].key = self[1].key.clone();
+        self[1].key = first;
+    }
 }
 
 async fn a_waiting_plan_keeps_its_files(world: World) {
@@ -39,11 +116,8 @@ async fn a_waiting_plan_keeps_its_files(world: World) {
     let stored = plan("aabbccdd00", 1, Some("approval"));
     world.ledger.store_plan(&stored, &keys, sweep).await.unwrap();
     assert_eq!(world.ledger.waiting_plans(at(0)).await.unwrap(), [stored]);
-    assert_eq!(
-        world.ledger.plan_files("aabbccdd00", None, 9).await.unwrap(),
-        keys
-    );
-    assert_eq!(world.ledger.plan_files("aabbccdd", None, 9).await.unwrap(), []);
+    assert_eq!(world.ledger.plan_files("aabbccdd00", 0, 9).await.unwrap(), keys);
+    assert_eq!(world.ledger.plan_files("aabbccdd", 0, 9).await.unwrap(), []);
     world.assert_clean().await;
 }
 
@@ -70,9 +144,9 @@ async fn a_long_plan_is_stored_in_pages_and_waits_only_when_it_is_whole(world: W
     assert_eq!(waits().await, 1);
     let late = ledger.add_to_plan("aabbccdd00", &keys).await;
     assert!(matches!(late, Err(LedgerError::Conflict { .. })));
-    let first = ledger.plan_files("aabbccdd00", None, 1).await.unwrap();
+    let first = ledger.plan_files("aabbccdd00", 0, 1).await.unwrap();
     assert_eq!(first, keys[..1]);
-    let rest = ledger.plan_files("aabbccdd00", first.last(), 9).await.unwrap();
+    let rest = ledger.plan_files("aabbccdd00", 1, 9).await.unwrap();
     assert_eq!(rest, keys[1..]);
 }
 
@@ -88,12 +162,7 @@ async fn the_same_plan_again_is_one_plan(world: World) {
     let waiting = world.ledger.waiting_plans(at(0)).await.unwrap();
     assert_eq!(waiting, [plan("aabbccdd00", 5, Some("limit"))]);
     assert_eq!(
-        world
-            .ledger
-            .plan_files("aabbccdd00", None, 9)
-            .await
-            .unwrap()
-            .len(),
+        world.ledger.plan_files("aabbccdd00", 0, 9).await.unwrap().len(),
         2
     );
 }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retentiond::ledger::{Controls, Figures, Hinted, Intake, LedgerError, OpenMode, SqliteLedger, Sweeps};
+use retentiond::ledger::{
+    Controls, Figures, Hinted, Intake, LedgerError, OpenMode, Rules, SqliteLedger, StoredFile, StoredPlan,
+    Sweeps,
+};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::world::*;
@@ -385,4 +388,66 @@ async fn what_a_write_returned_from_is_in_the_files_at_once() {
     }
     let after = made(&copy).await;
     assert_eq!(after.sweeps(None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stored_plan_with_one_byte_changed_is_noticed() {
+    let changes = [
+        "UPDATE plan_files SET due_at = due_at + 1 WHERE place = 1",
+        "UPDATE plan_files SET starts_at = starts_at - 1 WHERE place = 0",
+        "UPDATE plan_files SET file_id = 'f000002' WHERE place = 1",
+        "DELETE FROM plan_files WHERE place = 0",
+        "INSERT INTO plan_files (plan, place, batch, file_id, starts_at, due_at)
+         SELECT plan, 2, batch, 'f000002', starts_at, due_at FROM plan_files WHERE place = 0",
+        "UPDATE plans SET files = files + 1",
+        "UPDATE batches SET batch = 'b2'",
+        "UPDATE batches SET module = 'extraction'",
+        "UPDATE policies SET name = name || '2'",
+        "UPDATE rule_sets SET digest = digest || '2'",
+    ];
+    for change in changes {
+        let dir = Dir::new();
+        let ledger = made(&dir).await;
+        ledger.adopt_rules(&digest("one"), "", at(0)).await.unwrap();
+        ledger.record(&rows(0..3), &digest("one"), at(0)).await.unwrap();
+        let opening = ledger.open_sweep(&open("p", None)).await.unwrap();
+        let retentiond::ledger::Opened::New(sweep) = opening else {
+            panic!("a sweep without an occurrence is always new: {opening:?}");
+        };
+        let batch = ledger.batch_key(&batch_address("b1")).await.unwrap().unwrap();
+        let files: Vec<StoredFile> = (0..2)
+            .map(|place| StoredFile {
+                place,
+                key: retentiond::model::FileKey {
+                    batch,
+                    file: id(&format!("f{place:06}")),
+                },
+                batch: std::sync::Arc::new(batch_address("b1")),
+                starts_at: at(0),
+                due_at: at(3),
+            })
+            .collect();
+        let mut hasher = retentiond::rules::plan::PlanHasher::new(&policy("p"), &digest("one"), 2);
+        for file in &files {
+            hasher.add(&file.batch, file.key.file.as_str(), file.starts_at, file.due_at);
+        }
+        let plan = StoredPlan {
+            hash: hasher.finish(),
+            policy: policy("p"),
+            rules: digest("one"),
+            at: at(4),
+            files: 2,
+            waits_for: Some("approval".to_owned()),
+        };
+        ledger.store_plan(&plan, &files, sweep).await.unwrap();
+        assert_eq!(
+            ledger.recomputed_hash(&plan.hash).await.unwrap().as_ref(),
+            Some(&plan.hash)
+        );
+        tamper(&dir.ledger(), change).await;
+        let found = ledger.recomputed_hash(&plan.hash).await;
+        let shows = found.is_err() || found.unwrap() != Some(plan.hash);
+        assert!(shows, "{change}");
+        ledger.close().await;
+    }
 }

@@ -469,10 +469,11 @@ steps! {
         sweeps(policy: Option<&PolicyName>, limit: u32) -> Vec<Sweep>;
         last_occurrence(policy: &PolicyName, now: Timestamp) -> Option<(Timestamp, SweepState)>;
         scheduled_since(policy: &PolicyName, now: Timestamp) -> Timestamp;
-        store_plan(plan: &StoredPlan, files: &[FileKey], sweep: SweepId) -> ();
+        store_plan(plan: &StoredPlan, files: &[StoredFile], sweep: SweepId) -> ();
+        recomputed_hash(hash: &str) -> Option<String>;
         waiting_plans(since: Timestamp) -> Vec<StoredPlan>;
-        add_to_plan(hash: &str, files: &[FileKey]) -> ();
-        plan_files(hash: &str, after: Option<&FileKey>, page: u32) -> Vec<FileKey>;
+        add_to_plan(hash: &str, files: &[StoredFile]) -> ();
+        plan_files(hash: &str, from: u64, page: u32) -> Vec<StoredFile>;
         approve(hash: &str, at: Timestamp, valid_until: Timestamp) -> Approval;
         approvals(now: Timestamp) -> Vec<Approval>;
         use_up(hash: &str, sweep: SweepId, at: Timestamp) -> ();

@@ -541,11 +541,11 @@ impl World {
         let wall = self.shared.wall();
         self.begin(format_args!("plan {} of {policy} is approved", &hash[..8]));
         real.approve(hash, at(wall), at(wall + 3 * DAY)).await.unwrap();
-        let files = real.plan_files(hash, None, u32::MAX).await.unwrap();
+        let files = real.plan_files(hash, 0, u32::MAX).await.unwrap();
         let mut state = self.state();
         state.count("plan approved");
         let approved = state.approved.entry(policy.to_owned()).or_default();
-        approved.extend(files.into_iter().map(|key| key.file));
+        approved.extend(files.into_iter().map(|file| file.key.file));
     }
 
     async fn disturb_clock(&mut self) {

@@ -1,13 +1,16 @@
 //! Plans that wait, and the leave to run exactly one of them.
 
+use std::sync::Arc;
+
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, during};
-use super::rows::{count, file_id, policy_name, timestamp};
+use super::rows::{batch_address, count, file_id, policy_name, timestamp};
 use super::{intern, leaves};
 use crate::evidence::Fact;
-use crate::ledger::{LedgerError, StoredPlan};
-use crate::model::{Approval, BatchKey, FileKey, SweepId, Timestamp};
+use crate::ledger::{LedgerError, StoredFile, StoredPlan};
+use crate::model::{Approval, BatchAddress, BatchKey, FileKey, SweepId, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 /// A prefix shorter than this may name a plan that nobody meant.
 const SHORTEST_PREFIX: usize = 8;
@@ -15,16 +18,18 @@ const SHORTEST_PREFIX: usize = 8;
 pub(super) async fn store(
     tx: &mut SqliteConnection,
     plan: &StoredPlan,
-    files: &[FileKey],
+    files: &[StoredFile],
     sweep: SweepId,
 ) -> Result<(), LedgerError> {
     let context = "storing a plan";
     let policy = intern::policy(tx, &plan.policy).await?;
+    let rules = intern::rule_set(tx, &plan.rules).await?;
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO plans (hash, policy, sweep, at, files, waits_for)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO plans (hash, policy, sweep, at, files, waits_for, rule_set)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (hash) DO UPDATE
-         SET at = excluded.at, sweep = excluded.sweep, waits_for = excluded.waits_for
+         SET policy = excluded.policy, sweep = excluded.sweep, at = excluded.at, files = excluded.files,
+             waits_for = excluded.waits_for, rule_set = excluded.rule_set
          RETURNING id",
     )
     .bind(&plan.hash)
@@ -33,9 +38,13 @@ pub(super) async fn store(
     .bind(plan.at.as_millis())
     .bind(i64::try_from(plan.files).unwrap_or(i64::MAX))
     .bind(plan.waits_for.as_deref())
+    .bind(rules)
     .fetch_one(&mut *tx)
     .await
     .map_err(during(context))?;
+    if plan.waits_for.is_none() || !files.is_empty() {
+        forget_files(tx, id).await?;
+    }
     write_files(tx, id, files).await?;
     if plan.waits_for.is_none() {
         return Ok(());
@@ -49,20 +58,41 @@ pub(super) async fn store(
     leaves::append(tx, plan.at, fact).await
 }
 
-async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[FileKey]) -> Result<(), LedgerError> {
+/// What was stored before under the same hash: what somebody changed in it must not stay.
+async fn forget_files(tx: &mut SqliteConnection, plan: i64) -> Result<(), LedgerError> {
+    sqlx::query(
+        "DELETE FROM plan_files
+         WHERE plan = ?1",
+    )
+    .bind(plan)
+    .execute(tx)
+    .await
+    .map_err(during("storing a plan"))?;
+    Ok(())
+}
+
+async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[StoredFile]) -> Result<(), LedgerError> {
     if files.is_empty() {
         return Ok(());
     }
     let list = serde_json::to_string(
         &files
             .iter()
-            .map(|key| (key.batch.0, &key.file))
+            .map(|file| {
+                (
+                    file.place,
+                    file.key.batch.0,
+                    &file.key.file,
+                    file.starts_at.as_millis(),
+                    file.due_at.as_millis(),
+                )
+            })
             .collect::<Vec<_>>(),
     )
     .expect("numbers and ids are plain");
     sqlx::query(
-        "INSERT INTO plan_files (plan, batch, file_id)
-         SELECT ?1, value ->> 0, value ->> 1
+        "INSERT INTO plan_files (plan, place, batch, file_id, starts_at, due_at)
+         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
          FROM json_each(?2)
          WHERE true -- or the parser takes ON for a join
          ON CONFLICT DO NOTHING",
@@ -75,7 +105,11 @@ async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[FileKey]) ->
     Ok(())
 }
 
-pub(super) async fn add(tx: &mut SqliteConnection, hash: &str, files: &[FileKey]) -> Result<(), LedgerError> {
+pub(super) async fn add(
+    tx: &mut SqliteConnection,
+    hash: &str,
+    files: &[StoredFile],
+) -> Result<(), LedgerError> {
     let plan: Option<i64> = sqlx::query_scalar(
         "SELECT id
          FROM plans
@@ -93,10 +127,11 @@ pub(super) async fn waiting(
     tx: &mut SqliteConnection,
     since: Timestamp,
 ) -> Result<Vec<StoredPlan>, LedgerError> {
-    let rows: Vec<(String, String, i64, i64, String)> = sqlx::query_as(
-        "SELECT p.hash, o.name, p.at, p.files, p.waits_for
+    let rows: Vec<(String, String, String, i64, i64, String)> = sqlx::query_as(
+        "SELECT p.hash, o.name, r.digest, p.at, p.files, p.waits_for
          FROM plans p
          JOIN policies o ON o.id = p.policy
+         JOIN rule_sets r ON r.id = p.rule_set
          WHERE p.waits_for IS NOT NULL AND p.at >= ?1
          ORDER BY p.at DESC, p.id DESC",
     )
@@ -105,10 +140,11 @@ pub(super) async fn waiting(
     .await
     .map_err(during("reading plans that wait"))?;
     rows.into_iter()
-        .map(|(hash, policy, at, files, waits_for)| {
+        .map(|(hash, policy, rules, at, files, waits_for)| {
             Ok(StoredPlan {
                 hash,
                 policy: policy_name(policy)?,
+                rules: RuleDigest(rules),
                 at: timestamp(at)?,
                 files: count(files)?,
                 waits_for: Some(waits_for),
@@ -117,36 +153,49 @@ pub(super) async fn waiting(
         .collect()
 }
 
+type FileRow = (i64, i64, String, i64, i64, String, String, String);
+
 pub(super) async fn files(
     tx: &mut SqliteConnection,
     hash: &str,
-    after: Option<&FileKey>,
+    from: u64,
     page: u32,
-) -> Result<Vec<FileKey>, LedgerError> {
-    let (batch, file) = after.map_or((i64::MIN, ""), |key| (key.batch.0, key.file.as_str()));
-    let rows: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT batch, file_id
-         FROM plan_files
-         WHERE plan = (SELECT id FROM plans WHERE hash = ?1)
-           AND (batch, file_id) > (?2, ?3)
-         ORDER BY batch, file_id
-         LIMIT ?4",
+) -> Result<Vec<StoredFile>, LedgerError> {
+    let rows: Vec<FileRow> = sqlx::query_as(
+        "SELECT f.place, f.batch, f.file_id, f.starts_at, f.due_at, b.module, b.parent, b.batch
+         FROM plan_files f
+         JOIN batches b ON b.id = f.batch
+         WHERE f.plan = (SELECT id FROM plans WHERE hash = ?1)
+           AND f.place >= ?2
+         ORDER BY f.place
+         LIMIT ?3",
     )
     .bind(hash)
-    .bind(batch)
-    .bind(file)
+    .bind(i64::try_from(from).unwrap_or(i64::MAX))
     .bind(page)
     .fetch_all(tx)
     .await
     .map_err(during("reading the files of a plan"))?;
-    rows.into_iter()
-        .map(|(batch, file)| {
-            Ok(FileKey {
-                batch: BatchKey(batch),
+    let mut known: Option<(i64, Arc<BatchAddress>)> = None;
+    let mut files = Vec::with_capacity(rows.len());
+    for (place, key, file, starts_at, due_at, module, parent, batch) in rows {
+        let address = match &known {
+            Some((of, address)) if *of == key => Arc::clone(address),
+            Some(_) | None => Arc::new(batch_address(&module, parent, batch)?),
+        };
+        known = Some((key, Arc::clone(&address)));
+        files.push(StoredFile {
+            place: count(place)?,
+            key: FileKey {
+                batch: BatchKey(key),
                 file: file_id(file)?,
-            })
-        })
-        .collect()
+            },
+            batch: address,
+            starts_at: timestamp(starts_at)?,
+            due_at: timestamp(due_at)?,
+        });
+    }
+    Ok(files)
 }
 
 pub(super) async fn approve(

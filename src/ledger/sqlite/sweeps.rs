@@ -5,9 +5,9 @@ use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during, ensure_rows};
 use super::rows::{count, optional, policy_name, timestamp};
-use super::{SqliteLedger, intern, leaves, plans};
+use super::{SqliteLedger, intern, leaves, plan_hash, plans};
 use crate::evidence::Fact;
-use crate::ledger::{LedgerError, OpenSweep, Opened, StoredPlan, Sweeps};
+use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
 use crate::model::{
     Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
 };
@@ -72,7 +72,7 @@ impl Sweeps for SqliteLedger {
     async fn store_plan(
         &self,
         plan: &StoredPlan,
-        files: &[FileKey],
+        files: &[StoredFile],
         sweep: SweepId,
     ) -> Result<(), LedgerError> {
         let (plan, files) = (plan.clone(), files.to_vec());
@@ -80,7 +80,7 @@ impl Sweeps for SqliteLedger {
             .await
     }
 
-    async fn add_to_plan(&self, hash: &str, files: &[FileKey]) -> Result<(), LedgerError> {
+    async fn add_to_plan(&self, hash: &str, files: &[StoredFile]) -> Result<(), LedgerError> {
         let (hash, files) = (hash.to_owned(), files.to_vec());
         self.write(move |tx| Box::pin(async move { plans::add(tx, &hash, &files).await }))
             .await
@@ -90,14 +90,15 @@ impl Sweeps for SqliteLedger {
         self.read(move |tx| Box::pin(plans::waiting(tx, since))).await
     }
 
-    async fn plan_files(
-        &self,
-        hash: &str,
-        after: Option<&FileKey>,
-        page: u32,
-    ) -> Result<Vec<FileKey>, LedgerError> {
-        let (hash, after) = (hash.to_owned(), after.cloned());
-        self.read(move |tx| Box::pin(async move { plans::files(tx, &hash, after.as_ref(), page).await }))
+    async fn recomputed_hash(&self, hash: &str) -> Result<Option<String>, LedgerError> {
+        let hash = hash.to_owned();
+        self.read(move |tx| Box::pin(async move { plan_hash::recomputed(tx, &hash).await }))
+            .await
+    }
+
+    async fn plan_files(&self, hash: &str, from: u64, page: u32) -> Result<Vec<StoredFile>, LedgerError> {
+        let hash = hash.to_owned();
+        self.read(move |tx| Box::pin(async move { plans::files(tx, &hash, from, page).await }))
             .await
     }
 

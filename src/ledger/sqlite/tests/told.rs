@@ -9,8 +9,8 @@ use crate::ledger::{
     Removed, Rules, Settlement, StoredCheckpoint, StoredPlan, Sweeps,
 };
 use crate::model::{
-    AttemptKind, ClockMark, ErasureId, ErasureScope, FileAddress, Finding, HoldId, HoldScope, NewErasure,
-    NewHold, Pause, PolicyName, SweepState, SweepSummary, Trigger,
+    AttemptKind, ClockMark, ErasureId, ErasureScope, Finding, HoldId, HoldScope, NewErasure, NewHold, Pause,
+    PolicyName, SweepState, SweepSummary, Trigger,
 };
 use crate::outcome::FileEvent;
 use crate::rules::impact::Impact;
@@ -158,6 +158,7 @@ async fn every_fact_has_its_leaf_or_is_not_there() {
     let plan = StoredPlan {
         hash: "0123456789".to_owned(),
         policy: policy.clone(),
+        rules: digest.clone(),
         at: at(15),
         files: 3,
         waits_for: Some("approval".to_owned()),
