@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::fault::{conflict, damaged, during};
 use super::rehint::{in_force, outdated};
-use super::rows::{FileRow, records, select_files, timestamp};
+use super::rows::{by_key, page_of, records, select_page, timestamp};
 use super::{SqliteLedger, intern, leaves};
 use crate::evidence::Fact;
 use crate::ledger::{Changes, LedgerError, RuleChange, RulesInForce};
@@ -183,7 +183,7 @@ async fn page_after(
     let Some(rule_set) = in_force(tx).await? else {
         return Ok(Vec::new());
     };
-    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+    let page: String = sqlx::query_scalar(select_page!(
         "files f",
         "WHERE (f.file_id, f.batch) > (?2, ?1)
            AND f.state IN (0, 4)
@@ -195,9 +195,10 @@ async fn page_after(
     .bind(&after.1)
     .bind(rule_set)
     .bind(page)
-    .fetch_all(&mut *tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(during("reading files that changed rules may concern"))?;
+    let rows = page_of(&page, by_key)?;
     records(tx, rows).await
 }
 
