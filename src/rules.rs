@@ -11,6 +11,7 @@ pub mod decide;
 pub(crate) mod fixtures;
 pub mod impact;
 pub mod limits;
+pub mod lines;
 pub mod matching;
 pub mod overlap;
 pub mod period;

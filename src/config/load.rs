@@ -1,9 +1,9 @@
 //! File → text → tree → drafts → [`Checked`]. All problems of all steps come back together.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -14,6 +14,7 @@ use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
 use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
+use super::lines::lines;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
 use super::passing::{GatewaySettings, WebhookSettings};
@@ -26,7 +27,6 @@ use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
 use super::zone::{self, Zone};
-use crate::model::PolicyName;
 use crate::rules::policy::RuleSet;
 
 /// Largest policy file, in bytes.
@@ -61,8 +61,6 @@ pub struct Checked {
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
     pub fingerprint: String,
-    /// Line of the file, from 1, on which each policy and floor has its name.
-    pub lines: BTreeMap<PolicyName, usize>,
 }
 
 /// A policy file that was read and found good.
@@ -136,10 +134,10 @@ pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
     if !errors.is_empty() {
         return Err(Problems::new(source, errors));
     }
-    let lines = draft.lines(&source);
     let fingerprint = hex::encode(Sha256::digest(text));
-    let mut checked = draft.finish(lines, fingerprint, Problems::new(source, warnings));
+    let mut checked = draft.finish(fingerprint, Problems::new(source, warnings));
     checked.rules.source = text.into();
+    checked.rules.lines = Arc::new(lines(text, document.get_ref()));
     Ok(checked)
 }
 
@@ -216,19 +214,8 @@ impl Draft {
         }
     }
 
-    fn lines(&self, source: &Source) -> BTreeMap<PolicyName, usize> {
-        let floors = self.floors.iter().map(|floor| &floor.common);
-        self.policies
-            .iter()
-            .map(|policy| &policy.common)
-            .chain(floors)
-            .filter_map(|common| common.name.as_ref())
-            .map(|name| (name.get_ref().clone(), source.place(name.span().start).line))
-            .collect()
-    }
-
     /// Only after a walk without errors: then no draft lacks anything.
-    fn finish(self, lines: BTreeMap<PolicyName, usize>, fingerprint: String, warnings: Problems) -> Checked {
+    fn finish(self, fingerprint: String, warnings: Problems) -> Checked {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
         let (erasure_rules, erasure) = self.erasure.finish();
@@ -252,6 +239,7 @@ impl Draft {
                 floors,
                 limits: self.limits,
                 source: "".into(),
+                lines: Arc::default(),
                 awaiting: None,
                 erasure: erasure_rules,
             },
@@ -271,7 +259,6 @@ impl Draft {
             webhooks: self.webhooks,
             warnings,
             fingerprint,
-            lines,
         }
     }
 }

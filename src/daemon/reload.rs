@@ -135,12 +135,27 @@ impl Daemon {
             self.cut.cancel();
         }
         self.follow(checked, trigger).await;
+        self.keep_text().await;
         tracing::info!(
             policies = self.rules.rules.policies.len(),
             fingerprint = self.rules.fingerprint,
             "the policy file is taken over"
         );
         self.remember("taken").await;
+    }
+
+    /// The text that is followed from now on, for `explain`; a sweep keeps it too before it decides.
+    async fn keep_text(&self) {
+        let rules = &self.rules.rules;
+        let now = self.parts.clock.now();
+        let kept = self
+            .parts
+            .ledger
+            .keep_rule_text(&rules.digest, &rules.source, now)
+            .await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the text of the policy file cannot be kept");
+        }
     }
 
     async fn follow(&mut self, checked: Checked, trigger: &mut Trigger) {

@@ -195,6 +195,7 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         floors,
         limits: LIMITS,
         source: "".into(),
+        lines: Arc::default(),
         awaiting: None,
         erasure: ErasureRules::default(),
     }

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::answer::{AnswerBy, answer_by};
+use super::lines::Lines;
 use super::matching::Matcher;
 use super::period::{Period, RoundUp};
 use super::schedule::Schedule;
@@ -36,6 +37,8 @@ pub struct RuleSet {
     pub digest: RuleDigest,
     /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.
     pub source: Arc<str>,
+    /// On which line of that file each key stands.
+    pub lines: Arc<Lines>,
     /// A changed set that waits for an approval: while it does, a file goes only if it says so too.
     pub awaiting: Option<Arc<RuleSet>>,
 }

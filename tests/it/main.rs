@@ -18,6 +18,7 @@ mod endpoint;
 mod erase_verbs;
 mod erasures;
 mod events;
+mod explain;
 mod faces;
 mod faults;
 mod gateway;
