@@ -70,7 +70,11 @@ async fn rules(world: &Planted) {
         .await
         .unwrap();
     ledger
-        .approve_change(&rules.digest.0, at("2026-07-18T09:00:00Z"))
+        .approve_change(
+            &rules.digest.0,
+            at("2026-07-15T09:00:00Z"),
+            at("2026-07-18T09:00:00Z"),
+        )
         .await
         .unwrap();
     ledger
