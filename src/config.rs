@@ -32,6 +32,7 @@ mod syntax;
 mod takes;
 mod urls;
 mod values;
+mod windows;
 mod zone;
 
 #[cfg(test)]

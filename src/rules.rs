@@ -18,3 +18,4 @@ pub mod period;
 pub mod plan;
 pub mod policy;
 pub mod schedule;
+pub mod window;

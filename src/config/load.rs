@@ -26,8 +26,10 @@ use super::source::Source;
 use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
+use super::windows;
 use super::zone::{self, Zone};
 use crate::rules::policy::RuleSet;
+use crate::rules::window::Blackout;
 
 /// Largest policy file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -148,6 +150,7 @@ struct Draft {
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
+    blackouts: Vec<Spanned<Blackout>>,
     erasure: ErasureDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
@@ -192,6 +195,8 @@ impl Draft {
         }
         let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
         zone::required(&zone, &policies, &floors, &periods, findings);
+        let blackouts = windows::blackouts(top, findings);
+        windows::judge(&zone, &policies, &blackouts, findings);
         let extracta = extracta
             .map(|section| ExtractaSettings::read(&section, findings))
             .unwrap_or_default();
@@ -202,6 +207,7 @@ impl Draft {
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
+            blackouts,
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
             intake: IntakeSettings::read(intake.as_ref(), findings),
@@ -237,6 +243,7 @@ impl Draft {
                 label_keys: self.labels,
                 policies,
                 floors,
+                blackouts: self.blackouts.into_iter().map(Spanned::into_inner).collect(),
                 limits: self.limits,
                 source: "".into(),
                 lines: Arc::default(),

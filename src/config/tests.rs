@@ -51,6 +51,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "`match`" => "match ",
         "`except`" => "except ",
         "`clock`" => "clock ",
+        "`window`" => "window ",
         "`fallback`" => "fallback ",
         other => panic!("{other}: add its path"),
     }
@@ -272,7 +273,9 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
             let text = match path_of(schema).trim() {
                 "" => line,
                 "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
-                "match" | "clock" => format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim()),
+                "match" | "clock" | "window" => {
+                    format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim())
+                }
                 "fallback" => format!("[[policy]]\n[policy.clock.fallback]\n{line}"),
                 "except" => format!("[[policy]]\n[policy.match.except]\n{line}"),
                 table => format!("[{table}]\n{line}"),

@@ -45,17 +45,20 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     fixed
 }
 
-/// Whether a sweep under the old set may go on under the new one: the rules, every mode and approval,
+/// Whether a sweep under the old set may go on under the new one: the rules, every mode, approval and window,
 /// and the limits are the same. Schedules may differ.
 fn same_in_effect(old: &RuleSet, new: &RuleSet) -> bool {
     let leave = |rules: &RuleSet| -> Vec<_> {
         rules
             .policies
             .iter()
-            .map(|p| (p.name.clone(), p.mode, p.approval))
+            .map(|p| (p.name.clone(), p.mode, p.approval, p.window))
             .collect()
     };
-    old.digest == new.digest && old.limits == new.limits && leave(old) == leave(new)
+    old.digest == new.digest
+        && old.blackouts == new.blackouts
+        && old.limits == new.limits
+        && leave(old) == leave(new)
 }
 
 impl Daemon {

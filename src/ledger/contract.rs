@@ -10,6 +10,7 @@ mod batches;
 mod changes;
 mod erasures;
 mod events;
+mod evidence;
 mod others;
 mod past;
 mod plans;
@@ -33,6 +34,7 @@ use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
+pub use evidence::{Evidence, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
@@ -54,6 +56,7 @@ pub trait Ledger:
     + Sweeps
     + Controls
     + ErasureRequests
+    + Evidence
     + Figures
     + Past
     + Standing
@@ -72,6 +75,7 @@ impl<T> Ledger for T where
         + Sweeps
         + Controls
         + ErasureRequests
+        + Evidence
         + Figures
         + Past
         + Standing
@@ -475,7 +479,7 @@ pub trait Controls: Send + Sync {
     async fn rollback(&self) -> Result<Option<String>, LedgerError>;
 
     /// Takes the ledger as it is, and begins a new line: older copies belong to another from now on.
-    async fn accept_lineage(&self) -> Result<(), LedgerError>;
+    async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError>;
 
     /// A small named value that outlives a restart (`api.not_before`, `chunk.size`, …).
     async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError>;

@@ -25,6 +25,7 @@ mod history;
 mod holds;
 mod intake;
 mod intern;
+mod leaves;
 mod lineage;
 mod migrate;
 mod notes;
@@ -43,6 +44,7 @@ mod sweeps;
 mod tallies;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod undecided;
 mod unverified;
 mod uploads;

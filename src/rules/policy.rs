@@ -14,6 +14,7 @@ use super::lines::Lines;
 use super::matching::Matcher;
 use super::period::{Period, RoundUp};
 use super::schedule::Schedule;
+use super::window::{Blackout, Window};
 use crate::model::{EventName, PolicyName, Timestamp};
 
 /// One immutable, compiled policy file: a sweep pins one and never sees another.
@@ -31,9 +32,11 @@ pub struct RuleSet {
     pub floors: Vec<Floor>,
     /// Limits on one sweep.
     pub limits: Limits,
+    /// Days on which nothing is deleted.
+    pub blackouts: Vec<Blackout>,
     /// How erasure requests are carried out.
     pub erasure: ErasureRules,
-    /// Digest of everything above: see [`RuleSet::digest_of`].
+    /// Digest of what decides over files: see [`RuleSet::digest_of`].
     pub digest: RuleDigest,
     /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.
     pub source: Arc<str>,
@@ -126,6 +129,8 @@ pub struct Policy {
     pub delete_by: Option<Period>,
     /// When it is swept.
     pub schedule: Schedule,
+    /// When it may delete; `None`: always.
+    pub window: Option<Window>,
     /// Whether it deletes.
     pub mode: Mode,
     /// When a plan waits for an operator.
@@ -192,6 +197,8 @@ impl ErasureRules {
                 delete_after: Period::Exact { millis: 1 },
                 delete_by: None,
                 schedule,
+                // The law waits for no policy's window; days on which nothing is deleted count for it too.
+                window: None,
                 // A request is an operator's explicit order: there is nothing to observe.
                 mode: Mode::Enforce,
                 approval: ApprovalRule::OverLimit,

@@ -38,3 +38,4 @@ mod stops;
 mod sweeps;
 mod uploads;
 mod webhooks;
+mod windows;
