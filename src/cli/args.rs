@@ -111,6 +111,8 @@ pub enum Command {
     /// List and settle files that were refused again and again.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Write the evidence report over a period: what was due, deleted, late, held and unknown, and why.
+    Report(super::report::ReportArgs),
     /// Check, back up and measure the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -121,7 +121,11 @@ async fn a_dropped_filter_and_thirty_days_made_three_delete_nothing_of_10_000_fi
 
     // Approved: they are taken over, and still nothing is due.
     let until = world.now().checked_add_millis(72 * 3_600_000).unwrap();
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
     };
@@ -136,12 +140,20 @@ async fn a_dropped_filter_and_thirty_days_made_three_delete_nothing_of_10_000_fi
 
     // The approval of the one is none of another.
     world.change_rules(&policies("", "2 days")(&classification));
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     world.assert_nothing_goes().await;
 
     world.change_rules(&policies("", "3 days")(&classification));
     world.assert_nothing_goes().await;
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     world.restart().await;
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
@@ -255,7 +267,11 @@ async fn an_erasure_request_waits_for_no_approval_and_the_binding_floors_of_both
 
     // Approved: what only the rules before kept goes.
     let until = world.now().checked_add_millis(3_600_000).unwrap();
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
     };
@@ -361,9 +377,46 @@ async fn rules_in_force_that_were_lost_stop_all_deletion_until_somebody_decides(
     ));
     assert_eq!(world.server.deleted().len(), 0);
     let until = world.now().checked_add_millis(1000).unwrap();
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
     };
     assert_eq!(world.sweep_under(&checked.rules).await.summary.deleted, 2);
+}
+
+#[tokio::test]
+async fn a_floor_that_binds_no_more_waits_although_no_due_time_changes() {
+    let floor = |binding: &str| {
+        let binding = binding.to_owned();
+        move |classification: &str| {
+            format!(
+                "{}\n[[keep]]\nname = \"law\"\nmatch = {{ classification = \"{classification}\" }}\nkeep_for = \"5 days\"\n{binding}",
+                ten_days(classification)
+            )
+        }
+    };
+    let mut world = World::with(floor("binding = true\n"), &[]).await;
+    let classification = world.classification.clone();
+    world.upload(2).await;
+    world.sweep().await;
+    world.change_rules(&floor("")(&classification));
+    let (_, change) = world.waits().await;
+    let sum = change.impact.total();
+    assert_eq!(
+        (sum.less_binding, sum.earlier, change.impact.shortened),
+        (2, 0, 2)
+    );
+    assert!(
+        change
+            .impact
+            .sentence()
+            .contains("2 kept from erasure requests for a shorter time")
+    );
+    // The other way round nothing goes sooner.
+    world.change_rules(&floor("binding = true\n")(&classification).replace("5 days", "6 days"));
+    assert!(matches!(world.standing().await, Standing::Own { .. }));
 }

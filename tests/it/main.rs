@@ -32,6 +32,7 @@ mod notify;
 mod page;
 mod races;
 mod reconcile;
+mod report_verbs;
 mod rollback;
 mod secrets;
 mod settling;

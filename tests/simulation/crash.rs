@@ -436,7 +436,7 @@ steps! {
         undecided() -> u64;
         propose(after: &RuleDigest, impact: &Impact, at: Timestamp) -> RuleChange;
         waiting_change() -> Option<RuleChange>;
-        approve_change(digest: &str, valid_until: Timestamp) -> RuleChange;
+        approve_change(digest: &str, at: Timestamp, valid_until: Timestamp) -> RuleChange;
         withdraw_change(at: Timestamp) -> ();
     }
     Past {
@@ -503,7 +503,7 @@ steps! {
         resolve_anomalies(at: Timestamp) -> ();
         anomalies() -> (u64, Vec<ClockAnomaly>);
         rollback() -> Option<String>;
-        accept_lineage() -> ();
+        accept_lineage(at: Timestamp) -> ();
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
     }
@@ -518,6 +518,13 @@ steps! {
         close_erased(at: Timestamp) -> Vec<ErasureId>;
         live_in_all() -> u64;
     }
+    Evidence {
+        tree() -> TreeHead;
+        leaves(from: u64, page: u32) -> Vec<StoredLeaf>;
+        keep_checkpoint(checkpoint: &StoredCheckpoint) -> ();
+        checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
+        opening(seq: u64) -> Option<Opening>;
+    }
     Events {
         add_event(event: &NewEvent, at: Timestamp) -> EventNoted;
         events(replaced: bool) -> Vec<RecordedEvent>;
@@ -526,6 +533,9 @@ steps! {
     Coverage {
         without_due(policy: &PolicyName, until: Timestamp, after: Option<&AfterUpload>, page: u32) -> Vec<FileRecord>;
         unowned_by_batch(limit: u32) -> Vec<(BatchAddress, u64)>;
+    }
+    Reports {
+        facts(period: ReportPeriod, addresses: bool, pages: tokio::sync::mpsc::Sender<ReportPage>) -> ();
     }
     Figures {
         find(file: &FileId) -> Vec<FileRecord>;

@@ -520,7 +520,10 @@ impl World {
             return;
         };
         let until = at(self.shared.wall() + 3 * DAY);
-        self.real().approve_change(rules, until).await.unwrap();
+        self.real()
+            .approve_change(rules, at(self.shared.wall()), until)
+            .await
+            .unwrap();
         self.state().count("rules approved");
     }
 

@@ -73,7 +73,12 @@ pub trait Changes: Send + Sync {
     async fn waiting_change(&self) -> Result<Option<RuleChange>, LedgerError>;
 
     /// Approves the change that waits, by its whole digest or a prefix of at least 8 characters.
-    async fn approve_change(&self, digest: &str, valid_until: Timestamp) -> Result<RuleChange, LedgerError>;
+    async fn approve_change(
+        &self,
+        digest: &str,
+        at: Timestamp,
+        valid_until: Timestamp,
+    ) -> Result<RuleChange, LedgerError>;
 
     /// Nothing waits any more: the policy file went back to what is in force.
     async fn withdraw_change(&self, at: Timestamp) -> Result<(), LedgerError>;
