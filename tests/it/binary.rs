@@ -294,7 +294,7 @@ fn without_the_api_a_sweep_exits_75_and_without_a_key_5() {
 fn every_reading_verb_prints_one_json_object() {
     let desk = Desk::new();
     assert!(desk.record(ROW).status.success());
-    let verbs: [&[&str]; 14] = [
+    let verbs: [&[&str]; 15] = [
         &["check"],
         &["plan"],
         &["explain", "-OKI_FueqSWiExyfS311"],
@@ -308,6 +308,7 @@ fn every_reading_verb_prints_one_json_object() {
         &["breaker", "list"],
         &["quarantine", "list"],
         &["uploads"],
+        &["report", "--from", "2026-01-01", "--to", "2026-04-01"],
         &["ledger", "stats"],
     ];
     for verb in verbs {
