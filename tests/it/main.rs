@@ -21,6 +21,7 @@ mod events;
 mod explain;
 mod faces;
 mod faults;
+mod forecast;
 mod gateway;
 mod harness;
 mod intent;
