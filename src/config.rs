@@ -12,6 +12,7 @@ mod diagnostics;
 mod endpoint;
 mod erasure;
 mod keys;
+mod lines;
 mod listening;
 mod load;
 mod matching;
@@ -31,6 +32,7 @@ mod syntax;
 mod takes;
 mod urls;
 mod values;
+mod windows;
 mod zone;
 
 #[cfg(test)]
@@ -49,7 +51,9 @@ pub use reference::{KeyRow, KeyTable, key_tables};
 pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
 pub use secrets::{WebhookSecretError, webhook_secrets};
-pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
+pub use settings::{
+    DEFAULT_LEDGER, ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings,
+};
 
 /// Where the policy file is, unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/retentiond/policies.toml";

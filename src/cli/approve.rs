@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: &ApproveArgs) -> Result<Exit, F
     let until = now.checked_add_millis(VALID_MS).unwrap_or(now);
     let change = ledger.waiting_change().await?;
     if change.is_some_and(|change| hash.len() >= 8 && change.after.0.starts_with(hash)) {
-        let change = ledger.approve_change(hash, until).await?;
+        let change = ledger.approve_change(hash, now, until).await?;
         context.output.data(&serde_json::json!({ "rules": change }), || {
             format!(
                 "approved: the changed rules ({}), until {until}\nthe daemon takes them over within a minute; or now: retentiond sweep\n",

@@ -62,7 +62,7 @@ async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) 
     let ledger = context.writer(checked).await?;
     if kind == BreakerKind::Rollback {
         // Before the breaker closes: it would open again at the next tick.
-        ledger.accept_lineage().await?;
+        ledger.accept_lineage(now).await?;
     }
     let was_open = ledger.close_breaker(kind, "operator", now).await?;
     if kind == BreakerKind::Clock {

@@ -1,9 +1,9 @@
 //! File → text → tree → drafts → [`Checked`]. All problems of all steps come back together.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -14,6 +14,7 @@ use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
 use super::erasure::{ErasureDraft, ErasureSettings};
 use super::keys;
+use super::lines::lines;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
 use super::passing::{GatewaySettings, WebhookSettings};
@@ -25,9 +26,10 @@ use super::source::Source;
 use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
+use super::windows;
 use super::zone::{self, Zone};
-use crate::model::PolicyName;
 use crate::rules::policy::RuleSet;
+use crate::rules::window::Blackout;
 
 /// Largest policy file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -61,8 +63,6 @@ pub struct Checked {
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
     pub fingerprint: String,
-    /// Line of the file, from 1, on which each policy and floor has its name.
-    pub lines: BTreeMap<PolicyName, usize>,
 }
 
 /// A policy file that was read and found good.
@@ -136,10 +136,10 @@ pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
     if !errors.is_empty() {
         return Err(Problems::new(source, errors));
     }
-    let lines = draft.lines(&source);
     let fingerprint = hex::encode(Sha256::digest(text));
-    let mut checked = draft.finish(lines, fingerprint, Problems::new(source, warnings));
+    let mut checked = draft.finish(fingerprint, Problems::new(source, warnings));
     checked.rules.source = text.into();
+    checked.rules.lines = Arc::new(lines(text, document.get_ref()));
     Ok(checked)
 }
 
@@ -150,6 +150,7 @@ struct Draft {
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
+    blackouts: Vec<Spanned<Blackout>>,
     erasure: ErasureDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
@@ -194,6 +195,8 @@ impl Draft {
         }
         let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
         zone::required(&zone, &policies, &floors, &periods, findings);
+        let blackouts = windows::blackouts(top, findings);
+        windows::judge(&zone, &policies, &blackouts, findings);
         let extracta = extracta
             .map(|section| ExtractaSettings::read(&section, findings))
             .unwrap_or_default();
@@ -204,6 +207,7 @@ impl Draft {
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
+            blackouts,
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
             intake: IntakeSettings::read(intake.as_ref(), findings),
@@ -216,19 +220,8 @@ impl Draft {
         }
     }
 
-    fn lines(&self, source: &Source) -> BTreeMap<PolicyName, usize> {
-        let floors = self.floors.iter().map(|floor| &floor.common);
-        self.policies
-            .iter()
-            .map(|policy| &policy.common)
-            .chain(floors)
-            .filter_map(|common| common.name.as_ref())
-            .map(|name| (name.get_ref().clone(), source.place(name.span().start).line))
-            .collect()
-    }
-
     /// Only after a walk without errors: then no draft lacks anything.
-    fn finish(self, lines: BTreeMap<PolicyName, usize>, fingerprint: String, warnings: Problems) -> Checked {
+    fn finish(self, fingerprint: String, warnings: Problems) -> Checked {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
         let (erasure_rules, erasure) = self.erasure.finish();
@@ -250,8 +243,10 @@ impl Draft {
                 label_keys: self.labels,
                 policies,
                 floors,
+                blackouts: self.blackouts.into_iter().map(Spanned::into_inner).collect(),
                 limits: self.limits,
                 source: "".into(),
+                lines: Arc::default(),
                 awaiting: None,
                 erasure: erasure_rules,
             },
@@ -271,7 +266,6 @@ impl Draft {
             webhooks: self.webhooks,
             warnings,
             fingerprint,
-            lines,
         }
     }
 }

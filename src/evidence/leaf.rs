@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::canonical::canonical;
 use super::{FileSet, Hash};
-use crate::model::Timestamp;
+use crate::model::{FileState, Timestamp};
 
 /// Version of the encoding, the `v` of each leaf.
 pub const VERSION: u32 = 1;
@@ -170,8 +170,10 @@ pub enum Fact {
         digest: String,
         /// SHA-256 of its description.
         description: Hash,
+        /// SHA-256 of the policy file that it was compiled from, where that is kept.
+        text: Option<Hash>,
     },
-    /// The policy file of a rule set was kept.
+    /// The policy file is another one; its rule set may be the same.
     RuleText {
         /// Digest of the set.
         digest: String,
@@ -246,6 +248,13 @@ pub enum Fact {
     },
     /// The pause was ended.
     Resume {},
+    /// For more than an hour nobody looked for what is due.
+    Gap {
+        /// The last look before, in ms UTC.
+        from: i64,
+        /// The first look after, in ms UTC.
+        until: i64,
+    },
     /// The ledger was taken for the latest of its line by an operator, although it may not be.
     LineageAccepted {
         /// Its new name.
@@ -276,6 +285,20 @@ pub struct States {
     /// Given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<FileSet>,
+}
+
+impl States {
+    /// Asks `set` for each state.
+    pub fn by(mut set: impl FnMut(FileState) -> Option<FileSet>) -> Self {
+        Self {
+            live: set(FileState::Live),
+            deleting: set(FileState::Deleting),
+            deleted: set(FileState::Deleted),
+            gone: set(FileState::Gone),
+            unknown: set(FileState::Unknown),
+            quarantined: set(FileState::Quarantined),
+        }
+    }
 }
 
 /// A fact with its place and its time.
@@ -312,6 +335,36 @@ impl Leaf {
 }
 
 impl Fact {
+    /// Every kind.
+    pub const KINDS: [&str; 26] = [
+        "genesis",
+        "intent",
+        "outcome",
+        "interrupted",
+        "moved",
+        "verification",
+        "hold",
+        "release",
+        "erasure-request",
+        "erasure-closed",
+        "plan",
+        "approval",
+        "approval-used",
+        "rules",
+        "rule-text",
+        "rule-change",
+        "rule-change-approval",
+        "rule-change-withdrawn",
+        "sweep-opened",
+        "sweep-closed",
+        "breaker-opened",
+        "breaker-closed",
+        "pause",
+        "resume",
+        "gap",
+        "lineage-accepted",
+    ];
+
     /// The name of its kind, as in the leaf.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -340,6 +393,7 @@ impl Fact {
             Self::BreakerClosed { .. } => "breaker-closed",
             Self::Pause { .. } => "pause",
             Self::Resume {} => "resume",
+            Self::Gap { .. } => "gap",
             Self::LineageAccepted { .. } => "lineage-accepted",
         }
     }

@@ -3,14 +3,16 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
 mod changes;
 mod erasures;
 mod events;
+mod evidence;
 mod others;
+mod past;
 mod plans;
 mod standing;
 mod uploads;
@@ -32,9 +34,11 @@ use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
+pub use evidence::{Evidence, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
@@ -52,7 +56,9 @@ pub trait Ledger:
     + Sweeps
     + Controls
     + ErasureRequests
+    + Evidence
     + Figures
+    + Past
     + Standing
 {
 }
@@ -69,7 +75,9 @@ impl<T> Ledger for T where
         + Sweeps
         + Controls
         + ErasureRequests
+        + Evidence
         + Figures
+        + Past
         + Standing
 {
 }
@@ -471,7 +479,7 @@ pub trait Controls: Send + Sync {
     async fn rollback(&self) -> Result<Option<String>, LedgerError>;
 
     /// Takes the ledger as it is, and begins a new line: older copies belong to another from now on.
-    async fn accept_lineage(&self) -> Result<(), LedgerError>;
+    async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError>;
 
     /// A small named value that outlives a restart (`api.not_before`, `chunk.size`, …).
     async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError>;

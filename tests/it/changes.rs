@@ -121,7 +121,11 @@ async fn a_dropped_filter_and_thirty_days_made_three_delete_nothing_of_10_000_fi
 
     // Approved: they are taken over, and still nothing is due.
     let until = world.now().checked_add_millis(72 * 3_600_000).unwrap();
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
     };
@@ -136,12 +140,20 @@ async fn a_dropped_filter_and_thirty_days_made_three_delete_nothing_of_10_000_fi
 
     // The approval of the one is none of another.
     world.change_rules(&policies("", "2 days")(&classification));
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     world.assert_nothing_goes().await;
 
     world.change_rules(&policies("", "3 days")(&classification));
     world.assert_nothing_goes().await;
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     world.restart().await;
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
@@ -255,7 +267,11 @@ async fn an_erasure_request_waits_for_no_approval_and_the_binding_floors_of_both
 
     // Approved: what only the rules before kept goes.
     let until = world.now().checked_add_millis(3_600_000).unwrap();
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
     };
@@ -345,7 +361,7 @@ async fn rules_in_force_that_were_lost_stop_all_deletion_until_somebody_decides(
     let digest = world.checked.rules.digest.clone();
     world
         .ledger
-        .keep_rule_text(&digest, "no policy file")
+        .keep_rule_text(&digest, "no policy file", world.now())
         .await
         .unwrap();
     world.change_rules(&ten_days(&classification).replace("10 days", "3 days"));
@@ -361,7 +377,11 @@ async fn rules_in_force_that_were_lost_stop_all_deletion_until_somebody_decides(
     ));
     assert_eq!(world.server.deleted().len(), 0);
     let until = world.now().checked_add_millis(1000).unwrap();
-    world.ledger.approve_change(&change.after.0, until).await.unwrap();
+    world
+        .ledger
+        .approve_change(&change.after.0, world.now(), until)
+        .await
+        .unwrap();
     let Standing::Own { checked, .. } = world.standing().await else {
         panic!("approved rules are taken")
     };

@@ -38,9 +38,12 @@ async fn the_rules_in_force_come_with_their_last_text(world: World) {
     ledger.adopt_rules(&digest("one"), "", at(1)).await.unwrap();
     assert_eq!(ledger.rules_in_force().await.unwrap().unwrap().text, None);
     for text in ["first", "second", "second"] {
-        ledger.keep_rule_text(&digest("one"), text).await.unwrap();
+        ledger.keep_rule_text(&digest("one"), text, at(1)).await.unwrap();
     }
-    ledger.keep_rule_text(&digest("two"), "another").await.unwrap();
+    ledger
+        .keep_rule_text(&digest("two"), "another", at(1))
+        .await
+        .unwrap();
     let world = world.reopen().await;
     let in_force = world.ledger.rules_in_force().await.unwrap().unwrap();
     assert_eq!(
@@ -58,11 +61,11 @@ async fn a_change_waits_until_it_is_approved_and_adopted(world: World) {
     let change = ledger.propose(&two, &impact(3), at(1)).await.unwrap();
     assert_eq!((&change.before, &change.after), (&digest("one"), &two));
     assert_eq!((change.impact, change.approved_until), (impact(3), None));
-    let short = ledger.approve_change(&two.0[..7], at(9)).await;
+    let short = ledger.approve_change(&two.0[..7], at(4), at(9)).await;
     assert!(matches!(short, Err(LedgerError::Conflict { .. })), "{short:?}");
-    let other = ledger.approve_change("0123456789", at(9)).await;
+    let other = ledger.approve_change("0123456789", at(4), at(9)).await;
     assert!(matches!(other, Err(LedgerError::Conflict { .. })), "{other:?}");
-    ledger.approve_change(&two.0[..8], at(9)).await.unwrap();
+    ledger.approve_change(&two.0[..8], at(4), at(9)).await.unwrap();
     // Weighed again, the same change keeps its approval and when it was first seen.
     let again = ledger.propose(&two, &impact(4), at(5)).await.unwrap();
     assert_eq!((again.seen_at, again.impact.shortened), (at(1), 4));
@@ -78,13 +81,19 @@ async fn an_approval_is_for_exactly_one_pair_of_rule_sets(world: World) {
     let ledger = &world.ledger;
     ledger.adopt_rules(&digest("one"), "", at(0)).await.unwrap();
     ledger.propose(&digest("two"), &impact(1), at(1)).await.unwrap();
-    ledger.approve_change(&digest("two").0, at(99)).await.unwrap();
+    ledger
+        .approve_change(&digest("two").0, at(4), at(99))
+        .await
+        .unwrap();
     let other = ledger.propose(&digest("three"), &impact(1), at(2)).await.unwrap();
     assert_eq!(other.approved_until, None);
     let back = ledger.propose(&digest("two"), &impact(1), at(3)).await.unwrap();
     assert_eq!((back.approved_until, back.seen_at), (None, at(3)));
     // Over other rules it is another change.
-    ledger.approve_change(&digest("two").0, at(99)).await.unwrap();
+    ledger
+        .approve_change(&digest("two").0, at(4), at(99))
+        .await
+        .unwrap();
     ledger.adopt_rules(&digest("four"), "", at(4)).await.unwrap();
     let change = ledger.propose(&digest("two"), &impact(1), at(5)).await.unwrap();
     assert_eq!((change.before, change.approved_until), (digest("four"), None));
@@ -94,10 +103,13 @@ async fn a_change_that_was_withdrawn_leaves_no_approval_behind(world: World) {
     let ledger = &world.ledger;
     ledger.adopt_rules(&digest("one"), "", at(0)).await.unwrap();
     ledger.propose(&digest("two"), &impact(1), at(1)).await.unwrap();
-    ledger.approve_change(&digest("two").0, at(99)).await.unwrap();
+    ledger
+        .approve_change(&digest("two").0, at(4), at(99))
+        .await
+        .unwrap();
     ledger.withdraw_change(at(2)).await.unwrap();
     assert_eq!(ledger.waiting_change().await.unwrap(), None);
-    let gone = ledger.approve_change(&digest("two").0, at(99)).await;
+    let gone = ledger.approve_change(&digest("two").0, at(4), at(99)).await;
     assert!(matches!(gone, Err(LedgerError::Conflict { .. })));
     let again = ledger.propose(&digest("two"), &impact(1), at(3)).await.unwrap();
     assert_eq!(again.approved_until, None);

@@ -431,13 +431,21 @@ impl Rules for CrashLedger {
 steps! {
     Changes {
         rules_in_force() -> Option<RulesInForce>;
-        keep_rule_text(digest: &RuleDigest, text: &str) -> ();
+        keep_rule_text(digest: &RuleDigest, text: &str, at: Timestamp) -> ();
         decided(after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
         undecided() -> u64;
         propose(after: &RuleDigest, impact: &Impact, at: Timestamp) -> RuleChange;
         waiting_change() -> Option<RuleChange>;
-        approve_change(digest: &str, valid_until: Timestamp) -> RuleChange;
+        approve_change(digest: &str, at: Timestamp, valid_until: Timestamp) -> RuleChange;
         withdraw_change(at: Timestamp) -> ();
+    }
+    Past {
+        rules_at(at: Timestamp) -> Option<RulesInForce>;
+        rule_text(digest: &RuleDigest) -> Option<String>;
+        sweep(id: SweepId) -> Option<Sweep>;
+        approval_used_by(sweep: SweepId) -> Option<Approval>;
+        moves(file: &FileKey) -> Vec<Move>;
+        events_of(file: &FileRecord) -> Vec<RecordedEvent>;
     }
     Standing {
         space() -> Space;
@@ -495,7 +503,7 @@ steps! {
         resolve_anomalies(at: Timestamp) -> ();
         anomalies() -> (u64, Vec<ClockAnomaly>);
         rollback() -> Option<String>;
-        accept_lineage() -> ();
+        accept_lineage(at: Timestamp) -> ();
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
     }
@@ -509,6 +517,13 @@ steps! {
         erased_unverified(page: u32) -> Vec<FileRecord>;
         close_erased(at: Timestamp) -> Vec<ErasureId>;
         live_in_all() -> u64;
+    }
+    Evidence {
+        tree() -> TreeHead;
+        leaves(from: u64, page: u32) -> Vec<StoredLeaf>;
+        keep_checkpoint(checkpoint: &StoredCheckpoint) -> ();
+        checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
+        opening(seq: u64) -> Option<Opening>;
     }
     Events {
         add_event(event: &NewEvent, at: Timestamp) -> EventNoted;

@@ -63,7 +63,7 @@ impl World {
     async fn somebody_looks(&mut self) {
         self.begin("the restored ledger is taken as it is");
         let (real, wall) = (self.real(), self.shared.wall());
-        real.accept_lineage().await.unwrap();
+        real.accept_lineage(at(wall)).await.unwrap();
         real.close_breaker(BreakerKind::Rollback, "sim", at(wall))
             .await
             .unwrap();

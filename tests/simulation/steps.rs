@@ -520,7 +520,10 @@ impl World {
             return;
         };
         let until = at(self.shared.wall() + 3 * DAY);
-        self.real().approve_change(rules, until).await.unwrap();
+        self.real()
+            .approve_change(rules, at(self.shared.wall()), until)
+            .await
+            .unwrap();
         self.state().count("rules approved");
     }
 
@@ -755,6 +758,7 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::Shutdown => "sweep cut by a shutdown",
             Stop::Incomplete { .. } => "sweep left files behind",
             Stop::HoldWithoutPolicy { .. } => "sweep stopped by a hold without its policy",
+            Stop::OutsideWindow { .. } => "sweep stopped, its window is closed",
             Stop::RulesWait { .. } => "sweep stopped by changed rules",
         },
     }

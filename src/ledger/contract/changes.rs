@@ -49,8 +49,9 @@ pub trait Changes: Send + Sync {
     async fn rules_in_force(&self) -> Result<Option<RulesInForce>, LedgerError>;
 
     /// Keeps the policy file of a set, so that it can be compiled again after a restart. The last text
-    /// of a digest counts.
-    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str) -> Result<(), LedgerError>;
+    /// of a digest counts; those before it stay, for the decisions that were made by them.
+    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str, at: Timestamp)
+    -> Result<(), LedgerError>;
 
     /// Files in state `live` or `unknown` that carry hints of the rules in force, by key, after the one
     /// given, at most `page`.
@@ -72,7 +73,12 @@ pub trait Changes: Send + Sync {
     async fn waiting_change(&self) -> Result<Option<RuleChange>, LedgerError>;
 
     /// Approves the change that waits, by its whole digest or a prefix of at least 8 characters.
-    async fn approve_change(&self, digest: &str, valid_until: Timestamp) -> Result<RuleChange, LedgerError>;
+    async fn approve_change(
+        &self,
+        digest: &str,
+        at: Timestamp,
+        valid_until: Timestamp,
+    ) -> Result<RuleChange, LedgerError>;
 
     /// Nothing waits any more: the policy file went back to what is in force.
     async fn withdraw_change(&self, at: Timestamp) -> Result<(), LedgerError>;

@@ -6,7 +6,8 @@ use sqlx::SqliteConnection;
 use super::fault::{conflict, damaged, during};
 use super::rehint::{in_force, outdated};
 use super::rows::{by_key, page_of, records, select_page, timestamp};
-use super::{SqliteLedger, intern};
+use super::{SqliteLedger, intern, leaves};
+use crate::evidence::Fact;
 use crate::ledger::{Changes, LedgerError, RuleChange, RulesInForce};
 use crate::model::{FileKey, FileRecord, Timestamp};
 use crate::rules::impact::Impact;
@@ -22,28 +23,18 @@ impl Changes for SqliteLedger {
             .await
     }
 
-    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str) -> Result<(), LedgerError> {
+    async fn keep_rule_text(
+        &self,
+        digest: &RuleDigest,
+        text: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
         let (digest, text) = (digest.clone(), text.to_owned());
         if self.text_of(&digest).await?.as_deref() == Some(&text) {
             return Ok(());
         }
-        self.write(move |tx| {
-            Box::pin(async move {
-                let rule_set = intern::rule_set(tx, &digest).await?;
-                sqlx::query(
-                    "INSERT INTO rule_texts (rule_set, text)
-                     VALUES (?1, ?2)
-                     ON CONFLICT DO UPDATE SET text = excluded.text",
-                )
-                .bind(rule_set)
-                .bind(text)
-                .execute(tx)
-                .await
-                .map_err(during("keeping the text of rules"))?;
-                Ok(())
-            })
-        })
-        .await
+        self.write(move |tx| Box::pin(async move { keep_text(tx, &digest, &text, at).await }))
+            .await
     }
 
     async fn decided(&self, after: Option<&FileKey>, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
@@ -79,25 +70,36 @@ impl Changes for SqliteLedger {
         self.read(|tx| Box::pin(async move { waiting(tx).await })).await
     }
 
-    async fn approve_change(&self, digest: &str, valid_until: Timestamp) -> Result<RuleChange, LedgerError> {
+    async fn approve_change(
+        &self,
+        digest: &str,
+        at: Timestamp,
+        valid_until: Timestamp,
+    ) -> Result<RuleChange, LedgerError> {
         let digest = digest.to_owned();
-        self.write(move |tx| Box::pin(async move { approve(tx, &digest, valid_until).await }))
+        self.write(move |tx| Box::pin(async move { approve(tx, &digest, at, valid_until).await }))
             .await
     }
 
     async fn withdraw_change(&self, at: Timestamp) -> Result<(), LedgerError> {
         self.write(move |tx| {
             Box::pin(async move {
-                sqlx::query(
+                let context = "withdrawing a change of rules";
+                let after: Option<i64> = sqlx::query_scalar(
                     "UPDATE rule_changes
                      SET ended_at = ?1
-                     WHERE ended_at IS NULL",
+                     WHERE ended_at IS NULL
+                     RETURNING after",
                 )
                 .bind(at.as_millis())
-                .execute(tx)
+                .fetch_optional(&mut *tx)
                 .await
-                .map_err(during("withdrawing a change of rules"))?;
-                Ok(())
+                .map_err(during(context))?;
+                let Some(after) = after else { return Ok(()) };
+                let fact = Fact::RuleChangeWithdrawn {
+                    after: digest_of_set(tx, after).await?,
+                };
+                leaves::append(tx, at, fact).await
             })
         })
         .await
@@ -105,24 +107,77 @@ impl Changes for SqliteLedger {
 }
 
 impl SqliteLedger {
-    async fn text_of(&self, digest: &RuleDigest) -> Result<Option<String>, LedgerError> {
+    pub(super) async fn text_of(&self, digest: &RuleDigest) -> Result<Option<String>, LedgerError> {
         let digest = digest.0.clone();
-        self.read_one(move |tx| {
-            Box::pin(async move {
-                sqlx::query_scalar(
-                    "SELECT t.text
-                     FROM rule_texts t
-                     JOIN rule_sets s ON s.id = t.rule_set
-                     WHERE s.digest = ?1",
-                )
-                .bind(digest)
-                .fetch_optional(tx)
-                .await
-                .map_err(during("reading the text of rules"))
-            })
-        })
-        .await
+        self.read_one(move |tx| Box::pin(async move { text_of(tx, &RuleDigest(digest)).await }))
+            .await
     }
+}
+
+/// The policy file that is kept of a set.
+pub(super) async fn text_of(
+    tx: &mut SqliteConnection,
+    digest: &RuleDigest,
+) -> Result<Option<String>, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT t.text
+         FROM rule_texts t
+         JOIN rule_sets s ON s.id = t.rule_set
+         WHERE s.digest = ?1",
+    )
+    .bind(&digest.0)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the text of rules"))
+}
+
+async fn digest_of_set(tx: &mut SqliteConnection, rule_set: i64) -> Result<String, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT digest
+         FROM rule_sets
+         WHERE id = ?1",
+    )
+    .bind(rule_set)
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading the digest of rules"))
+}
+
+async fn keep_text(
+    tx: &mut SqliteConnection,
+    digest: &RuleDigest,
+    text: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let context = "keeping the text of rules";
+    let rule_set = intern::rule_set(tx, digest).await?;
+    sqlx::query(
+        "INSERT INTO earlier_rule_texts (rule_set, text, replaced_at)
+         SELECT rule_set, text, ?3
+         FROM rule_texts
+         WHERE rule_set = ?1 AND text <> ?2",
+    )
+    .bind(rule_set)
+    .bind(text)
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    sqlx::query(
+        "INSERT INTO rule_texts (rule_set, text)
+         VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET text = excluded.text",
+    )
+    .bind(rule_set)
+    .bind(text)
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let fact = Fact::RuleText {
+        digest: digest.0.clone(),
+        text: leaves::digest_of(text),
+    };
+    leaves::append(tx, at, fact).await
 }
 
 async fn read_in_force(tx: &mut SqliteConnection) -> Result<Option<RulesInForce>, LedgerError> {
@@ -223,6 +278,11 @@ async fn propose(
         .execute(&mut *tx)
         .await
         .map_err(during(context))?;
+        let fact = Fact::RuleChange {
+            before: digest_of_set(tx, before).await?,
+            after: digest.0.clone(),
+        };
+        leaves::append(tx, at, fact).await?;
     }
     waiting(tx)
         .await?
@@ -257,6 +317,7 @@ async fn waiting(tx: &mut SqliteConnection) -> Result<Option<RuleChange>, Ledger
 async fn approve(
     tx: &mut SqliteConnection,
     digest: &str,
+    at: Timestamp,
     valid_until: Timestamp,
 ) -> Result<RuleChange, LedgerError> {
     if digest.len() < SHORTEST_PREFIX {
@@ -266,9 +327,9 @@ async fn approve(
         ));
     }
     let found = waiting(tx).await?;
-    if !found.is_some_and(|change| change.after.0.starts_with(digest)) {
+    let Some(change) = found.filter(|change| change.after.0.starts_with(digest)) else {
         return Err(conflict("the changed rules", "none with that hash wait"));
-    }
+    };
     sqlx::query(
         "UPDATE rule_changes
          SET approved_until = ?1
@@ -278,6 +339,11 @@ async fn approve(
     .execute(&mut *tx)
     .await
     .map_err(during("approving changed rules"))?;
+    let fact = Fact::RuleChangeApproval {
+        after: change.after.0,
+        valid_until: valid_until.as_millis(),
+    };
+    leaves::append(tx, at, fact).await?;
     waiting(tx)
         .await?
         .ok_or_else(|| damaged("a change of rules that was just approved is not there"))

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use sqlx::{Row, SqliteConnection};
 
 use super::fault::{conflict, damaged, during, ensure_rows};
+use super::leaves::{self, Sealing};
 use super::rows::ids;
 use super::{Asker, SqliteLedger, batch, due, erasures, holds, notes, settle};
+use crate::evidence::Fact;
 use crate::ledger::{After, Claim, ClaimRequest, Claims, LedgerError, Permit, Settlement};
 use crate::model::{
     AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId, Timestamp,
@@ -263,7 +265,16 @@ async fn write_intent(
         .rows
         .first()
         .ok_or_else(|| damaged("an attempt has no number"))?;
-    Ok(AttemptId(row.try_get(0).map_err(during(context))?))
+    let attempt = row.try_get(0).map_err(during(context))?;
+    let sealing = Sealing::new()?;
+    let fact = Fact::Intent {
+        attempt,
+        sweep: intent.sweep.0,
+        call: intent.kind.name().to_owned(),
+        files: sealing.attempted("files", &permitted[0].batch, files),
+    };
+    leaves::append_sealed(tx, intent.at, fact, sealing).await?;
+    Ok(AttemptId(attempt))
 }
 
 /// Counts beyond what SQLite can hold do not exist.

@@ -4,6 +4,8 @@ use sqlx::SqliteConnection;
 
 use super::fault::during;
 use super::rows::{count, optional, timestamp};
+use super::{leaves, tree};
+use crate::evidence::Fact;
 use crate::ledger::LedgerError;
 use crate::model::{ClockAnomaly, ClockMark, Timestamp};
 
@@ -26,7 +28,11 @@ pub(super) async fn mark(tx: &mut SqliteConnection) -> Result<Option<(ClockMark,
     .transpose()
 }
 
-pub(super) async fn set_mark(tx: &mut SqliteConnection, mark: &ClockMark) -> Result<(), LedgerError> {
+pub(super) async fn set_mark(tx: &mut SqliteConnection, new: &ClockMark) -> Result<(), LedgerError> {
+    let last = mark(tx).await?.map(|(last, _)| last.wall);
+    if let Some((from, until)) = tree::gap(last, new.wall) {
+        leaves::append(tx, new.wall, Fact::Gap { from, until }).await?;
+    }
     sqlx::query(
         "INSERT INTO clock (one, wall, boottime_ms, boot_id, high_water)
          VALUES (1, ?1, ?2, ?3, ?1)
@@ -36,9 +42,9 @@ pub(super) async fn set_mark(tx: &mut SqliteConnection, mark: &ClockMark) -> Res
              boot_id = excluded.boot_id,
              high_water = max(high_water, excluded.wall)",
     )
-    .bind(mark.wall.as_millis())
-    .bind(mark.boottime_ms)
-    .bind(&mark.boot_id)
+    .bind(new.wall.as_millis())
+    .bind(new.boottime_ms)
+    .bind(&new.boot_id)
     .execute(tx)
     .await
     .map_err(during("keeping the clock mark"))?;

@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during};
+use super::leaves::{self, Sealing};
 use super::rows::timestamp;
 use super::{SqliteLedger, clock, holds, lineage};
+use crate::evidence::Fact;
 use crate::ledger::{Controls, LedgerError, Placed};
 use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
 
@@ -106,8 +108,8 @@ impl Controls for SqliteLedger {
         lineage::rollback(self).await
     }
 
-    async fn accept_lineage(&self) -> Result<(), LedgerError> {
-        lineage::accept(self).await
+    async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError> {
+        lineage::accept(self, at).await
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError> {
@@ -129,7 +131,7 @@ async fn open_breaker(
     reason: &str,
     at: Timestamp,
 ) -> Result<(), LedgerError> {
-    sqlx::query(
+    let done = sqlx::query(
         "INSERT INTO breakers (kind, opened_at, reason)
          VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING -- one that is open keeps its first reason",
@@ -137,10 +139,18 @@ async fn open_breaker(
     .bind(kind.name())
     .bind(at.as_millis())
     .bind(reason)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("opening a breaker"))?;
-    Ok(())
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::BreakerOpened {
+        breaker: kind.name().to_owned(),
+        reason: sealing.text("reason", reason),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
 }
 
 async fn close_breaker(
@@ -157,10 +167,19 @@ async fn close_breaker(
     .bind(kind.name())
     .bind(by)
     .bind(at.as_millis())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("closing a breaker"))?;
-    Ok(done.rows_affected() > 0)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::BreakerClosed {
+        breaker: kind.name().to_owned(),
+        by: sealing.text("by", by),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await?;
+    Ok(true)
 }
 
 async fn breakers(tx: &mut SqliteConnection) -> Result<Vec<Breaker>, LedgerError> {
@@ -191,7 +210,7 @@ async fn set_pause(
     at: Timestamp,
 ) -> Result<(), LedgerError> {
     let context = "setting the pause";
-    sqlx::query(
+    let cleared = sqlx::query(
         "UPDATE pauses
          SET cleared_at = ?1
          WHERE cleared_at IS NULL",
@@ -200,7 +219,12 @@ async fn set_pause(
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
-    let Some(pause) = pause else { return Ok(()) };
+    let Some(pause) = pause else {
+        return match cleared.rows_affected() {
+            0 => Ok(()),
+            _ => leaves::append(tx, at, Fact::Resume {}).await,
+        };
+    };
     sqlx::query(
         "INSERT INTO pauses (since, until, reason)
          VALUES (?1, ?2, ?3)",
@@ -208,10 +232,15 @@ async fn set_pause(
     .bind(pause.since.as_millis())
     .bind(pause.until.as_millis())
     .bind(&pause.reason)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during(context))?;
-    Ok(())
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::Pause {
+        until: pause.until.as_millis(),
+        reason: sealing.text("reason", &pause.reason),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
 }
 
 async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, LedgerError> {

@@ -6,7 +6,9 @@ use sqlx::SqliteConnection;
 
 use super::SqliteLedger;
 use super::fault::{conflict, damaged, during};
+use super::leaves::{self, Sealing};
 use super::rows::{FileRow, batch_id, count, file_id, optional, records, select_files, timestamp};
+use crate::evidence::Fact;
 use crate::ledger::{Entered, ErasureFiles, ErasureRequests, LedgerError};
 use crate::model::{Closing, Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp};
 
@@ -114,6 +116,15 @@ async fn add(tx: &mut SqliteConnection, new: &NewErasure, at: Timestamp) -> Resu
     .await
     .map_err(during("entering an erasure request"))?;
     find_files(tx, id, &new.scope).await?;
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::ErasureRequest {
+        erasure: id,
+        scope: kind.to_owned(),
+        covers: sealing.text("covers", value),
+        reference: sealing.text("reference", &new.reference),
+        received: new.received.to_string(),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await?;
     entered(tx, ErasureId(id), false).await
 }
 
@@ -246,11 +257,17 @@ async fn close(
     .bind(id.0)
     .bind(at.as_millis())
     .bind(reason)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("closing an erasure request"))?;
     if done.rows_affected() == 1 {
-        return Ok(());
+        let mut sealing = Sealing::new()?;
+        let fact = Fact::ErasureClosed {
+            erasure: id.0,
+            how: "by-operator".to_owned(),
+            reason: Some(sealing.text("reason", reason)),
+        };
+        return leaves::append_sealed(tx, at, fact, sealing).await;
     }
     Err(conflict(
         format!("erasure request {}", id.0),
@@ -277,9 +294,17 @@ async fn close_erased(tx: &mut SqliteConnection, at: Timestamp) -> Result<Vec<Er
          RETURNING id"
     ))
     .bind(at.as_millis())
-    .fetch_all(tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(during("closing erasure requests"))?;
+    for erasure in &closed {
+        let fact = Fact::ErasureClosed {
+            erasure: *erasure,
+            how: "verified".to_owned(),
+            reason: None,
+        };
+        leaves::append(tx, at, fact).await?;
+    }
     Ok(closed.into_iter().map(ErasureId).collect())
 }
 

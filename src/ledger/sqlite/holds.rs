@@ -7,7 +7,9 @@ use sqlx::SqliteConnection;
 
 use super::due;
 use super::fault::{conflict, damaged, during};
+use super::leaves::{self, Sealing};
 use super::rows::{count, optional, policy_name, state, timestamp};
+use crate::evidence::Fact;
 use crate::ledger::{LedgerError, Placed};
 use crate::model::{AttemptId, BatchId, FileId, FileState, Hold, HoldId, HoldScope, NewHold, Timestamp};
 
@@ -33,6 +35,7 @@ pub(super) async fn add(
     .fetch_one(&mut *tx)
     .await
     .map_err(during("placing a hold"))?;
+    tell_of(tx, id, new, at).await?;
     let mut placed = Placed {
         hold: HoldId(id),
         covers: 0,
@@ -47,6 +50,27 @@ pub(super) async fn add(
         }
     }
     Ok(placed)
+}
+
+async fn tell_of(
+    tx: &mut SqliteConnection,
+    id: i64,
+    new: &NewHold,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let (scope, key, value) = columns(&new.scope);
+    let mut sealing = Sealing::new()?;
+    let covers = key.map_or_else(|| value.to_owned(), |key| format!("{key}={value}"));
+    let fact = Fact::Hold {
+        hold: id,
+        scope: scope.to_owned(),
+        covers: sealing.text("covers", &covers),
+        reason: sealing.text("reason", &new.reason),
+        reference: sealing.optional("reference", new.reference.as_deref()),
+        owner: sealing.optional("owner", new.owner.as_deref()),
+        review_by: new.review_by.map(|at| at.as_millis()),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
 }
 
 fn as_placed(id: i64, new: &NewHold, at: Timestamp) -> Hold {
@@ -172,11 +196,17 @@ pub(super) async fn release(
     .bind(at.as_millis())
     .bind(reason)
     .bind(ends_at.as_millis())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("releasing a hold"))?;
     if done.rows_affected() == 1 {
-        return Ok(());
+        let mut sealing = Sealing::new()?;
+        let fact = Fact::Release {
+            hold: id.0,
+            reason: sealing.text("reason", reason),
+            ends_at: ends_at.as_millis(),
+        };
+        return leaves::append_sealed(tx, at, fact, sealing).await;
     }
     Err(conflict(
         format!("hold {}", id.0),

@@ -3,11 +3,13 @@
 
 use sqlx::SqliteConnection;
 
-use super::SqliteLedger;
 use super::fault::during;
 use super::rows::count;
+use super::{SqliteLedger, leaves};
+use crate::evidence::Fact;
 use crate::ledger::LedgerError;
 use crate::ledger::anchor::{Anchor, Anchored, Position};
+use crate::model::Timestamp;
 
 /// What the ledger says of itself.
 pub(super) struct Line {
@@ -103,18 +105,20 @@ async fn keep(ledger: &SqliteLedger, problem: &str) -> Result<(), LedgerError> {
 }
 
 /// A new name, so that copies from before are another ledger's, however far they had come.
-pub(super) async fn accept(ledger: &SqliteLedger) -> Result<(), LedgerError> {
+pub(super) async fn accept(ledger: &SqliteLedger, at: Timestamp) -> Result<(), LedgerError> {
     ledger
-        .write(|tx| {
+        .write(move |tx| {
             Box::pin(async move {
-                sqlx::query(
+                let before = leaves::ledger_name(tx).await?;
+                let ledger: String = sqlx::query_scalar(
                     "UPDATE lineage
-                     SET ledger = lower(hex(randomblob(16))), suspicion = NULL",
+                     SET ledger = lower(hex(randomblob(16))), suspicion = NULL
+                     RETURNING ledger",
                 )
-                .execute(tx)
+                .fetch_one(&mut *tx)
                 .await
                 .map_err(during("accepting the ledger as it is"))?;
-                Ok(())
+                leaves::append(tx, at, Fact::LineageAccepted { ledger, before }).await
             })
         })
         .await?;

@@ -6,8 +6,11 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::fault::during;
+use super::leaves::{self, Sealing};
 use super::rows::{file_id, ids};
 use super::settle::{move_files, states};
+use crate::evidence::Fact;
+use crate::evidence::leaf::States;
 use crate::ledger::LedgerError;
 use crate::model::{BatchKey, FileId, FileState, Finding, Timestamp};
 use crate::outcome::{FileEvent, next_state};
@@ -26,6 +29,9 @@ pub(super) async fn note(
         if let Ok(to) = next_state(from, event) {
             moves.entry((from, to)).or_default().push(file);
         }
+    }
+    if moves.is_empty() {
+        return Ok(0);
     }
     let mut moved = 0;
     for ((from, to), files) in &moves {
@@ -46,7 +52,55 @@ pub(super) async fn note(
         }
         moved += files.len() as u64;
     }
+    tell_of_moves(tx, batch, moves, event, reason, at).await?;
     Ok(moved)
+}
+
+async fn tell_of_moves(
+    tx: &mut SqliteConnection,
+    batch: BatchKey,
+    moves: BTreeMap<(FileState, FileState), Vec<FileId>>,
+    event: FileEvent,
+    reason: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut by_state: BTreeMap<FileState, Vec<FileId>> = BTreeMap::new();
+    for ((_, to), files) in moves {
+        by_state.entry(to).or_default().extend(files);
+    }
+    let address = leaves::address(tx, batch).await?;
+    let mut sealing = Sealing::new()?;
+    let to = States::by(|state| {
+        let files = by_state.remove(&state)?;
+        sealing.files(leaves::field_of(state), &[(batch, address.clone(), files)])
+    });
+    let fact = Fact::Moved {
+        event: event_name(event).to_owned(),
+        to,
+        reason: sealing.text("reason", reason),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
+}
+
+/// What a look found, as a leaf.
+async fn tell_of_look(
+    tx: &mut SqliteConnection,
+    batch: BatchKey,
+    files: &[(FileId, Finding)],
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let address = leaves::address(tx, batch).await?;
+    let mut sealing = Sealing::new()?;
+    let mut set = |field, wanted| {
+        let found = files.iter().filter(|(_, finding)| *finding == wanted);
+        let found = found.map(|(file, _)| file.clone()).collect();
+        sealing.files(field, &[(batch, address.clone(), found)])
+    };
+    let fact = Fact::Verification {
+        absent: set("absent", Finding::Absent),
+        still_there: set("still_there", Finding::StillThere),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
 }
 
 async fn write_notes(
@@ -186,6 +240,9 @@ pub(super) async fn verified(
     .await
     .map_err(during("marking what a second look found"))?
     .rows_affected();
+    if marked > 0 {
+        tell_of_look(tx, batch, files, at).await?;
+    }
     let contradicted: Vec<FileId> = files
         .iter()
         .filter(|(_, finding)| *finding == Finding::StillThere)

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, during};
-use super::intern;
 use super::rows::{batch_address, count, file_id, policy_name, timestamp};
+use super::{intern, leaves};
+use crate::evidence::Fact;
 use crate::ledger::{LedgerError, StoredFile, StoredPlan};
 use crate::model::{Approval, BatchAddress, BatchKey, FileKey, SweepId, Timestamp};
 use crate::rules::policy::RuleDigest;
@@ -44,7 +45,17 @@ pub(super) async fn store(
     if plan.waits_for.is_none() || !files.is_empty() {
         forget_files(tx, id).await?;
     }
-    write_files(tx, id, files).await
+    write_files(tx, id, files).await?;
+    if plan.waits_for.is_none() {
+        return Ok(());
+    }
+    let fact = Fact::Plan {
+        plan: plan.hash.clone(),
+        policy: plan.policy.to_string(),
+        sweep: sweep.0,
+        files: plan.files,
+    };
+    leaves::append(tx, plan.at, fact).await
 }
 
 /// What was stored before under the same hash: what somebody changed in it must not stay.
@@ -226,9 +237,15 @@ pub(super) async fn approve(
     .bind(plan)
     .bind(at.as_millis())
     .bind(valid_until.as_millis())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("approving a plan"))?;
+    let fact = Fact::Approval {
+        plan: whole.clone(),
+        policy: policy.clone(),
+        valid_until: valid_until.as_millis(),
+    };
+    leaves::append(tx, at, fact).await?;
     Ok(Approval {
         plan: whole.clone(),
         policy: policy_name(policy.clone())?,
@@ -253,16 +270,18 @@ pub(super) async fn approvals(
     .fetch_all(tx)
     .await
     .map_err(during("reading approvals"))?;
-    rows.into_iter()
-        .map(|(plan, policy, given_at, valid_until)| {
-            Ok(Approval {
-                plan,
-                policy: policy_name(policy)?,
-                given_at: timestamp(given_at)?,
-                valid_until: timestamp(valid_until)?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(approval).collect()
+}
+
+/// Hash, policy, since and until when.
+pub(super) fn approval(row: (String, String, i64, i64)) -> Result<Approval, LedgerError> {
+    let (plan, policy, given_at, valid_until) = row;
+    Ok(Approval {
+        plan,
+        policy: policy_name(policy)?,
+        given_at: timestamp(given_at)?,
+        valid_until: timestamp(valid_until)?,
+    })
 }
 
 pub(super) async fn use_up(
@@ -293,8 +312,12 @@ pub(super) async fn use_up(
          WHERE hash = ?1",
     )
     .bind(hash)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(during("using up an approval"))?;
-    Ok(())
+    let fact = Fact::ApprovalUsed {
+        plan: hash.to_owned(),
+        sweep: sweep.0,
+    };
+    leaves::append(tx, at, fact).await
 }

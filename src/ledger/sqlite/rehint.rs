@@ -10,7 +10,8 @@ use sqlx::SqliteConnection;
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::rows::{by_key, count, page_of, records, select_page};
 use super::tallies::Stretch;
-use super::{Asker, SqliteLedger, changes, intern, tallies, undecided};
+use super::{Asker, SqliteLedger, changes, intern, leaves, tallies, undecided};
+use crate::evidence::Fact;
 use crate::ledger::{LedgerError, Rehint, Rehinted, Rules};
 use crate::model::{FileKey, FileRecord, PolicyName, Timestamp};
 use crate::rules::policy::{Hint, RuleDigest};
@@ -92,6 +93,13 @@ async fn adopt(
         .execute(&mut *tx)
         .await
         .map_err(during(context))?;
+        let text = changes::text_of(tx, digest).await?;
+        let fact = Fact::Rules {
+            digest: digest.0.clone(),
+            description: leaves::digest_of(description),
+            text: text.as_deref().map(leaves::digest_of),
+        };
+        leaves::append(tx, now, fact).await?;
     }
     changes::ended_by_adoption(tx, rule_set, now).await?;
     // Rows of the rule sets before: nothing is counted under them any more.

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::{Row, SqliteConnection};
 
 use super::fault::{conflict, damaged, during, ensure_rows};
+use super::leaves::{self, Sealing};
 use super::rows::{ids, state};
 use super::{batch, due};
+use crate::evidence::Fact;
+use crate::evidence::leaf::States;
 use crate::ledger::{LedgerError, Settlement};
-use crate::model::{AttemptId, BatchKey, FileId, FileKey, FileState, SweepId, Timestamp};
+use crate::model::{AttemptId, BatchAddress, BatchKey, FileId, FileKey, FileState, SweepId, Timestamp};
 use crate::outcome::{FileEvent, next_state};
 
 pub(super) async fn settle(
@@ -27,6 +30,7 @@ pub(super) async fn settle(
         }
     }
     let context = "writing an outcome";
+    let all = moves.clone();
     let mut moves = moves.into_iter();
     let (to, files) = moves.next().unwrap_or((FileState::Unknown, Vec::new()));
     let statements = sqlx::query(
@@ -90,8 +94,24 @@ pub(super) async fn settle(
             format!("the settlement leaves out {open} of its files"),
         ));
     }
-    give_back(tx, sweep, batch, &released).await
+    give_back(tx, sweep, batch, &released).await?;
+    let sealing = Sealing::new()?;
+    let address = leaves::address(tx, batch).await?;
+    let set = |state: FileState| {
+        let files = all.get(&state)?;
+        Some(sealing.attempted(leaves::field_of(state), &address, files.iter().copied()))
+    };
+    let fact = Fact::Outcome {
+        attempt: attempt.0,
+        outcome: settlement.outcome.to_owned(),
+        http_status: settlement.http_status,
+        to: States::by(set),
+    };
+    leaves::append_sealed(tx, settlement.at, fact, sealing).await
 }
+
+/// Files of one batch.
+type Batchful = (BatchKey, BatchAddress, Vec<FileId>);
 
 /// The present states of files in a batch.
 pub(super) async fn states(
@@ -299,6 +319,7 @@ async fn give_back(
 pub(super) async fn recover_orphans(tx: &mut SqliteConnection, at: Timestamp) -> Result<u64, LedgerError> {
     let context = "recovering from an interruption";
     let to = next_state(FileState::Deleting, FileEvent::Lost)?;
+    let (attempts, orphans) = under_way(tx).await?;
     let moved = sqlx::query(
         "UPDATE files INDEXED BY files_unsettled
          SET state = ?1
@@ -328,5 +349,42 @@ pub(super) async fn recover_orphans(tx: &mut SqliteConnection, at: Timestamp) ->
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
+    let mut sealing = Sealing::new()?;
+    if let Some(unknown) = sealing.files(leaves::field_of(to), &orphans) {
+        let fact = Fact::Interrupted { attempts, unknown };
+        leaves::append_sealed(tx, at, fact, sealing).await?;
+    }
     Ok(moved)
+}
+
+/// Attempts without an outcome, and their files by batch.
+async fn under_way(tx: &mut SqliteConnection) -> Result<(u64, Vec<Batchful>), LedgerError> {
+    let context = "reading what was interrupted";
+    let attempts: i64 = sqlx::query_scalar(
+        "SELECT count(*)
+         FROM attempts
+         WHERE settled_at IS NULL",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    if attempts == 0 {
+        return Ok((0, Vec::new()));
+    }
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT a.batch, json_group_array(l.file_id)
+         FROM attempts a
+         JOIN attempt_files l ON l.attempt = a.id
+         WHERE a.settled_at IS NULL
+         GROUP BY a.batch",
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (batch, list) in rows {
+        let batch = BatchKey(batch);
+        found.push((batch, leaves::address(tx, batch).await?, parsed_ids(&list)?));
+    }
+    Ok((super::rows::count(attempts)?, found))
 }

@@ -5,7 +5,8 @@ use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during, ensure_rows};
 use super::rows::{count, optional, policy_name, timestamp};
-use super::{SqliteLedger, intern, plan_hash, plans};
+use super::{SqliteLedger, intern, leaves, plan_hash, plans};
+use crate::evidence::Fact;
 use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
 use crate::model::{
     Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
@@ -128,6 +129,10 @@ async fn open_sweep(tx: &mut SqliteConnection, open: &OpenSweep) -> Result<Opene
     if let Some(occurrence) = open.occurrence
         && let Some(opened) = reopen(tx, policy, occurrence).await?
     {
+        match opened {
+            Opened::New(sweep) | Opened::Resumed { sweep, .. } => tell_of(tx, open, sweep, true).await?,
+            Opened::AlreadyDone(_) => {}
+        }
         return Ok(opened);
     }
     let rule_set = intern::rule_set(tx, &open.digest).await?;
@@ -141,10 +146,28 @@ async fn open_sweep(tx: &mut SqliteConnection, open: &OpenSweep) -> Result<Opene
     .bind(trigger_name(open.trigger))
     .bind(rule_set)
     .bind(open.at.as_millis())
-    .fetch_one(tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(during("opening a sweep"))?;
+    tell_of(tx, open, SweepId(id), false).await?;
     Ok(Opened::New(SweepId(id)))
+}
+
+async fn tell_of(
+    tx: &mut SqliteConnection,
+    open: &OpenSweep,
+    sweep: SweepId,
+    resumed: bool,
+) -> Result<(), LedgerError> {
+    let fact = Fact::SweepOpened {
+        sweep: sweep.0,
+        policy: open.policy.to_string(),
+        occurrence: open.occurrence.map(|at| at.as_millis()),
+        trigger: trigger_name(open.trigger).to_owned(),
+        rules: open.digest.0.clone(),
+        resumed,
+    };
+    leaves::append(tx, open.at, fact).await
 }
 
 async fn reopen(
@@ -191,19 +214,27 @@ async fn close_sweep(
     summary: &str,
     at: Timestamp,
 ) -> Result<(), LedgerError> {
-    let done = sqlx::query(
+    let sent: Option<i64> = sqlx::query_scalar(
         "UPDATE sweeps
          SET state = ?2, summary = ?3, ended_at = iif(?2 = 'open', NULL, ?4)
-         WHERE id = ?1 AND state = 'open'",
+         WHERE id = ?1 AND state = 'open'
+         RETURNING sent",
     )
     .bind(sweep.0)
     .bind(state.name())
     .bind(summary)
     .bind(at.as_millis())
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(during("closing a sweep"))?;
-    ensure_rows("the sweep to be closed", done.rows_affected(), 1)
+    ensure_rows("the sweep to be closed", u64::from(sent.is_some()), 1)?;
+    let fact = Fact::SweepClosed {
+        sweep: sweep.0,
+        state: state.name().to_owned(),
+        sent: count(sent.unwrap_or_default())?,
+        summary: leaves::digest_of(summary),
+    };
+    leaves::append(tx, at, fact).await
 }
 
 type SweepRow = (i64, String, Option<i64>, String, i64, Option<i64>, String, String);
@@ -227,6 +258,20 @@ async fn sweeps(
     .await
     .map_err(during("reading sweeps"))?;
     rows.into_iter().map(sweep).collect()
+}
+
+pub(super) async fn one_sweep(tx: &mut SqliteConnection, id: SweepId) -> Result<Option<Sweep>, LedgerError> {
+    let row: Option<SweepRow> = sqlx::query_as(
+        "SELECT s.id, p.name, s.occurrence, s.trigger, s.started_at, s.ended_at, s.state, s.summary
+         FROM sweeps s
+         JOIN policies p ON p.id = s.policy
+         WHERE s.id = ?1",
+    )
+    .bind(id.0)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading a sweep"))?;
+    row.map(sweep).transpose()
 }
 
 fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {

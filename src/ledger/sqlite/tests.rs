@@ -1,5 +1,7 @@
 //! What only the inside can show: a disk that is full, and the plans that SQLite makes.
 
+mod told;
+
 use sqlx::Row;
 
 use super::rows::select_files;

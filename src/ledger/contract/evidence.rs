@@ -1,0 +1,83 @@
+//! The Merkle tree over all facts: what it holds, how far it has come, and what opens its commitments.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Hash;
+use crate::ledger::LedgerError;
+use crate::model::Timestamp;
+
+/// The tree as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TreeHead {
+    /// Its name: `retentiond/` and the ledger's random name.
+    pub origin: String,
+    /// Number of leaves.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+    /// The last checkpoint that was made of it.
+    pub checkpoint: Option<StoredCheckpoint>,
+}
+
+/// A checkpoint as it went out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredCheckpoint {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Leaves that it covers.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+    /// The note, signed or not.
+    pub note: String,
+}
+
+/// A leaf as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredLeaf {
+    /// Its place.
+    pub seq: u64,
+    /// When, in ms UTC.
+    pub at: i64,
+    /// Its kind.
+    pub kind: String,
+    /// Its hash in the tree.
+    pub hash: Hash,
+    /// Its bytes; `None` once they were redacted.
+    pub content: Option<String>,
+}
+
+/// What opens the commitments of a leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The leaf's salt.
+    pub salt: [u8; 32],
+    /// Texts by field.
+    pub texts: BTreeMap<String, String>,
+    /// Files by field, as the leaf committed to them (`evidence::seal::FileTexts`).
+    pub files: BTreeMap<String, Vec<String>>,
+}
+
+/// The tree. Its leaves are written by the methods that write the facts, in the same transaction.
+#[async_trait]
+pub trait Evidence: Send + Sync {
+    /// Name, size, root and last checkpoint, of one moment.
+    async fn tree(&self) -> Result<TreeHead, LedgerError>;
+
+    /// Leaves in order from `from` on, at most `page`.
+    async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError>;
+
+    /// Keeps a checkpoint. `Conflict` when the tree was never what it says: larger than it is, or as large
+    /// with another root.
+    async fn keep_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError>;
+
+    /// Checkpoints by the time they were kept, at most `page`, from number `after` on, with their numbers.
+    async fn checkpoints(&self, after: i64, page: u32) -> Result<Vec<(i64, StoredCheckpoint)>, LedgerError>;
+
+    /// What opens leaf `seq`; `None` when it has nothing to hide, or was redacted.
+    async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError>;
+}
