@@ -71,7 +71,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Show the whole arithmetic for one file.
     Explain(super::explain::ExplainArgs),
-    /// Show how many files fall due in the coming days.
+    /// Show how many files fall due in the coming days, and the first deadline that will be missed.
     Forecast(ForecastArgs),
     /// Show the coming run times.
     Schedule(ScheduleArgs),
@@ -111,6 +111,8 @@ pub enum Command {
     /// List and settle files that were refused again and again.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Write the evidence report over a period: what was due, deleted, late, held and unknown, and why.
+    Report(super::report::ReportArgs),
     /// Check, back up and measure the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -193,6 +195,9 @@ pub struct ForecastArgs {
     /// Days to look ahead.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3660))]
     pub days: u16,
+    /// Draw the chart also where standard output is no terminal.
+    #[arg(long)]
+    pub chart: bool,
 }
 
 /// `schedule`.

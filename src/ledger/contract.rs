@@ -3,7 +3,8 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
+//! [`Reports`] what a report rests on. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -14,6 +15,7 @@ mod evidence;
 mod others;
 mod past;
 mod plans;
+mod reports;
 mod standing;
 mod uploads;
 
@@ -40,6 +42,10 @@ pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
+pub use reports::{
+    Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
+    ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
+};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -59,6 +65,7 @@ pub trait Ledger:
     + Evidence
     + Figures
     + Past
+    + Reports
     + Standing
 {
 }
@@ -78,6 +85,7 @@ impl<T> Ledger for T where
         + Evidence
         + Figures
         + Past
+        + Reports
         + Standing
 {
 }
