@@ -126,7 +126,7 @@ impl Daemon {
         let stop = match &report.ending {
             Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
             Ending::Stopped {
-                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. } | Stop::OutsideWindow { .. },
+                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. },
             } => None,
             Ending::Stopped { by } => Some(by),
         };
