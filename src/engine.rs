@@ -7,6 +7,7 @@
 mod batch;
 mod batches;
 pub mod change;
+pub mod checkpoint;
 mod chunk;
 pub mod clock;
 pub mod effect;

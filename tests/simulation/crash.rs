@@ -515,6 +515,7 @@ steps! {
         leaves(from: u64, page: u32) -> Vec<StoredLeaf>;
         keep_checkpoint(checkpoint: &StoredCheckpoint) -> ();
         checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
+        sent_checkpoints() -> Vec<String>;
         opening(seq: u64) -> Option<Opening>;
     }
     Events {

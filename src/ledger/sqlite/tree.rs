@@ -26,14 +26,21 @@ impl Evidence for SqliteLedger {
     }
 
     async fn keep_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError> {
-        let checkpoint = checkpoint.clone();
-        self.write(move |tx| Box::pin(async move { keep(tx, &checkpoint).await }))
-            .await
+        let kept = checkpoint.clone();
+        self.write(move |tx| Box::pin(async move { keep(tx, &kept).await }))
+            .await?;
+        // After the commit: the file is never ahead of the ledger that it belongs to.
+        self.checkpoints.append(&checkpoint.note)
     }
 
     async fn checkpoints(&self, after: i64, page: u32) -> Result<Vec<(i64, StoredCheckpoint)>, LedgerError> {
         self.read_one(move |tx| Box::pin(checkpoints(tx, after, page)))
             .await
+    }
+
+    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
+        let notes = self.checkpoints.read()?;
+        Ok(notes.iter().map(ToString::to_string).collect())
     }
 
     async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError> {
