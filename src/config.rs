@@ -13,6 +13,7 @@ mod endpoint;
 mod erasure;
 mod evidence;
 mod keys;
+mod lines;
 mod listening;
 mod load;
 mod matching;
@@ -32,6 +33,7 @@ mod syntax;
 mod takes;
 mod urls;
 mod values;
+mod windows;
 mod zone;
 
 #[cfg(test)]
@@ -51,7 +53,9 @@ pub use reference::{KeyRow, KeyTable, key_tables};
 pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
 pub use secrets::{WebhookSecretError, webhook_secrets};
-pub use settings::{ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings};
+pub use settings::{
+    DEFAULT_LEDGER, ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings,
+};
 
 /// Where the policy file is, unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/retentiond/policies.toml";

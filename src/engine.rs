@@ -4,6 +4,7 @@
 //! [`Engine`] can, and wants the deleter's lock to exist. `executor` (claim → call → settle) is the
 //! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy.
 
+pub mod account;
 mod batch;
 mod batches;
 pub mod change;

@@ -46,6 +46,8 @@ mod measure;
 mod notes;
 #[path = "ledger/others.rs"]
 mod others;
+#[path = "ledger/past.rs"]
+mod past;
 #[path = "ledger/plans.rs"]
 mod plans;
 #[path = "ledger/rehint.rs"]

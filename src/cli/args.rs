@@ -70,7 +70,7 @@ pub enum Command {
     /// Show what a sweep would delete, and why. Deletes nothing.
     Plan(PlanArgs),
     /// Show the whole arithmetic for one file.
-    Explain(ExplainArgs),
+    Explain(super::explain::ExplainArgs),
     /// Show how many files fall due in the coming days.
     Forecast(ForecastArgs),
     /// Show the coming run times.
@@ -185,14 +185,6 @@ pub struct PlanArgs {
     /// Lines of files to show.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub show: usize,
-}
-
-/// `explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The file's id at Extracta.
-    #[arg(value_name = "FILE_ID", allow_hyphen_values = true)]
-    pub file: String,
 }
 
 /// `forecast`.

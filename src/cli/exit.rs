@@ -82,6 +82,7 @@ impl From<&Stop> for Exit {
             | Stop::Limit { .. }
             | Stop::Approval { .. }
             | Stop::RulesWait { .. }
+            | Stop::OutsideWindow { .. }
             | Stop::HoldWithoutPolicy { .. }
             | Stop::Canary { .. } => Self::Stopped,
             Stop::Incomplete { .. } => Self::Unsettled,
@@ -217,6 +218,7 @@ mod tests {
                 hold: 1,
                 policy: policy(),
             },
+            Stop::OutsideWindow { opens: None },
             Stop::Shutdown,
         ];
         stops.extend(BreakerKind::ALL.map(|kind| Stop::Breaker {

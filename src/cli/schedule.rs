@@ -19,7 +19,11 @@ struct Row {
     policy: String,
     schedule: String,
     mode: Mode,
+    /// `mon,tue 22:00-05:00`; `null`: it may always delete.
+    window: Option<String>,
     next: Vec<Timestamp>,
+    /// When each run may delete: at once, or at the next opening of window and blackout days; `null` beyond two years.
+    opens: Vec<Option<Timestamp>>,
 }
 
 pub(super) fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failure> {
@@ -31,11 +35,15 @@ pub(super) fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failur
         .map(|policy| {
             let after = |at: &Timestamp| policy.schedule.next_after(*at, &rules.zone);
             let next = std::iter::successors(policy.schedule.next_after(from, &rules.zone), after);
+            let next: Vec<Timestamp> = next.take(usize::from(args.next)).collect();
+            let opening = rules.opening(policy);
             Row {
                 policy: policy.name.to_string(),
                 schedule: policy.schedule.as_str().to_owned(),
                 mode: policy.mode,
-                next: next.take(usize::from(args.next)).collect(),
+                window: policy.window.map(|window| window.to_string()),
+                opens: next.iter().map(|at| opening.opens_at(*at)).collect(),
+                next,
             }
         })
         .collect();
@@ -46,13 +54,22 @@ pub(super) fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failur
     context.output.data(&document, || {
         let mut text = format!("times in {}, in UTC behind\n", document.timezone);
         for row in &document.policies {
-            text.push_str(&format!("\n{}  ({})\n", row.policy, row.schedule));
-            for at in &row.next {
+            let window = row
+                .window
+                .as_ref()
+                .map_or_else(String::new, |w| format!(", window {w}"));
+            text.push_str(&format!("\n{}  ({}{window})\n", row.policy, row.schedule));
+            let local = |at: &Timestamp| {
                 let local = at.to_jiff().to_zoned_datetime(rules.zone.clone());
-                text.push_str(&format!(
-                    "  {}  {at}\n",
-                    local.strftime("%a %Y-%m-%d %H:%M:%S %z")
-                ));
+                local.strftime("%a %Y-%m-%d %H:%M:%S %z").to_string()
+            };
+            for (at, opens) in row.next.iter().zip(&row.opens) {
+                let waits = match opens {
+                    Some(opens) if opens == at => String::new(),
+                    Some(opens) => format!("  closed: deletes from {}", local(opens)),
+                    None => "  closed: deletes nothing within two years".to_owned(),
+                };
+                text.push_str(&format!("  {}  {at}{waits}\n", local(at)));
             }
         }
         text

@@ -123,6 +123,10 @@ codes! {
     UnknownTimezone = "E312" "unknown-timezone" Error;
     /// A `schedule` that is no cron expression.
     BadSchedule = "E313" "bad-schedule" Error;
+    /// A window that is none.
+    BadWindow = "E315" "bad-window" Error;
+    /// A `blackout` that is no date, or no range of dates.
+    BadBlackout = "E316" "bad-blackout" Error;
     /// A fallback adds hours to a period of days, or days to one of hours.
     FallbackOtherKind = "E314" "fallback-other-kind" Error;
     /// A text that is no date.
@@ -157,6 +161,12 @@ codes! {
     NoCatchAll = "W903" "no-catch-all" Warning;
     /// A floor may keep files past a policy's deadline, or keeps all of its files for ever.
     KeepMayOutlast = "W904" "keep-may-outlast" Warning;
+    /// No run of the schedule falls into the policy's window.
+    WindowNeverMet = "W906" "window-never-met" Warning;
+    /// Files become overdue before the window opens, or before blackout days are over.
+    WindowMissesDeadline = "W907" "window-misses-deadline" Warning;
+    /// Blackout days that may last longer than the time for an erasure request.
+    LongBlackout = "W908" "long-blackout" Warning;
     /// The page and the metrics can be read from other machines.
     ReachableListener = "W905" "reachable-listener" Warning;
 }

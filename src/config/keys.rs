@@ -47,6 +47,11 @@ impl Schema {
         self.keys.iter().find(|key| key.name == name)
     }
 
+    /// The same, for a text, without its quotes.
+    pub(super) fn example_text(&self, name: &str) -> &'static str {
+        self.example(name).trim_matches('"')
+    }
+
     /// A value that the key takes.
     pub(super) fn example(&self, name: &str) -> &'static str {
         self.key(name).map_or("…", |key| key.example)
@@ -94,6 +99,7 @@ pub(super) static TOP: Schema = Schema {
     keys: &[
         key("timezone", Takes::Text, Is("none: required with a schedule, or a period of days or longer"), "\"Europe/Berlin\"", "the zone in which days are counted and schedules are read: an IANA name"),
         key("labels", Takes::Texts, Is("none"), "[\"tenant\"]", "the label keys that uploaders may give to files"),
+        key("blackout", Takes::Texts, Is("none"), "[\"2026-12-24..2026-12-26\"]", "days on which nothing is deleted, a date or a first and a last one, in `timezone`"),
         key("extracta", Takes::Table(&EXTRACTA), Unset, "[extracta]", "how to reach Extracta.ai"),
         key("ledger", Takes::Table(&LEDGER), Unset, "[ledger]", "where the ledger is"),
         key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
@@ -264,6 +270,7 @@ pub(super) static POLICY: Schema = Schema {
         key("delete_after", Takes::Period, Required, "\"30 days\"", "from here on a file is due: the next sweep deletes it"),
         key("delete_by", Takes::Period, Is("24 hours after a file becomes due"), "\"44 days\"", "from here on a file is overdue, counted from the same start"),
         key("schedule", Takes::Schedule, Required, "\"0 3 * * *\"", "when to sweep: cron with five fields, or six with seconds first"),
+        key("window", Takes::Table(&WINDOW), Is("always"), "{ days = [\"mon..fri\"], from = \"22:00\", until = \"05:00\" }", "when it may delete: outside of it nothing is sent, and what is under way goes on in the next window"),
         key("mode", Takes::Word(&["observe", "enforce"]), Is("`\"observe\"`"), "\"observe\"", "only plan and report, or delete"),
         key("approval", Takes::Word(&["over-limit", "always"]), Is("`\"over-limit\"`"), "\"over-limit\"", "which plans wait for `retentiond approve`"),
         key("approve_shortening", Takes::Switch, Is("as in [limits]"), "true", "the same, for the files that this policy comes to own"),
@@ -331,8 +338,20 @@ pub(super) static FALLBACK: Schema = Schema {
     ],
 };
 
+/// `window = { … }`.
+#[rustfmt::skip]
+pub(super) static WINDOW: Schema = Schema {
+    title: "`window`",
+    place: "in `window = { … }`",
+    keys: &[
+        key("days", Takes::Texts, Is("every day"), "[\"mon..fri\"]", "the days on which it opens: `mon` … `sun`, and ranges of them"),
+        key("from", Takes::Text, Is("`\"00:00\"`"), "\"22:00\"", "the time of day at which it opens"),
+        key("until", Takes::Text, Is("`\"00:00\"`, the end of the day"), "\"05:00\"", "the time of day at which it closes; the next day's, where it is not later than `from`"),
+    ],
+};
+
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 18] = [
+pub(super) static ALL: [&Schema; 19] = [
     &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &WEBHOOKS,
-    &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK,
+    &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK, &WINDOW,
 ];

@@ -1,9 +1,9 @@
 //! File → text → tree → drafts → [`Checked`]. All problems of all steps come back together.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -15,6 +15,7 @@ use super::endpoint::IntakeSettings;
 use super::erasure::{ErasureDraft, ErasureSettings};
 use super::evidence::EvidenceSettings;
 use super::keys;
+use super::lines::lines;
 use super::listening::HttpSettings;
 use super::notifying::NotifySettings;
 use super::passing::{GatewaySettings, WebhookSettings};
@@ -26,9 +27,10 @@ use super::source::Source;
 use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
+use super::windows;
 use super::zone::{self, Zone};
-use crate::model::PolicyName;
 use crate::rules::policy::RuleSet;
+use crate::rules::window::Blackout;
 
 /// Largest policy file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -64,8 +66,6 @@ pub struct Checked {
     pub warnings: Problems,
     /// SHA-256 of the file's bytes, lower-case hex.
     pub fingerprint: String,
-    /// Line of the file, from 1, on which each policy and floor has its name.
-    pub lines: BTreeMap<PolicyName, usize>,
 }
 
 /// A policy file that was read and found good.
@@ -139,10 +139,10 @@ pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
     if !errors.is_empty() {
         return Err(Problems::new(source, errors));
     }
-    let lines = draft.lines(&source);
     let fingerprint = hex::encode(Sha256::digest(text));
-    let mut checked = draft.finish(lines, fingerprint, Problems::new(source, warnings));
+    let mut checked = draft.finish(fingerprint, Problems::new(source, warnings));
     checked.rules.source = text.into();
+    checked.rules.lines = Arc::new(lines(text, document.get_ref()));
     Ok(checked)
 }
 
@@ -153,6 +153,7 @@ struct Draft {
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
+    blackouts: Vec<Spanned<Blackout>>,
     erasure: ErasureDraft,
     evidence: EvidenceSettings,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
@@ -200,6 +201,8 @@ impl Draft {
         }
         let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
         zone::required(&zone, &policies, &floors, &periods, findings);
+        let blackouts = windows::blackouts(top, findings);
+        windows::judge(&zone, &policies, &blackouts, findings);
         let extracta = extracta
             .map(|section| ExtractaSettings::read(&section, findings))
             .unwrap_or_default();
@@ -210,6 +213,7 @@ impl Draft {
             extracta,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
+            blackouts,
             log: LogSettings::read(log.as_ref(), findings),
             http: HttpSettings::read(http.as_ref(), findings),
             intake: IntakeSettings::read(intake.as_ref(), findings),
@@ -223,19 +227,8 @@ impl Draft {
         }
     }
 
-    fn lines(&self, source: &Source) -> BTreeMap<PolicyName, usize> {
-        let floors = self.floors.iter().map(|floor| &floor.common);
-        self.policies
-            .iter()
-            .map(|policy| &policy.common)
-            .chain(floors)
-            .filter_map(|common| common.name.as_ref())
-            .map(|name| (name.get_ref().clone(), source.place(name.span().start).line))
-            .collect()
-    }
-
     /// Only after a walk without errors: then no draft lacks anything.
-    fn finish(self, lines: BTreeMap<PolicyName, usize>, fingerprint: String, warnings: Problems) -> Checked {
+    fn finish(self, fingerprint: String, warnings: Problems) -> Checked {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
         let (erasure_rules, erasure) = self.erasure.finish();
@@ -257,8 +250,10 @@ impl Draft {
                 label_keys: self.labels,
                 policies,
                 floors,
+                blackouts: self.blackouts.into_iter().map(Spanned::into_inner).collect(),
                 limits: self.limits,
                 source: "".into(),
+                lines: Arc::default(),
                 awaiting: None,
                 erasure: erasure_rules,
             },
@@ -279,7 +274,6 @@ impl Draft {
             webhooks: self.webhooks,
             warnings,
             fingerprint,
-            lines,
         }
     }
 }

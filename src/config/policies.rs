@@ -12,11 +12,13 @@ use super::diagnostics::Problem;
 use super::matching::matcher;
 use super::reader::{Findings, Section};
 use super::values::{filled, period, word};
+use super::windows::window;
 use crate::model::PolicyName;
 use crate::rules::matching::Matcher;
 use crate::rules::period::Period;
 use crate::rules::policy::{ApprovalRule, ERASURE, Floor, KeepFor, Mode, Policy};
 use crate::rules::schedule::Schedule;
+use crate::rules::window::Window;
 
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
 const APPROVALS: [(&str, ApprovalRule); 2] = [
@@ -40,6 +42,7 @@ pub(super) struct PolicyDraft {
     pub(super) delete_after: Option<Spanned<Period>>,
     pub(super) delete_by: Option<Spanned<Period>>,
     pub(super) schedule: Option<Spanned<Schedule>>,
+    pub(super) window: Option<Spanned<Window>>,
     pub(super) mode: Option<Spanned<Mode>>,
     pub(super) approval: ApprovalRule,
     approve_shortening: Option<bool>,
@@ -86,6 +89,7 @@ impl PolicyDraft {
             delete_after: section.require("delete_after", delete_after, findings),
             delete_by: period(section, "delete_by", findings),
             schedule: section.require("schedule", schedule, findings),
+            window: window(section, findings),
             mode: word(section, "mode", &MODES, findings),
             approval: word(section, "approval", &APPROVALS, findings)
                 .map_or(ApprovalRule::OverLimit, Spanned::into_inner),
@@ -115,6 +119,7 @@ impl PolicyDraft {
             delete_after: self.delete_after?.into_inner(),
             delete_by: self.delete_by.map(Spanned::into_inner),
             schedule: self.schedule?.into_inner(),
+            window: self.window.map(Spanned::into_inner),
             mode: self.mode.map_or(Mode::Observe, Spanned::into_inner),
             approval: self.approval,
             approve_shortening: self.approve_shortening,

@@ -134,7 +134,8 @@ const LEVELS: [(&str, LogLevel); 5] = [
 const EXCESS: [(&str, OnExcess); 2] = [("stop", OnExcess::Stop), ("oldest-first", OnExcess::OldestFirst)];
 
 const DEFAULT_BASE_URL: &str = "https://api.extracta.ai/api/v1";
-const DEFAULT_LEDGER: &str = "/var/lib/retentiond/ledger.db";
+/// Where the ledger is, unless the policy file says otherwise.
+pub const DEFAULT_LEDGER: &str = "/var/lib/retentiond/ledger.db";
 const REQUEST_INTERVALS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(600);
 

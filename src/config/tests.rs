@@ -51,6 +51,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "`match`" => "match ",
         "`except`" => "except ",
         "`clock`" => "clock ",
+        "`window`" => "window ",
         "`fallback`" => "fallback ",
         other => panic!("{other}: add its path"),
     }
@@ -193,7 +194,33 @@ fn what_is_left_out_has_the_documented_default() {
         (StartEvent::Uploaded, None)
     );
     assert_eq!((policy.delete_by, policy.mode), (None, Mode::Observe));
-    assert_eq!(checked.lines[&PolicyName::new("a").unwrap()], 3);
+    let lines = &checked.rules.lines;
+    assert_eq!(lines.of(&PolicyName::new("a").unwrap(), "name"), Some(3));
+}
+
+#[test]
+fn every_key_knows_its_line_in_whatever_way_it_is_written() {
+    let text = "timezone = \"UTC\"\n[limits]\nfiles_per_sweep = 5\n\n[[policy]]\nname = \"a\"\nmatch = { batch = \"x\" }\n\
+        delete_after = \"1 day\"\nschedule = \"0 3 * * *\"\n[policy.clock]\nstart = \"processed\"\nfallback.start = \"uploaded\"\n\
+        fallback.add = \"1 day\"\n[[keep]]\nname = \"k\"\nmatch.batch = \"x\"\nkeep_for = \"1 year\"\n";
+    let lines = parse("p", text).unwrap().rules.lines;
+    let rule = |name: &str, key: &str| lines.of(&PolicyName::new(name).unwrap(), key);
+    assert_eq!(
+        (lines.of_file("timezone"), lines.of_file("limits.files_per_sweep")),
+        (Some(1), Some(3))
+    );
+    assert_eq!(
+        (rule("a", "match"), rule("a", "delete_after"), rule("a", "mode")),
+        (Some(7), Some(8), None)
+    );
+    assert_eq!(
+        (rule("a", "clock.start"), rule("a", "clock.fallback.add")),
+        (Some(11), Some(13))
+    );
+    assert_eq!(
+        (rule("k", "match"), rule("k", "keep_for"), rule("b", "match")),
+        (Some(16), Some(17), None)
+    );
 }
 
 #[test]
@@ -246,7 +273,9 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
             let text = match path_of(schema).trim() {
                 "" => line,
                 "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
-                "match" | "clock" => format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim()),
+                "match" | "clock" | "window" => {
+                    format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim())
+                }
                 "fallback" => format!("[[policy]]\n[policy.clock.fallback]\n{line}"),
                 "except" => format!("[[policy]]\n[policy.match.except]\n{line}"),
                 table => format!("[{table}]\n{line}"),

@@ -45,17 +45,20 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     fixed
 }
 
-/// Whether a sweep under the old set may go on under the new one: the rules, every mode and approval,
+/// Whether a sweep under the old set may go on under the new one: the rules, every mode, approval and window,
 /// and the limits are the same. Schedules may differ.
 fn same_in_effect(old: &RuleSet, new: &RuleSet) -> bool {
     let leave = |rules: &RuleSet| -> Vec<_> {
         rules
             .policies
             .iter()
-            .map(|p| (p.name.clone(), p.mode, p.approval))
+            .map(|p| (p.name.clone(), p.mode, p.approval, p.window))
             .collect()
     };
-    old.digest == new.digest && old.limits == new.limits && leave(old) == leave(new)
+    old.digest == new.digest
+        && old.blackouts == new.blackouts
+        && old.limits == new.limits
+        && leave(old) == leave(new)
 }
 
 impl Daemon {
@@ -135,12 +138,27 @@ impl Daemon {
             self.cut.cancel();
         }
         self.follow(checked, trigger).await;
+        self.keep_text().await;
         tracing::info!(
             policies = self.rules.rules.policies.len(),
             fingerprint = self.rules.fingerprint,
             "the policy file is taken over"
         );
         self.remember("taken").await;
+    }
+
+    /// The text that is followed from now on, for `explain`; a sweep keeps it too before it decides.
+    async fn keep_text(&self) {
+        let rules = &self.rules.rules;
+        let now = self.parts.clock.now();
+        let kept = self
+            .parts
+            .ledger
+            .keep_rule_text(&rules.digest, &rules.source, now)
+            .await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the text of the policy file cannot be kept");
+        }
     }
 
     async fn follow(&mut self, checked: Checked, trigger: &mut Trigger) {

@@ -47,6 +47,12 @@ pub async fn standing(
     running: Option<&RuleSet>,
     now: Timestamp,
 ) -> Result<Standing, LedgerError> {
+    if !file.rules.source.is_empty() {
+        // Also where only a mode or a limit differs, and where the rules have to wait: `explain` goes by it.
+        ledger
+            .keep_rule_text(&file.rules.digest, &file.rules.source, now)
+            .await?;
+    }
     let in_force = ledger.rules_in_force().await?;
     let Some(in_force) = in_force.filter(|in_force| in_force.digest != file.rules.digest) else {
         if ledger.waiting_change().await?.is_some() {

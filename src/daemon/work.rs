@@ -86,7 +86,8 @@ impl Daemon {
         let requested = !self.parts.ledger.erasures(true).await?.is_empty();
         let requests = requested.then_some(&rules.erasure.sweep);
         for policy in rules.policies.iter().chain(requests) {
-            if self.rests(&policy.name) {
+            // A run whose window is closed waits for it to open: it is still due then.
+            if self.rests(&policy.name) || rules.closed(&policy.name, now).is_some() {
                 continue;
             }
             let due = due_run(self.parts.ledger.as_ref(), rules, policy, now, blocked).await?;
@@ -106,6 +107,7 @@ impl Daemon {
                 .rules
                 .swept(name)
                 .is_some_and(|policy| policy.mode == Mode::Enforce)
+                && self.rules.rules.closed(name, now).is_none()
         };
         let approvals = self.parts.ledger.approvals(now).await?;
         Ok(approvals
@@ -125,11 +127,16 @@ impl Daemon {
         let stop = match &report.ending {
             Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
             Ending::Stopped {
-                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. },
+                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. } | Stop::OutsideWindow { .. },
             } => None,
             Ending::Stopped { by } => Some(by),
         };
-        if let Ending::Stopped { by } = &report.ending {
+        if let Ending::Stopped {
+            by: by @ Stop::OutsideWindow { .. },
+        } = &report.ending
+        {
+            tracing::info!(policy = %report.policy, "the sweep was stopped: {}", by.sentence());
+        } else if let Ending::Stopped { by } = &report.ending {
             tracing::warn!(policy = %report.policy, "the sweep was stopped: {}", by.sentence());
         }
         if stop.is_none() {

@@ -46,7 +46,7 @@ enum Before {
 impl Run<'_> {
     /// Sweeps `targets` of one batch, chunk after chunk.
     pub(super) async fn sweep_batch(&self, batch: &Batch, targets: Vec<Target>) -> Result<(), SweepError> {
-        if self.look_around().await?.is_some() {
+        if !self.may_delete().await? {
             return Ok(());
         }
         let before = self.first_look(batch, targets.len()).await?;

@@ -6,7 +6,7 @@
 
 use super::planning::refresh_hints;
 use crate::ledger::{Ledger, LedgerError, RuleChange};
-use crate::model::{FileKey, FileRecord, Holds, Timestamp};
+use crate::model::{FileRecord, Holds, Timestamp};
 use crate::rules::check::Purpose;
 use crate::rules::decide::{Verdict, decide, hint};
 use crate::rules::impact::{Impact, Weighing};
@@ -81,16 +81,16 @@ pub async fn adopt(
 /// The ledger's.
 pub async fn weigh(ledger: &dyn Ledger, new: &RuleSet, old: Option<&RuleSet>) -> Result<Impact, LedgerError> {
     let mut weighing = Weighing::new(old, new);
-    let mut after: Option<FileKey> = None;
-    loop {
-        let page = ledger.decided(after.as_ref(), PAGE).await?;
-        for file in &page {
-            weighing.consider(&decided(file), &hint(file, new));
-        }
-        let Some(last) = page.into_iter().last() else {
-            break;
-        };
-        after = Some(last.key);
+    let mut page = ledger.decided(None, PAGE).await?;
+    while let Some(last) = page.last() {
+        let after = last.key.clone();
+        // The ledger reads the next page while this one is decided.
+        let (next, ()) = tokio::join!(ledger.decided(Some(&after), PAGE), async {
+            for file in &page {
+                weighing.consider(&decided(file), &hint(file, new));
+            }
+        });
+        page = next?;
     }
     Ok(weighing.finish(ledger.undecided().await?))
 }

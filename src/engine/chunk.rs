@@ -89,7 +89,7 @@ impl Run<'_> {
             self.keep_quiet().await;
             let _leave = self.room_to_delete().await;
             self.turn_to_delete().await;
-            if self.look_around().await?.is_some() {
+            if !self.may_delete().await? {
                 return Ok(End::Halted);
             }
             let Some(outcome) = self.attempt(batch, list).await? else {

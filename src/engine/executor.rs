@@ -64,7 +64,7 @@ impl Run<'_> {
         Ok(Some(outcome))
     }
 
-    /// The intent; `None` when the clock is not to be believed any more.
+    /// The intent; `None` when the clock is not to be believed any more, or the policy's window has closed.
     async fn claim(
         &self,
         batch: &Batch,
@@ -86,6 +86,10 @@ impl Run<'_> {
         };
         let permit = |file: &FileRecord, holds: &Holds| self.permit(file, holds, now, late);
         for tries in 1.. {
+            // At every intent, not only where a chunk begins: a sweep may last longer than its window.
+            if self.closes().is_some() {
+                return Ok(None);
+            }
             match self.engine.ledger.claim(&request, &permit).await {
                 // Another process writes (a big `record`): nothing was sent, so waiting costs nothing.
                 Err(LedgerError::Busy) if tries < SETTLE_TRIES => {

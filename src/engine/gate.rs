@@ -72,6 +72,11 @@ pub enum Stop {
         /// What they change.
         reason: String,
     },
+    /// The policy's window is closed, or it is a blackout day.
+    OutsideWindow {
+        /// When it opens; `None` beyond two years.
+        opens: Option<Timestamp>,
+    },
     /// The process is asked to end.
     Shutdown,
 }
@@ -119,6 +124,12 @@ impl Stop {
                 "the changed rules wait ({reason}); `retentiond approve {}` lets exactly them take effect",
                 short(rules)
             ),
+            Self::OutsideWindow { opens: Some(opens) } => {
+                format!("outside of the policy's window, or a blackout day: nothing is deleted before {opens}, the rest goes on then")
+            }
+            Self::OutsideWindow { opens: None } => {
+                "outside of the policy's window, or a blackout day, and no opening within two years: look at `window` and `blackout` in the policy file".to_owned()
+            }
             Self::Shutdown => "asked to end; the rest goes on with the next start".to_owned(),
         }
     }
@@ -135,6 +146,7 @@ impl Stop {
             | Self::Approval { .. }
             | Self::RulesWait { .. }
             | Self::HoldWithoutPolicy { .. }
+            | Self::OutsideWindow { .. }
             | Self::Canary { .. } => 3,
             Self::Incomplete { .. } => 6,
             Self::ClockAlone => 8,

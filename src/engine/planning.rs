@@ -42,7 +42,7 @@ pub async fn refresh_hints(
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<u64, LedgerError> {
     if !rules.source.is_empty() {
-        ledger.keep_rule_text(&rules.digest, &rules.source).await?;
+        ledger.keep_rule_text(&rules.digest, &rules.source, now).await?;
     }
     if ledger.adopt_rules(&rules.digest, &rules.describe(), now).await? {
         return Ok(0);

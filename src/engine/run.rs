@@ -281,6 +281,20 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Outside of the policy's window, or on a blackout day, the sweep stops; what is left goes on at the next
+    /// opening.
+    pub(super) fn closes(&self) -> Option<Stop> {
+        let closed = self.rules.closed(self.policy, self.engine.clock.now())?;
+        let stop = Stop::OutsideWindow { opens: closed.opens };
+        self.halt(stop.clone());
+        Some(stop)
+    }
+
+    /// Whether another request may be made: as [`look_around`](Self::look_around), and inside the window.
+    pub(super) async fn may_delete(&self) -> Result<bool, SweepError> {
+        Ok(self.look_around().await?.is_none() && self.closes().is_none())
+    }
+
     /// A pause from another process (`retentiond pause`) or a breaker stops a sweep between chunks.
     pub(super) async fn look_around(&self) -> Result<Option<Stop>, SweepError> {
         if let Some(stop) = self.halted() {

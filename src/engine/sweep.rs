@@ -283,7 +283,7 @@ impl Engine {
         if policy.mode == Mode::Observe {
             return Ok(halted(run, Ending::Observed));
         }
-        if plan.due() > 0 && run.halted().is_none() {
+        if plan.due() > 0 && run.closes().is_none() && run.halted().is_none() {
             match self.rule(run, policy, plan, sent).await? {
                 Ok(plan) => {
                     // The API's own clock, and the key, right before the first request.
@@ -448,6 +448,7 @@ const fn state_of(by: &Stop) -> SweepState {
         | Stop::ClockAlone
         | Stop::Incomplete { .. }
         | Stop::RulesWait { .. }
+        | Stop::OutsideWindow { .. }
         | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
         Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,
     }

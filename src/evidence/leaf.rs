@@ -173,6 +173,13 @@ pub enum Fact {
         /// SHA-256 of the policy file that it was compiled from, where that is kept.
         text: Option<Hash>,
     },
+    /// The policy file is another one; its rule set may be the same.
+    RuleText {
+        /// Digest of the set.
+        digest: String,
+        /// SHA-256 of the file's text.
+        text: Hash,
+    },
     /// Changed rules wait for an approval.
     RuleChange {
         /// Digest of the set in force.
@@ -329,7 +336,7 @@ impl Leaf {
 
 impl Fact {
     /// Every kind.
-    pub const KINDS: [&str; 25] = [
+    pub const KINDS: [&str; 26] = [
         "genesis",
         "intent",
         "outcome",
@@ -344,6 +351,7 @@ impl Fact {
         "approval",
         "approval-used",
         "rules",
+        "rule-text",
         "rule-change",
         "rule-change-approval",
         "rule-change-withdrawn",
@@ -375,6 +383,7 @@ impl Fact {
             Self::Approval { .. } => "approval",
             Self::ApprovalUsed { .. } => "approval-used",
             Self::Rules { .. } => "rules",
+            Self::RuleText { .. } => "rule-text",
             Self::RuleChange { .. } => "rule-change",
             Self::RuleChangeApproval { .. } => "rule-change-approval",
             Self::RuleChangeWithdrawn { .. } => "rule-change-withdrawn",

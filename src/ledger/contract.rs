@@ -3,7 +3,7 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -12,6 +12,7 @@ mod erasures;
 mod events;
 mod evidence;
 mod others;
+mod past;
 mod plans;
 mod standing;
 mod uploads;
@@ -37,6 +38,7 @@ pub use evidence::{Evidence, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
@@ -56,6 +58,7 @@ pub trait Ledger:
     + ErasureRequests
     + Evidence
     + Figures
+    + Past
     + Standing
 {
 }
@@ -74,6 +77,7 @@ impl<T> Ledger for T where
         + ErasureRequests
         + Evidence
         + Figures
+        + Past
         + Standing
 {
 }

@@ -32,6 +32,7 @@ mod notes;
 mod occurred;
 mod open;
 mod others;
+mod past;
 mod plan_hash;
 mod plans;
 mod rehint;

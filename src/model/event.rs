@@ -1,12 +1,13 @@
 //! Start events: what happened outside (a contract ended, a document was dated), and when. A rule whose
 //! clock is `event:NAME` counts from it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchId, FileId, Timestamp};
+use super::{BatchId, FileId, FileRecord, Timestamp};
 
 /// Longest name of an event, in bytes.
 pub const MAX_EVENT_NAME_BYTES: usize = 64;
@@ -96,6 +97,25 @@ pub enum EventScope {
         /// Label value.
         value: String,
     },
+}
+
+impl EventScope {
+    /// Every scope that `file` is in: its id, its batch, its labels, and where it is a linked copy its
+    /// original's id and batch.
+    #[must_use]
+    pub fn of(file: &FileRecord) -> BTreeSet<Self> {
+        let origin = file.copy_of.as_ref();
+        let files = [Some(&file.key.file), origin.map(|o| &o.file)];
+        let batches = [Some(&file.batch.batch), origin.map(|o| &o.batch.batch)];
+        let labels = file.labels.iter().map(|(key, value)| Self::Label {
+            key: key.clone(),
+            value: value.clone(),
+        });
+        labels
+            .chain(files.into_iter().flatten().cloned().map(Self::File))
+            .chain(batches.into_iter().flatten().cloned().map(Self::Batch))
+            .collect()
+    }
 }
 
 impl fmt::Display for EventScope {

@@ -11,9 +11,11 @@ mod missing;
 #[cfg(test)]
 mod precedence;
 mod start;
+mod step;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use serde::Serialize;
 
@@ -22,8 +24,10 @@ use crate::model::{ErasureId, FileRecord, Hold, HoldId, Holds, PolicyName, Times
 use dates::{Timing, timing};
 use erasing::{Erasing, Fate, deadline, erasing};
 pub use missing::{can_be_missing, overdue_without_start};
+pub use step::{Shown, Source, Step};
 pub(super) use tell::counts_from;
-use tell::{Silent, Tell, Told};
+use tell::{Silent, Tell};
+use told::Told;
 
 /// A start may lie this much before the time inside the file's own id, and the end of processing before
 /// the upload, for clocks that differ; what lies earlier is doubted.
@@ -49,15 +53,6 @@ pub struct Decision {
     pub deadline_at: Option<Timestamp>,
     /// The arithmetic, in the order it was done: what [`explain`] fills in and [`decide`] leaves empty.
     pub steps: Vec<Step>,
-}
-
-/// One step of a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// What was asked: `hold`, `erasure`, `owner`, `start`, `period`, `floor`, `deadline`, `mode`.
-    pub step: &'static str,
-    /// What was found, in one sentence.
-    pub text: String,
 }
 
 /// Whether a file may be deleted now. First that decides: hold → erasure request (unless a binding floor) →
@@ -166,7 +161,7 @@ pub fn decide(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp)
 /// Decides as [`decide`] does, by the same code, and tells how.
 #[must_use]
 pub fn explain(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp) -> Decision {
-    let mut told = Told::default();
+    let mut told = Told::new(rules);
     let mut decision = judge(file, rules, holds, now, &mut told);
     decision.steps = told.steps;
     decision
@@ -204,8 +199,8 @@ fn judge(
     let hold = holds.covering(file, owner.map(|policy| &policy.name), now);
     tell.hold(hold);
     let erasing = erasing(file, rules, holds, now);
-    tell.erasure(erasing.as_ref(), rules);
-    tell.owner(owner, rules);
+    tell.erasure(erasing.as_ref());
+    tell.owner(owner);
     let found = timing(file, rules, owner, Some(now), tell);
     let mut decision = Decision {
         verdict: verdict(hold, erasing.as_ref(), owner, &found.timing, now),

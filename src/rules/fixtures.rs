@@ -157,6 +157,7 @@ pub(crate) fn policy(name: &str, matcher: Matcher, delete_after: &str) -> Policy
         delete_after: period(delete_after),
         delete_by: None,
         schedule: Schedule::parse("0 3 * * *").unwrap(),
+        window: None,
         mode: Mode::Enforce,
         approval: ApprovalRule::OverLimit,
         approve_shortening: None,
@@ -193,8 +194,10 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         digest: RuleSet::digest_of(zone, &policies, &floors),
         policies,
         floors,
+        blackouts: Vec::new(),
         limits: LIMITS,
         source: "".into(),
+        lines: Arc::default(),
         awaiting: None,
         erasure: ErasureRules::default(),
     }

@@ -10,9 +10,11 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::answer::{AnswerBy, answer_by};
+use super::lines::Lines;
 use super::matching::Matcher;
 use super::period::{Period, RoundUp};
 use super::schedule::Schedule;
+use super::window::{Blackout, Window};
 use crate::model::{EventName, PolicyName, Timestamp};
 
 /// One immutable, compiled policy file: a sweep pins one and never sees another.
@@ -30,12 +32,16 @@ pub struct RuleSet {
     pub floors: Vec<Floor>,
     /// Limits on one sweep.
     pub limits: Limits,
+    /// Days on which nothing is deleted.
+    pub blackouts: Vec<Blackout>,
     /// How erasure requests are carried out.
     pub erasure: ErasureRules,
-    /// Digest of everything above: see [`RuleSet::digest_of`].
+    /// Digest of what decides over files: see [`RuleSet::digest_of`].
     pub digest: RuleDigest,
     /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.
     pub source: Arc<str>,
+    /// On which line of that file each key stands.
+    pub lines: Arc<Lines>,
     /// A changed set that waits for an approval: while it does, a file goes only if it says so too.
     pub awaiting: Option<Arc<RuleSet>>,
 }
@@ -123,6 +129,8 @@ pub struct Policy {
     pub delete_by: Option<Period>,
     /// When it is swept.
     pub schedule: Schedule,
+    /// When it may delete; `None`: always.
+    pub window: Option<Window>,
     /// Whether it deletes.
     pub mode: Mode,
     /// When a plan waits for an operator.
@@ -189,6 +197,8 @@ impl ErasureRules {
                 delete_after: Period::Exact { millis: 1 },
                 delete_by: None,
                 schedule,
+                // The law waits for no policy's window; days on which nothing is deleted count for it too.
+                window: None,
                 // A request is an operator's explicit order: there is nothing to observe.
                 mode: Mode::Enforce,
                 approval: ApprovalRule::OverLimit,

@@ -62,7 +62,7 @@ fn accepted(checked: &Checked) {
         periods.push(policy.delete_after);
         periods.extend(policy.delete_by);
         assert!(policy.schedule.next_after(now(), &rules.zone).is_some());
-        assert!(checked.lines.contains_key(&policy.name));
+        assert!(checked.rules.lines.of(&policy.name, "name").is_some());
     }
     for floor in &rules.floors {
         match floor.keep_for {

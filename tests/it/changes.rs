@@ -361,7 +361,7 @@ async fn rules_in_force_that_were_lost_stop_all_deletion_until_somebody_decides(
     let digest = world.checked.rules.digest.clone();
     world
         .ledger
-        .keep_rule_text(&digest, "no policy file")
+        .keep_rule_text(&digest, "no policy file", world.now())
         .await
         .unwrap();
     world.change_rules(&ten_days(&classification).replace("10 days", "3 days"));

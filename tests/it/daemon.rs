@@ -22,7 +22,7 @@ pub(super) struct Service {
     pub(super) dir: TempDir,
     sandbox: Sandbox,
     pub(super) server: SandboxHandle,
-    classifications: Vec<String>,
+    pub(super) classifications: Vec<String>,
     schedule: &'static str,
     later: &'static str,
     /// `[http] listen`.
@@ -211,7 +211,7 @@ impl Service {
         );
     }
 
-    async fn wait(&self, what: &str, condition: impl Fn(&SandboxHandle) -> bool) {
+    pub(super) async fn wait(&self, what: &str, condition: impl Fn(&SandboxHandle) -> bool) {
         if tokio::time::timeout(PATIENCE, self.server.await_until(condition))
             .await
             .is_err()
@@ -227,7 +227,7 @@ impl Service {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    fn left_of(&self, classification: &str) -> usize {
+    pub(super) fn left_of(&self, classification: &str) -> usize {
         left_of(&self.server, classification)
     }
 
@@ -303,7 +303,7 @@ impl Service {
     }
 }
 
-fn left_of(server: &SandboxHandle, classification: &str) -> usize {
+pub(super) fn left_of(server: &SandboxHandle, classification: &str) -> usize {
     server
         .files()
         .iter()
@@ -315,7 +315,7 @@ pub(super) fn terminate(child: &Child) {
     signal(child, rustix::process::Signal::TERM);
 }
 
-fn signal(child: &Child, signal: rustix::process::Signal) {
+pub(super) fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }

@@ -38,9 +38,12 @@ async fn the_rules_in_force_come_with_their_last_text(world: World) {
     ledger.adopt_rules(&digest("one"), "", at(1)).await.unwrap();
     assert_eq!(ledger.rules_in_force().await.unwrap().unwrap().text, None);
     for text in ["first", "second", "second"] {
-        ledger.keep_rule_text(&digest("one"), text).await.unwrap();
+        ledger.keep_rule_text(&digest("one"), text, at(1)).await.unwrap();
     }
-    ledger.keep_rule_text(&digest("two"), "another").await.unwrap();
+    ledger
+        .keep_rule_text(&digest("two"), "another", at(1))
+        .await
+        .unwrap();
     let world = world.reopen().await;
     let in_force = world.ledger.rules_in_force().await.unwrap().unwrap();
     assert_eq!(

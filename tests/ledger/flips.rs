@@ -181,7 +181,7 @@ async fn a_damaged_page_is_noticed_by_whoever_reads_it() {
     ledger.close().await;
     // One bit of each page of the second half: the schema, without which it would not open, lies before.
     let mut bytes = whole.clone();
-    for page in bytes[70 * 4096..].chunks_mut(4096) {
+    for page in bytes[100 * 4096..].chunks_mut(4096) {
         page[2000] ^= 1;
     }
     std::fs::write(&path, &bytes).unwrap();

@@ -431,13 +431,21 @@ impl Rules for CrashLedger {
 steps! {
     Changes {
         rules_in_force() -> Option<RulesInForce>;
-        keep_rule_text(digest: &RuleDigest, text: &str) -> ();
+        keep_rule_text(digest: &RuleDigest, text: &str, at: Timestamp) -> ();
         decided(after: Option<&FileKey>, page: u32) -> Vec<FileRecord>;
         undecided() -> u64;
         propose(after: &RuleDigest, impact: &Impact, at: Timestamp) -> RuleChange;
         waiting_change() -> Option<RuleChange>;
         approve_change(digest: &str, at: Timestamp, valid_until: Timestamp) -> RuleChange;
         withdraw_change(at: Timestamp) -> ();
+    }
+    Past {
+        rules_at(at: Timestamp) -> Option<RulesInForce>;
+        rule_text(digest: &RuleDigest) -> Option<String>;
+        sweep(id: SweepId) -> Option<Sweep>;
+        approval_used_by(sweep: SweepId) -> Option<Approval>;
+        moves(file: &FileKey) -> Vec<Move>;
+        events_of(file: &FileRecord) -> Vec<RecordedEvent>;
     }
     Standing {
         space() -> Space;

@@ -758,6 +758,7 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::Shutdown => "sweep cut by a shutdown",
             Stop::Incomplete { .. } => "sweep left files behind",
             Stop::HoldWithoutPolicy { .. } => "sweep stopped by a hold without its policy",
+            Stop::OutsideWindow { .. } => "sweep stopped, its window is closed",
             Stop::RulesWait { .. } => "sweep stopped by changed rules",
         },
     }

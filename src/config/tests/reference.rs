@@ -51,6 +51,7 @@ fn file_with(schema: &Schema, name: &str, value: &str) -> String {
         "`match`" => &["policy", "match"],
         "`except`" => &["policy", "match", "except"],
         "`clock`" => &["policy", "clock"],
+        "`window`" => &["policy", "window"],
         "`fallback`" => &["policy", "clock", "fallback"],
         title => &[title.trim_matches(['[', ']'])],
     };

@@ -49,8 +49,9 @@ pub trait Changes: Send + Sync {
     async fn rules_in_force(&self) -> Result<Option<RulesInForce>, LedgerError>;
 
     /// Keeps the policy file of a set, so that it can be compiled again after a restart. The last text
-    /// of a digest counts.
-    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str) -> Result<(), LedgerError>;
+    /// of a digest counts; those before it stay, for the decisions that were made by them.
+    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str, at: Timestamp)
+    -> Result<(), LedgerError>;
 
     /// Files in state `live` or `unknown` that carry hints of the rules in force, by key, after the one
     /// given, at most `page`.

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::fault::{conflict, damaged, during};
 use super::rehint::{in_force, outdated};
-use super::rows::{FileRow, records, select_files, timestamp};
+use super::rows::{by_key, page_of, records, select_page, timestamp};
 use super::{SqliteLedger, intern, leaves};
 use crate::evidence::Fact;
 use crate::ledger::{Changes, LedgerError, RuleChange, RulesInForce};
@@ -23,28 +23,18 @@ impl Changes for SqliteLedger {
             .await
     }
 
-    async fn keep_rule_text(&self, digest: &RuleDigest, text: &str) -> Result<(), LedgerError> {
+    async fn keep_rule_text(
+        &self,
+        digest: &RuleDigest,
+        text: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
         let (digest, text) = (digest.clone(), text.to_owned());
         if self.text_of(&digest).await?.as_deref() == Some(&text) {
             return Ok(());
         }
-        self.write(move |tx| {
-            Box::pin(async move {
-                let rule_set = intern::rule_set(tx, &digest).await?;
-                sqlx::query(
-                    "INSERT INTO rule_texts (rule_set, text)
-                     VALUES (?1, ?2)
-                     ON CONFLICT DO UPDATE SET text = excluded.text",
-                )
-                .bind(rule_set)
-                .bind(text)
-                .execute(tx)
-                .await
-                .map_err(during("keeping the text of rules"))?;
-                Ok(())
-            })
-        })
-        .await
+        self.write(move |tx| Box::pin(async move { keep_text(tx, &digest, &text, at).await }))
+            .await
     }
 
     async fn decided(&self, after: Option<&FileKey>, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
@@ -117,7 +107,7 @@ impl Changes for SqliteLedger {
 }
 
 impl SqliteLedger {
-    async fn text_of(&self, digest: &RuleDigest) -> Result<Option<String>, LedgerError> {
+    pub(super) async fn text_of(&self, digest: &RuleDigest) -> Result<Option<String>, LedgerError> {
         let digest = digest.0.clone();
         self.read_one(move |tx| Box::pin(async move { text_of(tx, &RuleDigest(digest)).await }))
             .await
@@ -153,6 +143,43 @@ async fn digest_of_set(tx: &mut SqliteConnection, rule_set: i64) -> Result<Strin
     .map_err(during("reading the digest of rules"))
 }
 
+async fn keep_text(
+    tx: &mut SqliteConnection,
+    digest: &RuleDigest,
+    text: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let context = "keeping the text of rules";
+    let rule_set = intern::rule_set(tx, digest).await?;
+    sqlx::query(
+        "INSERT INTO earlier_rule_texts (rule_set, text, replaced_at)
+         SELECT rule_set, text, ?3
+         FROM rule_texts
+         WHERE rule_set = ?1 AND text <> ?2",
+    )
+    .bind(rule_set)
+    .bind(text)
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    sqlx::query(
+        "INSERT INTO rule_texts (rule_set, text)
+         VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET text = excluded.text",
+    )
+    .bind(rule_set)
+    .bind(text)
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let fact = Fact::RuleText {
+        digest: digest.0.clone(),
+        text: leaves::digest_of(text),
+    };
+    leaves::append(tx, at, fact).await
+}
+
 async fn read_in_force(tx: &mut SqliteConnection) -> Result<Option<RulesInForce>, LedgerError> {
     let row: Option<(String, Option<String>, i64)> = sqlx::query_as(
         "SELECT s.digest, t.text, a.adopted_at
@@ -183,7 +210,7 @@ async fn page_after(
     let Some(rule_set) = in_force(tx).await? else {
         return Ok(Vec::new());
     };
-    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+    let page: String = sqlx::query_scalar(select_page!(
         "files f",
         "WHERE (f.file_id, f.batch) > (?2, ?1)
            AND f.state IN (0, 4)
@@ -195,9 +222,10 @@ async fn page_after(
     .bind(&after.1)
     .bind(rule_set)
     .bind(page)
-    .fetch_all(&mut *tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(during("reading files that changed rules may concern"))?;
+    let rows = page_of(&page, by_key)?;
     records(tx, rows).await
 }
 

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::fault::during;
 use super::intern;
-use super::rows::{FileRow, ids, records, select_files};
+use super::rows::{FileRow, ids, page_of, records, select_files, select_page};
 use crate::ledger::{After, LedgerError};
 use crate::model::{BatchKey, FileId, FileRecord, PolicyName, Timestamp};
 
@@ -27,7 +27,7 @@ pub(super) async fn due(
             after.key.file.as_str(),
         ),
     };
-    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+    let page: String = sqlx::query_scalar(select_page!(
         "files f INDEXED BY files_due",
         "WHERE f.state = 0 -- literal, or the partial index is not taken
            AND f.policy = ?1
@@ -50,9 +50,13 @@ pub(super) async fn due(
     .bind(batch)
     .bind(file)
     .bind(page)
-    .fetch_all(&mut *tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(during("reading what is due"))?;
+    let rows = page_of(&page, |a, b| {
+        let due = a.due_at.cmp(&b.due_at);
+        due.then(a.batch.cmp(&b.batch)).then(a.file_id.cmp(&b.file_id))
+    })?;
     records(tx, rows).await
 }
 

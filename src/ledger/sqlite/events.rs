@@ -262,7 +262,7 @@ async fn in_scope(
     records(tx, rows).await
 }
 
-type EventRow = (
+pub(super) type EventRow = (
     i64,
     String,
     String,
@@ -285,19 +285,18 @@ async fn list(tx: &mut SqliteConnection, replaced: bool) -> Result<Vec<RecordedE
     .fetch_all(tx)
     .await
     .map_err(during("reading events"))?;
-    rows.into_iter()
-        .map(
-            |(id, name, kind, key, value, happened_at, recorded_at, reason, replaced_at)| {
-                Ok(RecordedEvent {
-                    id,
-                    name: event_name(&name)?,
-                    scope: scope(&kind, key, value)?,
-                    at: timestamp(happened_at)?,
-                    recorded_at: timestamp(recorded_at)?,
-                    reason,
-                    replaced_at: optional(replaced_at)?,
-                })
-            },
-        )
-        .collect()
+    rows.into_iter().map(event).collect()
+}
+
+pub(super) fn event(row: EventRow) -> Result<RecordedEvent, LedgerError> {
+    let (id, name, kind, key, value, happened_at, recorded_at, reason, replaced_at) = row;
+    Ok(RecordedEvent {
+        id,
+        name: event_name(&name)?,
+        scope: scope(&kind, key, value)?,
+        at: timestamp(happened_at)?,
+        recorded_at: timestamp(recorded_at)?,
+        reason,
+        replaced_at: optional(replaced_at)?,
+    })
 }

@@ -22,7 +22,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_erasures.sql"),
     include_str!("../../../migrations/sqlite/0005_rule_changes.sql"),
     include_str!("../../../migrations/sqlite/0006_plan_contract.sql"),
-    include_str!("../../../migrations/sqlite/0007_evidence.sql"),
+    include_str!("../../../migrations/sqlite/0007_past.sql"),
+    include_str!("../../../migrations/sqlite/0008_evidence.sql"),
 ];
 
 /// What lies at a path before anything is touched.

@@ -270,16 +270,18 @@ pub(super) async fn approvals(
     .fetch_all(tx)
     .await
     .map_err(during("reading approvals"))?;
-    rows.into_iter()
-        .map(|(plan, policy, given_at, valid_until)| {
-            Ok(Approval {
-                plan,
-                policy: policy_name(policy)?,
-                given_at: timestamp(given_at)?,
-                valid_until: timestamp(valid_until)?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(approval).collect()
+}
+
+/// Hash, policy, since and until when.
+pub(super) fn approval(row: (String, String, i64, i64)) -> Result<Approval, LedgerError> {
+    let (plan, policy, given_at, valid_until) = row;
+    Ok(Approval {
+        plan,
+        policy: policy_name(policy)?,
+        given_at: timestamp(given_at)?,
+        valid_until: timestamp(valid_until)?,
+    })
 }
 
 pub(super) async fn use_up(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, damaged, during, ensure_rows};
-use super::rows::{FileRow, count, records, select_files};
+use super::rows::{by_key, count, page_of, records, select_page};
 use super::tallies::Stretch;
 use super::{Asker, SqliteLedger, changes, intern, leaves, tallies, undecided};
 use crate::evidence::Fact;
@@ -261,7 +261,7 @@ async fn page_after(
     batch: i64,
     file: &str,
 ) -> Result<Vec<FileRecord>, LedgerError> {
-    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+    let page: String = sqlx::query_scalar(select_page!(
         "files f",
         "WHERE (f.file_id, f.batch) > (?2, ?1)
            AND f.state IN (0, 4)
@@ -273,9 +273,10 @@ async fn page_after(
     .bind(file)
     .bind(rule_set)
     .bind(page)
-    .fetch_all(&mut *tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(during("reading files to be decided anew"))?;
+    let rows = page_of(&page, by_key)?;
     records(tx, rows).await
 }
 

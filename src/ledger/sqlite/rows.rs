@@ -1,8 +1,10 @@
 //! From rows to the vocabulary. A value that no type of ours admits is damage, never skipped.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::Deserialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, SqliteConnection};
 
@@ -16,12 +18,17 @@ use crate::model::{
 };
 
 /// `SELECT` of a [`FileRow`]: what stands for the table `files f`, then the clauses after it.
+///
+/// One JSON value a row: sqlx copies each value of a row on SQLite's thread and asks for it under a lock on
+/// ours, and a dozen of them cost more than all that is done with the file.
 macro_rules! select_files {
-    ($from:literal, $tail:literal) => {
+    ($from:literal, $tail:literal $(, $name:literal)?) => {
         concat!(
-            "SELECT f.batch, f.file_id, f.state, f.policy, f.uploaded_at, f.processed_at, f.due_at,
-                    f.deadline_at, f.attributes, coalesce(s.subject, os.subject), c.original_batch, c.original_file
-             FROM ",
+            "SELECT json_array(f.batch, f.file_id, f.state, f.policy, f.uploaded_at, f.processed_at, f.due_at,
+                    f.deadline_at, f.attributes, coalesce(s.subject, os.subject), c.original_batch,
+                    c.original_file)",
+            $($name,)?
+            " FROM ",
             $from,
             " LEFT JOIN subjects s ON s.batch = f.batch AND s.file_id = f.file_id
               LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
@@ -32,6 +39,19 @@ macro_rules! select_files {
     };
 }
 pub(super) use select_files;
+
+/// [`select_files`] of a whole page in one value, for [`page_of`]: thousands of rows one by one through the
+/// channel between SQLite's thread and ours cost as much as finding them.
+macro_rules! select_page {
+    ($from:literal, $tail:literal) => {
+        concat!(
+            "SELECT '[' || ifnull(group_concat(line, ','), '') || ']' FROM (",
+            crate::ledger::sqlite::rows::select_files!($from, $tail, " AS line"),
+            ")"
+        )
+    };
+}
+pub(super) use select_page;
 
 macro_rules! attributes_sql {
     ($ids:literal) => {
@@ -45,8 +65,8 @@ macro_rules! attributes_sql {
     };
 }
 
-/// A file as it lies in the tables, its shared names still numbers.
-#[derive(Debug)]
+/// A file as it lies in the tables, its shared names still numbers; the order is that of the statement.
+#[derive(Debug, Deserialize)]
 pub(super) struct FileRow {
     pub(super) batch: i64,
     pub(super) file_id: String,
@@ -54,7 +74,7 @@ pub(super) struct FileRow {
     policy: i64,
     uploaded_at: i64,
     processed_at: Option<i64>,
-    due_at: Option<i64>,
+    pub(super) due_at: Option<i64>,
     deadline_at: Option<i64>,
     attributes: Option<i64>,
     subject: Option<String>,
@@ -63,23 +83,27 @@ pub(super) struct FileRow {
 }
 
 impl FromRow<'_, SqliteRow> for FileRow {
-    // By position: a look-up by name costs more than the value.
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            batch: row.try_get(0)?,
-            file_id: row.try_get(1)?,
-            state: row.try_get(2)?,
-            policy: row.try_get(3)?,
-            uploaded_at: row.try_get(4)?,
-            processed_at: row.try_get(5)?,
-            due_at: row.try_get(6)?,
-            deadline_at: row.try_get(7)?,
-            attributes: row.try_get(8)?,
-            subject: row.try_get(9)?,
-            original_batch: row.try_get(10)?,
-            original_file: row.try_get(11)?,
-        })
+        serde_json::from_str(row.try_get(0)?).map_err(|error| sqlx::Error::Decode(error.into()))
     }
+}
+
+/// The rows of a page that [`select_page`] read, held to their `order`: an aggregate promises none.
+pub(super) fn page_of(
+    text: &str,
+    order: impl Fn(&FileRow, &FileRow) -> Ordering,
+) -> Result<Vec<FileRow>, LedgerError> {
+    let rows: Vec<FileRow> =
+        serde_json::from_str(text).map_err(|error| damaged(format!("a page of files: {error}")))?;
+    if !rows.is_sorted_by(|a, b| order(a, b).is_lt()) {
+        return Err(damaged("a page of files came out of order"));
+    }
+    Ok(rows)
+}
+
+/// By the primary key.
+pub(super) fn by_key(a: &FileRow, b: &FileRow) -> Ordering {
+    a.file_id.cmp(&b.file_id).then(a.batch.cmp(&b.batch))
 }
 
 /// The shared names of a page of rows, each read once.

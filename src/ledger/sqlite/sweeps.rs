@@ -260,6 +260,20 @@ async fn sweeps(
     rows.into_iter().map(sweep).collect()
 }
 
+pub(super) async fn one_sweep(tx: &mut SqliteConnection, id: SweepId) -> Result<Option<Sweep>, LedgerError> {
+    let row: Option<SweepRow> = sqlx::query_as(
+        "SELECT s.id, p.name, s.occurrence, s.trigger, s.started_at, s.ended_at, s.state, s.summary
+         FROM sweeps s
+         JOIN policies p ON p.id = s.policy
+         WHERE s.id = ?1",
+    )
+    .bind(id.0)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading a sweep"))?;
+    row.map(sweep).transpose()
+}
+
 fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {
     let (id, policy, occurrence, trigger, started_at, ended_at, state, summary) = row;
     Ok(Sweep {

@@ -77,8 +77,10 @@ async fn head(tx: &mut SqliteConnection) -> Result<TreeHead, LedgerError> {
     })
 }
 
+type LeafRow = (i64, i64, String, Vec<u8>, Option<String>);
+
 async fn page_from(tx: &mut SqliteConnection, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError> {
-    let rows: Vec<(i64, i64, String, Vec<u8>, Option<String>)> = sqlx::query_as(
+    let rows: Vec<LeafRow> = sqlx::query_as(
         "SELECT seq, at, kind, hash, content
          FROM leaves
          WHERE seq >= ?1
@@ -161,8 +163,11 @@ async fn checkpoints(
     rows.into_iter().map(checkpoint).collect()
 }
 
+/// Salt, sealed texts and files, kind, content.
+type OpeningRow = (Vec<u8>, Option<String>, String, Option<String>);
+
 async fn opening(tx: &mut SqliteConnection, seq: u64) -> Result<Option<Opening>, LedgerError> {
-    let row: Option<(Vec<u8>, Option<String>, String, Option<String>)> = sqlx::query_as(
+    let row: Option<OpeningRow> = sqlx::query_as(
         "SELECT s.salt, s.sealed, l.kind, l.content
          FROM leaf_salts s
          JOIN leaves l ON l.seq = s.seq

@@ -49,7 +49,8 @@ pub(super) fn timing<'r>(
         .find(|floor| floor.keep_for == KeepFor::Forever && floor.matcher.matches(file));
     let timing = match (forever, owner) {
         (Some(floor), _) => {
-            tell.floor_forever(floor);
+            tell.floor(floor);
+            tell.keep(floor, None, None);
             Timing::Forever(floor)
         }
         _ if type_decides(file, rules, owner) => {
@@ -84,9 +85,17 @@ fn until<'r>(
     now: Option<Timestamp>,
     tell: &mut impl Tell,
 ) -> Result<When<'r>, Doubt> {
-    let start = trusted(file, &policy.clock, policy.delete_after, now, rules, tell)?;
+    let start = trusted(
+        file,
+        &policy.name,
+        &policy.clock,
+        policy.delete_after,
+        now,
+        rules,
+        tell,
+    )?;
     let end = end_of(policy.delete_after, start, &policy.clock, rules)?;
-    tell.period(policy, start, &end, rules);
+    tell.period(policy, start, &end);
     let (mut due_at, mut last_floor) = (end.ends_at, None);
     for floor in &rules.floors {
         let KeepFor::Period(keep_for) = floor.keep_for else {
@@ -95,15 +104,17 @@ fn until<'r>(
         if !floor.matcher.matches(file) {
             continue;
         }
-        let start = trusted(file, &floor.clock, keep_for, now, rules, tell)?;
-        let kept_until = end_of(keep_for, start, &floor.clock, rules)?.ends_at;
-        tell.floor(floor, keep_for, kept_until, due_at, rules);
+        tell.floor(floor);
+        let start = trusted(file, &floor.name, &floor.clock, keep_for, now, rules, tell)?;
+        let kept = end_of(keep_for, start, &floor.clock, rules)?;
+        tell.keep(floor, Some((start, &kept)), Some(due_at));
+        let kept_until = kept.ends_at;
         if kept_until > due_at {
             (due_at, last_floor) = (kept_until, Some(floor));
         }
     }
     let deadline_at = deadline(policy, start, due_at, rules)?;
-    tell.deadline(policy, deadline_at, due_at, rules);
+    tell.deadline(policy, deadline_at, due_at);
     Ok(When {
         due_at,
         deadline_at,

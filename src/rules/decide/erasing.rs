@@ -87,7 +87,15 @@ fn fate<'r>(
         if !floor.matcher.matches(file) {
             continue;
         }
-        let from = start::trusted(file, &floor.clock, keep_for, Some(now), rules, &mut Silent)?;
+        let from = start::trusted(
+            file,
+            &floor.name,
+            &floor.clock,
+            keep_for,
+            Some(now),
+            rules,
+            &mut Silent,
+        )?;
         let kept_until = end_of(keep_for, from, &floor.clock, rules)?.ends_at;
         if kept_until > since {
             (since, last) = (kept_until, Some(floor));

@@ -2,7 +2,7 @@
 
 use super::tell::Tell;
 use super::{CLOCK_TOLERANCE_MILLIS, Doubt};
-use crate::model::{FileRecord, Occurrence, Timestamp, push_id_time};
+use crate::model::{FileRecord, Occurrence, PolicyName, Timestamp, push_id_time};
 use crate::rules::period::{Period, day_begins};
 use crate::rules::policy::{Fallback, RuleSet, StartClock, StartEvent};
 
@@ -59,8 +59,11 @@ fn lengthened(at: Timestamp, add: Period, rules: &RuleSet) -> Option<Timestamp> 
 }
 
 /// The instant that `period` counts from, unless it is missing or in doubt.
+///
+/// `rule` is the policy or floor whose clock it is.
 pub(super) fn trusted(
     file: &FileRecord,
+    rule: &PolicyName,
     clock: &StartClock,
     period: Period,
     now: Option<Timestamp>,
@@ -72,7 +75,7 @@ pub(super) fn trusted(
         None => Some(no_start(file, clock)),
         Some(start) => doubt_of(file, start, period, now),
     };
-    tell.start(file, clock, start.as_ref(), doubt, rules);
+    tell.start(file, rule, clock, start.as_ref(), doubt);
     match (start, doubt) {
         (Some(start), None) => Ok(start.counts_from),
         (_, Some(doubt)) => Err(doubt),

@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::model::HoldScope;
 use crate::rules::fixtures::*;
+use crate::rules::lines::Lines;
 use crate::rules::matching::Matcher;
 use crate::rules::period::RoundUp;
 use crate::rules::policy::{Floor, StartClock, StartEvent};
@@ -292,6 +295,21 @@ fn an_explanation_decides_as_the_decision_does_and_says_every_step() {
         round_up: Some(RoundUp::Year),
         fallback: None,
     };
+    let mut lines = Lines::default();
+    let (invoices, tax) = (&rules.policies[1].name, &rules.floors[0].name);
+    lines.put(None, "timezone".to_owned(), 1);
+    for (key, line) in [
+        ("match", 9),
+        ("delete_after", 10),
+        ("delete_by", 11),
+        ("mode", 12),
+    ] {
+        lines.put(Some(invoices), key.to_owned(), line);
+    }
+    for (key, line) in [("clock", 19), ("clock.start", 20), ("clock.round_up", 21)] {
+        lines.put(Some(tax), key.to_owned(), line);
+    }
+    rules.lines = Arc::new(lines);
     let invoice = file(Classified {
         uploaded_at: "2026-03-05T09:00:00Z",
         ..Classified::default()
@@ -301,20 +319,23 @@ fn an_explanation_decides_as_the_decision_does_and_says_every_step() {
     let steps: Vec<String> = told
         .steps
         .iter()
-        .map(|s| format!("{}: {}", s.step, s.text))
+        .map(|s| format!("{} {}: {}", s.step, s.source.shown("p"), s.text))
         .collect();
     assert_eq!(
         steps,
         [
-            "hold: no hold covers it",
-            "erasure: no erasure request covers it",
-            "owner: policy `invoices` owns it: number 2 of 2, the first that matches",
-            "start: the period starts with the upload: 2026-03-05T09:00:00Z (2026-03-05 10:00 in Europe/Berlin)",
-            "period: 6 months counted from 2026-03-05, which itself does not count; 2026-09-05 is the last day: the period ends 2026-09-05T22:00:00Z (2026-09-06 00:00 in Europe/Berlin)",
-            "start: the period starts with the upload: 2026-03-05T09:00:00Z (2026-03-05 10:00 in Europe/Berlin)",
-            "floor: floor `tax originals` (§ 147 AO) keeps it 8 years, until 2034-12-31T23:00:00Z (2035-01-01 00:00 in Europe/Berlin): later than what was found so far: it postpones",
-            "deadline: overdue from 2035-01-01T23:00:00Z (2035-01-02 00:00 in Europe/Berlin): 24 hours after it is due, because 6 months 14 days from the same start ends before that or together with it",
-            "mode: policy `invoices` enforces, and it is not due before 2034-12-31T23:00:00Z",
+            "hold ledger: no hold covers it",
+            "erasure ledger: no erasure request covers it",
+            "owner p:9: policy `invoices` owns it: number 2 of 2, the first that matches",
+            "start default clock: the period starts with the upload: 2026-03-05T09:00:00Z (2026-03-05 10:00 in Europe/Berlin)",
+            "zone p:1: days are those of Europe/Berlin",
+            "period p:10: 6 months counted from 2026-03-05, which itself does not count; 2026-09-05 is the last day: the period ends 2026-09-05T22:00:00Z (2026-09-06 00:00 in Europe/Berlin)",
+            "floor default match: floor `tax originals` (§ 147 AO) covers it",
+            "start p:20: the period starts with the upload: 2026-03-05T09:00:00Z (2026-03-05 10:00 in Europe/Berlin)",
+            "rounding p:21: 2026-03-05 is rounded up to the last day of its year: 2026-12-31",
+            "keep default keep_for: 8 years counted from 2026-12-31, which itself does not count; 2034-12-31 is the last day: it keeps until 2034-12-31T23:00:00Z (2035-01-01 00:00 in Europe/Berlin), later than what was found so far: it postpones",
+            "deadline p:11: overdue from 2035-01-01T23:00:00Z (2035-01-02 00:00 in Europe/Berlin): 24 hours after it is due, because 6 months 14 days from the same start ends before that or together with it",
+            "mode p:12: policy `invoices` enforces, and it is not due before 2034-12-31T23:00:00Z",
         ]
     );
     let silent = decide(&invoice, &rules, &no_holds(), now);

@@ -92,6 +92,11 @@ async fn every_fact_has_its_leaf_or_is_not_there() {
         ["genesis", "rules"],
         ledger.adopt_rules(&digest, "text", at(0))
     );
+    told!(
+        ledger,
+        ["rule-text"],
+        ledger.keep_rule_text(&digest, "a policy file", at(0))
+    );
     let batch = ledger.known_batches(None, 1).await.unwrap().remove(0);
     let key = batch.key;
     let policy = PolicyName::new("p").unwrap();
@@ -223,7 +228,7 @@ async fn every_fact_has_its_leaf_or_is_not_there() {
     told!(
         ledger,
         ["breaker-opened"],
-        ledger.open_breaker(api, "503", at(33))
+        ledger.open_breaker(api, "unreachable", at(33))
     );
     told!(
         ledger,
@@ -249,7 +254,7 @@ async fn every_fact_has_its_leaf_or_is_not_there() {
     let size = ledger.tree().await.unwrap().size;
     ledger.set_clock_mark(&mark(161)).await.unwrap();
     ledger.adopt_rules(&digest, "text", at(110)).await.unwrap();
-    ledger.open_breaker(api, "503", at(33)).await.unwrap();
+    ledger.open_breaker(api, "unreachable", at(33)).await.unwrap();
     ledger.open_breaker(api, "again", at(33)).await.unwrap();
     ledger.add_erasure(&request("r2", 0), at(25)).await.unwrap_err();
     ledger
@@ -303,7 +308,7 @@ async fn openings_fit(ledger: &SqliteLedger) {
             "settled",
             "taken-back",
             "audit",
-            "503",
+            "unreachable",
         ] {
             assert!(!content.contains(clear), "{content}");
         }

@@ -56,4 +56,4 @@ CREATE TRIGGER leaves_are_redacted_at_most BEFORE UPDATE OF content ON leaves WH
     SELECT raise(ABORT, 'a leaf is never changed');
 END;
 
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
