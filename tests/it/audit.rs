@@ -327,7 +327,17 @@ async fn without_a_key_everything_works_and_says_that_nothing_is_signed() {
         assert!(note.contains("checkpoints are not signed"), "{args:?}: {note}");
     }
     // One that asks for a signature finds none.
-    assert_eq!(audited.audit(&["verify"]).status.code(), Some(4));
+    let found = audited.audit(&["verify"]);
+    assert_eq!(found.status.code(), Some(0), "{found:?}");
+    assert!(
+        String::from_utf8(found.stderr)
+            .unwrap()
+            .contains("no checkpoint has been signed yet")
+    );
+    assert_eq!(
+        audited.audit(&["verify", "--key", &audited.public]).status.code(),
+        Some(4)
+    );
 }
 
 #[tokio::test]

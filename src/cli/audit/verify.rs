@@ -11,10 +11,11 @@ use super::export::{self, Head, Line, Opened, PAGE};
 use super::{UNSIGNED, VerifyArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
+use crate::config::Checked;
 use crate::evidence::audit::Summary;
 use crate::evidence::receipt::Proven;
 use crate::evidence::seal::opens;
-use crate::evidence::{Audit, Damage, Given, Receipt, Subset, VerifierKey};
+use crate::evidence::{Audit, Damage, Given, Note, Receipt, Subset, VerifierKey};
 use crate::ledger::StoredLeaf;
 use crate::model::Timestamp;
 
@@ -66,13 +67,6 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Exit, Fa
 
 async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> Result<Summary, Ended> {
     let checked = context.load()?.checked;
-    let key = match key {
-        Some(key) => Some(key),
-        None => context.audit_key(&checked)?.map(|key| key.verifier()),
-    };
-    if key.is_none() {
-        context.output.say(UNSIGNED);
-    }
     let ledger = context.reader(&checked).await?;
     // Notes first: the tree only grows, so it is never behind one that was read before.
     let kept = export::notes(ledger.as_ref()).await?;
@@ -83,8 +77,12 @@ async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> 
         .iter()
         .map(|(_, note)| note.as_str())
         .chain(lost.map(String::as_str));
+    let notes: Vec<&str> = notes.collect();
     let head = ledger.tree().await?;
-    let key = key.filter(|_| head.size > 0);
+    let key = match key {
+        Some(key) => Some(key),
+        None => own_key(context, &checked, &notes)?,
+    };
     let mut audit = Audit::new(notes, key.as_ref(), subset)?;
     let mut next = 0;
     loop {
@@ -103,6 +101,23 @@ async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> 
         }
     }
     Ok(audit.finish(Some((head.size, head.root)))?)
+}
+
+/// The public half of the key in use, once it has signed anything.
+fn own_key(context: &Context, checked: &Checked, notes: &[&str]) -> Result<Option<VerifierKey>, Failure> {
+    let Some(key) = context.audit_key(checked)? else {
+        context.output.say(UNSIGNED);
+        return Ok(None);
+    };
+    let signed = notes
+        .iter()
+        .any(|note| Note::parse(note).is_ok_and(|note| note.is_signed()));
+    if !signed {
+        context
+            .output
+            .say("note: no checkpoint has been signed yet: `retentiond audit checkpoint` makes one");
+    }
+    Ok(signed.then(|| key.verifier()))
 }
 
 fn file(path: &Path, key: Option<&VerifierKey>, subset: Subset) -> Result<Verdict, Ended> {
