@@ -351,7 +351,7 @@ pub(super) static WINDOW: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 19] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY, &WEBHOOKS,
-    &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK, &WINDOW,
+pub(super) static ALL: [&Schema; 20] = [
+    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &EVIDENCE, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY,
+    &WEBHOOKS, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK, &WINDOW,
 ];
