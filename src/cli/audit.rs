@@ -101,12 +101,15 @@ async fn init_key(context: &Context, file: Option<&Path>) -> Result<Exit, Failur
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Failure::usage(format!(
-                "{} is there already; a key is never replaced: give another file",
-                path.display()
-            )),
-            _ => Failure::new(Exit::Failed, format!("{}: {error}", path.display())),
+        .map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                let path = path.display();
+                Failure::usage(format!(
+                    "{path} is there already; a key is never replaced: give another file"
+                ))
+            } else {
+                Failure::new(Exit::Failed, format!("{}: {error}", path.display()))
+            }
         })?;
     written.write_all(format!("{}\n", key.expose()).as_bytes())?;
     written.sync_all()?;
