@@ -31,6 +31,7 @@ mod quarantine;
 mod reconcile;
 mod record;
 mod reload;
+mod report;
 mod sandbox;
 mod schedule;
 mod status;
@@ -110,6 +111,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Resume => pause::resume(context).await,
         Command::Breaker(command) => breaker::run(context, command).await,
         Command::Quarantine(command) => quarantine::run(context, command).await,
+        Command::Report(args) => report::run(context, args).await,
         Command::Ledger(command) => ledger::run(context, command).await,
         Command::Sandbox(args) => sandbox::run(context, args).await,
         Command::Completions { shell } => generate::completions(*shell),

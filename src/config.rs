@@ -28,6 +28,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod source;
+mod statements;
 mod suggest;
 mod syntax;
 mod takes;
@@ -56,6 +57,7 @@ pub use secrets::{WebhookSecretError, webhook_secrets};
 pub use settings::{
     DEFAULT_LEDGER, ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings,
 };
+pub use statements::{ControllerSettings, Statement};
 
 /// Where the policy file is, unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/retentiond/policies.toml";

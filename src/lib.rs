@@ -26,6 +26,7 @@ pub mod intake;
 pub mod ledger;
 pub mod model;
 pub mod outcome;
+pub mod report;
 pub mod rules;
 pub mod sandbox;
 pub mod snapshot;

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod check;
 pub mod decide;
+pub mod drain;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod impact;

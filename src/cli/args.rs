@@ -71,14 +71,14 @@ pub enum Command {
     Plan(PlanArgs),
     /// Show the whole arithmetic for one file.
     Explain(super::explain::ExplainArgs),
-    /// Show how many files fall due in the coming days.
+    /// Show how many files fall due in the coming days, and the first deadline that will be missed.
     Forecast(ForecastArgs),
     /// Show the coming run times.
     Schedule(ScheduleArgs),
     /// Answer "is everything all right?".
     Status,
     /// Show what was requested, answered and verified.
-    History(HistoryArgs),
+    History(super::history::HistoryArgs),
     /// Tell the ledger what was uploaded, from a file or standard input.
     Record(RecordArgs),
     /// Upload documents and record them in one step.
@@ -114,6 +114,8 @@ pub enum Command {
     /// List and settle files that were refused again and again.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Write the evidence report over a period: what was due, deleted, late, held and unknown, and why.
+    Report(super::report::ReportArgs),
     /// Check, back up and measure the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -196,6 +198,9 @@ pub struct ForecastArgs {
     /// Days to look ahead.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3660))]
     pub days: u16,
+    /// Draw the chart also where standard output is no terminal.
+    #[arg(long)]
+    pub chart: bool,
 }
 
 /// `schedule`.
@@ -207,26 +212,6 @@ pub struct ScheduleArgs {
     /// From this time on (RFC 3339 with zone); now by default.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-}
-
-/// `history`.
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// Only requests that named this file.
-    #[arg(value_name = "FILE_ID", allow_hyphen_values = true)]
-    pub file: Option<String>,
-    /// From this time on (RFC 3339 with zone).
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-    /// Before this time (RFC 3339 with zone).
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
-    /// Only requests of this sweep.
-    #[arg(long, value_name = "N")]
-    pub sweep: Option<i64>,
-    /// Requests to show, newest first; 0 for all.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: u32,
 }
 
 /// Formats that `record` reads.

@@ -2,10 +2,12 @@
 //! `--against-ledger` shows what the file changes.
 
 mod against;
+mod coverage;
 
 use serde::Serialize;
 
 use against::Against;
+use coverage::{Coverage, coverage};
 
 use super::args::CheckArgs;
 use super::context::Context;
@@ -26,6 +28,7 @@ struct Report {
     unowned: Option<u64>,
     online: Option<Online>,
     against_ledger: Option<Against>,
+    coverage: Option<Coverage>,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,6 +51,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
                 unowned: None,
                 online: None,
                 against_ledger: None,
+                coverage: None,
             };
             context.output.data(&report, String::new)?;
             return Ok(Exit::Config);
@@ -69,10 +73,13 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
     } else {
         None
     };
-    let against_ledger = if args.against_ledger {
-        Some(against::against(context, &checked).await?)
+    let (against_ledger, coverage) = if args.against_ledger {
+        let against = against::against(context, &checked).await?;
+        let current = context.current(&checked).await?;
+        let coverage = coverage(&*current, &checked, context.clock.now()).await?;
+        (Some(against), Some(coverage))
     } else {
-        None
+        (None, None)
     };
     let report = Report {
         verdict: "ok",
@@ -86,6 +93,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
             ..*online
         }),
         against_ledger,
+        coverage,
     };
     context
         .output
@@ -183,7 +191,9 @@ fn text(context: &Context, checked: &Checked, report: &Report) -> String {
         report.floors,
         report.problems.len()
     );
-    if let Some(unowned) = report.unowned.filter(|n| *n > 0) {
+    // By this file, `coverage` says it.
+    let unowned = report.unowned.filter(|n| *n > 0 && report.coverage.is_none());
+    if let Some(unowned) = unowned {
         text.push_str(&format!(
             "{} in the ledger belong to no policy and are kept\n",
             files(unowned)
@@ -191,6 +201,9 @@ fn text(context: &Context, checked: &Checked, report: &Report) -> String {
     }
     if let Some(against) = &report.against_ledger {
         text.push_str(&against::text(against));
+    }
+    if let Some(coverage) = &report.coverage {
+        text.push_str(&coverage::text(coverage));
     }
     if let Some(online) = &report.online {
         text.push_str(&format!("online: {}\n", online.detail));

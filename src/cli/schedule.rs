@@ -1,4 +1,4 @@
-//! `schedule`: the coming run times.
+//! `schedule`: the coming run times, those of the erasure requests among them.
 
 use serde::Serialize;
 
@@ -29,9 +29,11 @@ struct Row {
 pub(super) fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failure> {
     let rules = context.load()?.checked.rules;
     let from = context.instant(args.from.as_deref())?;
+    // The requests are swept by a schedule of their own, whatever the policies are.
     let policies = rules
         .policies
         .iter()
+        .chain(std::iter::once(&rules.erasure.sweep))
         .map(|policy| {
             let after = |at: &Timestamp| policy.schedule.next_after(*at, &rules.zone);
             let next = std::iter::successors(policy.schedule.next_after(from, &rules.zone), after);

@@ -99,6 +99,7 @@ pub(super) static TOP: Schema = Schema {
     keys: &[
         key("timezone", Takes::Text, Is("none: required with a schedule, or a period of days or longer"), "\"Europe/Berlin\"", "the zone in which days are counted and schedules are read: an IANA name"),
         key("labels", Takes::Texts, Is("none"), "[\"tenant\"]", "the label keys that uploaders may give to files"),
+        key("controller", Takes::Table(&CONTROLLER), Unset, "[controller]", "who answers for the retention: printed on reports and on the deletion concept"),
         key("blackout", Takes::Texts, Is("none"), "[\"2026-12-24..2026-12-26\"]", "days on which nothing is deleted, a date or a first and a last one, in `timezone`"),
         key("extracta", Takes::Table(&EXTRACTA), Unset, "[extracta]", "how to reach Extracta.ai"),
         key("ledger", Takes::Table(&LEDGER), Unset, "[ledger]", "where the ledger is"),
@@ -114,6 +115,17 @@ pub(super) static TOP: Schema = Schema {
         key("webhooks", Takes::Table(&WEBHOOKS), Unset, "[webhooks]", "takes what Extracta says by itself of files that it has processed"),
         key("policy", Takes::Tables(&POLICY), Required, "[[policy]]", "how long files stay; the first that matches a file owns it"),
         key("keep", Takes::Tables(&KEEP), Unset, "[[keep]]", "how long files must stay: a floor only ever postpones"),
+    ],
+};
+
+/// `[controller]`.
+#[rustfmt::skip]
+pub(super) static CONTROLLER: Schema = Schema {
+    title: "[controller]",
+    place: "in [controller]",
+    keys: &[
+        key("name", Takes::Text, Unset, "\"Acme GmbH, Berlin\"", "who decides on purposes and means (Art. 4(7) GDPR)"),
+        key("contact", Takes::Text, Unset, "\"privacy@acme.example\"", "how to reach them, or their data-protection officer"),
     ],
 };
 
@@ -274,6 +286,11 @@ pub(super) static POLICY: Schema = Schema {
         key("mode", Takes::Word(&["observe", "enforce"]), Is("`\"observe\"`"), "\"observe\"", "only plan and report, or delete"),
         key("approval", Takes::Word(&["over-limit", "always"]), Is("`\"over-limit\"`"), "\"over-limit\"", "which plans wait for `retentiond approve`"),
         key("approve_shortening", Takes::Switch, Is("as in [limits]"), "true", "the same, for the files that this policy comes to own"),
+        key("title", Takes::Text, Unset, "\"Job applications\"", "the data type, in the words of the deletion concept (`retentiond concept`)"),
+        key("purpose", Takes::Text, Unset, "\"filling vacancies\"", "what the files are processed for, for the deletion concept"),
+        key("basis", Takes::Text, Unset, "\"§ 26 BDSG, § 15(4) AGG\"", "the legal basis of the period, for the deletion concept"),
+        key("data_subjects", Takes::Text, Unset, "\"applicants\"", "whose data the files hold, for the deletion concept"),
+        key("owner", Takes::Text, Unset, "\"head of human resources\"", "who answers for the rule, for the deletion concept: a function rather than a person"),
     ],
 };
 
@@ -351,7 +368,26 @@ pub(super) static WINDOW: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 20] = [
-    &TOP, &EXTRACTA, &LEDGER, &LIMITS, &HOLDS, &ERASURE, &EVIDENCE, &LOG, &HTTP, &INTAKE, &NOTIFY, &GATEWAY,
-    &WEBHOOKS, &POLICY, &KEEP, &MATCHING, &EXCEPT, &CLOCKS, &FALLBACK, &WINDOW,
+pub(super) static ALL: [&Schema; 21] = [
+    &TOP,
+    &CONTROLLER,
+    &EXTRACTA,
+    &LEDGER,
+    &LIMITS,
+    &HOLDS,
+    &ERASURE,
+    &EVIDENCE,
+    &LOG,
+    &HTTP,
+    &INTAKE,
+    &NOTIFY,
+    &GATEWAY,
+    &WEBHOOKS,
+    &POLICY,
+    &KEEP,
+    &MATCHING,
+    &EXCEPT,
+    &CLOCKS,
+    &FALLBACK,
+    &WINDOW,
 ];

@@ -1,5 +1,6 @@
 //! File → text → tree → drafts → [`Checked`]. All problems of all steps come back together.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,13 @@ use super::reader::{Findings, Section};
 use super::relations;
 use super::settings::{self, ExtractaSettings, HoldSettings, LedgerSettings, LogSettings};
 use super::source::Source;
+use super::statements::{ControllerSettings, Statement};
 use super::suggest::listed;
 use super::syntax;
 use super::values::filled;
 use super::windows;
 use super::zone::{self, Zone};
+use crate::model::PolicyName;
 use crate::rules::policy::RuleSet;
 use crate::rules::window::Blackout;
 
@@ -40,6 +43,10 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Checked {
     /// Policies, floors, limits.
     pub rules: RuleSet,
+    /// Who answers for the retention.
+    pub controller: ControllerSettings,
+    /// What each policy states for the deletion concept.
+    pub statements: BTreeMap<PolicyName, Statement>,
     /// How to reach the API.
     pub extracta: ExtractaSettings,
     /// Where the ledger is.
@@ -150,6 +157,7 @@ pub fn parse(source_name: &str, text: &str) -> Result<Checked, Problems> {
 struct Draft {
     zone: Zone,
     labels: Vec<String>,
+    controller: ControllerSettings,
     extracta: ExtractaSettings,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
@@ -171,6 +179,7 @@ impl Draft {
     fn read(top: &Section<'_>, findings: &mut Findings) -> Self {
         let zone = Zone::read(top, findings);
         let labels = labels(top, findings);
+        let controller = top.section("controller", &keys::CONTROLLER, findings);
         let extracta = top.section("extracta", &keys::EXTRACTA, findings);
         let ledger = top.section("ledger", &keys::LEDGER, findings);
         let limits = top.section("limits", &keys::LIMITS, findings);
@@ -208,6 +217,7 @@ impl Draft {
             .unwrap_or_default();
         Self {
             zone,
+            controller: ControllerSettings::read(controller.as_ref(), findings),
             gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
             webhooks: WebhookSettings::read(webhooks.as_ref(), findings),
             extracta,
@@ -232,6 +242,16 @@ impl Draft {
         let complete = "a draft that lacks something has left an error behind";
         let (zone, zone_name) = self.zone.or_utc();
         let (erasure_rules, erasure) = self.erasure.finish();
+        let statements = self
+            .policies
+            .iter()
+            .filter_map(|draft| {
+                Some((
+                    draft.common.name.as_ref()?.get_ref().clone(),
+                    draft.statement.clone(),
+                ))
+            })
+            .collect();
         let policies: Vec<_> = self
             .policies
             .into_iter()
@@ -257,6 +277,8 @@ impl Draft {
                 awaiting: None,
                 erasure: erasure_rules,
             },
+            controller: self.controller,
+            statements,
             extracta: self.extracta,
             ledger: self.ledger,
             holds: self

@@ -11,6 +11,7 @@ use super::code::Code;
 use super::diagnostics::Problem;
 use super::matching::matcher;
 use super::reader::{Findings, Section};
+use super::statements::Statement;
 use super::values::{filled, period, word};
 use super::windows::window;
 use crate::model::PolicyName;
@@ -46,6 +47,7 @@ pub(super) struct PolicyDraft {
     pub(super) mode: Option<Spanned<Mode>>,
     pub(super) approval: ApprovalRule,
     approve_shortening: Option<bool>,
+    pub(super) statement: Statement,
 }
 
 /// A `[[keep]]` with places.
@@ -94,6 +96,7 @@ impl PolicyDraft {
             approval: word(section, "approval", &APPROVALS, findings)
                 .map_or(ApprovalRule::OverLimit, Spanned::into_inner),
             approve_shortening: section.boolean("approve_shortening", findings),
+            statement: Statement::read(section, findings),
             common,
         };
         draft.check(findings);

@@ -57,6 +57,11 @@ impl<'t> Section<'t> {
         self.start..self.end
     }
 
+    /// A value that the key takes, as it is typed.
+    pub(super) fn example(&self, key: &str) -> &'static str {
+        self.schema.example(key)
+    }
+
     /// The value of a key that the schema holds.
     pub(super) fn value(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         debug_assert!(self.schema.key(key).is_some(), "{key} is not in the schema");

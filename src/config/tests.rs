@@ -35,6 +35,7 @@ fn keys_in(table: &DeTable<'_>, place: &str, keys_are_labels: bool, found: &mut 
 fn path_of(schema: &Schema) -> &'static str {
     match schema.title {
         "the top of the file" => "",
+        "[controller]" => "controller ",
         "[extracta]" => "extracta ",
         "[ledger]" => "ledger ",
         "[limits]" => "limits ",

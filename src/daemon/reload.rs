@@ -253,6 +253,7 @@ fn show(impact: &Impact) {
             newly_owned = one.newly_owned,
             newly_unowned = one.newly_unowned,
             newly_enforced = one.newly_enforced,
+            less_binding = one.less_binding,
             first_affected = one.first_affected.map(|at| at.to_string()),
             "changed rules apply to the files at hand"
         );

@@ -87,7 +87,8 @@ pub async fn weigh(ledger: &dyn Ledger, new: &RuleSet, old: Option<&RuleSet>) ->
         // The ledger reads the next page while this one is decided.
         let (next, ()) = tokio::join!(ledger.decided(Some(&after), PAGE), async {
             for file in &page {
-                weighing.consider(&decided(file), &hint(file, new));
+                let less_binding = weighing.less_binding(file);
+                weighing.consider(&decided(file), &hint(file, new), less_binding);
             }
         });
         page = next?;

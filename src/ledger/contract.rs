@@ -3,7 +3,8 @@
 //! Small traits by who asks: [`Intake`] takes uploads in, [`Uploads`] keeps the intents of those that we
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
-//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by. Every write is one durable
+//! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
+//! [`Reports`] what a report rests on. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -14,6 +15,7 @@ mod evidence;
 mod others;
 mod past;
 mod plans;
+mod reports;
 mod standing;
 mod uploads;
 
@@ -26,9 +28,9 @@ pub use erasures::{Entered, ErasureFiles, ErasureRequests};
 
 use super::LedgerError;
 use crate::model::{
-    Approval, Attempt, AttemptId, AttemptKind, BatchAddress, BatchKey, Breaker, BreakerKind, ClockAnomaly,
-    ClockMark, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Hold, HoldId, Holds, NewFile,
-    NewHold, Pause, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
+    Approval, Attempt, AttemptId, AttemptKind, BatchAddress, BatchId, BatchKey, Breaker, BreakerKind,
+    ClockAnomaly, ClockMark, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Hold, HoldId,
+    Holds, NewFile, NewHold, Pause, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
@@ -40,6 +42,10 @@ pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
+pub use reports::{
+    Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
+    ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
+};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -59,6 +65,7 @@ pub trait Ledger:
     + Evidence
     + Figures
     + Past
+    + Reports
     + Standing
 {
 }
@@ -78,6 +85,7 @@ impl<T> Ledger for T where
         + Evidence
         + Figures
         + Past
+        + Reports
         + Standing
 {
 }
@@ -510,6 +518,10 @@ pub struct Tally {
 pub struct HistoryFilter {
     /// Only those that asked for this file.
     pub file: Option<FileId>,
+    /// Only those of batches with this id.
+    pub batch: Option<BatchId>,
+    /// Only those of sweeps of this policy.
+    pub policy: Option<PolicyName>,
     /// Only those of this sweep.
     pub sweep: Option<SweepId>,
     /// Intents from this instant on.
@@ -568,7 +580,8 @@ pub trait Figures: Coverage + Send + Sync {
         bounds: &[Timestamp],
     ) -> Result<BTreeMap<PolicyName, Vec<u64>>, LedgerError>;
 
-    /// Attempts with their files, newest first.
+    /// Attempts with their files, newest first. A page costs what its file, sweep, batch, policy or time holds
+    /// (the first of these that is asked for), never what the ledger does.
     async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Attempt>, LedgerError>;
 
     /// Quarantined files with their last reason, at most `limit`.

@@ -36,6 +36,7 @@ mod past;
 mod plan_hash;
 mod plans;
 mod rehint;
+mod reports;
 mod rows;
 mod settle;
 mod standing;

@@ -126,6 +126,21 @@ impl From<Timestamp> for String {
     }
 }
 
+/// As it is written: RFC 3339 in UTC.
+impl schemars::JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "description": "An instant, RFC 3339 in UTC.",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! Precedence, first that decides: hold → erasure request (unless a binding floor) → floor for ever → no
 //! owner → doubt → latest of owner and floors. Knows nothing of the ledger, of limits or of what was sent before.
 
+mod binding;
 mod dates;
 mod erasing;
 mod missing;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use super::policy::{Hint, Mode, Policy, RuleSet};
 use crate::model::{ErasureId, FileRecord, Hold, HoldId, Holds, PolicyName, Timestamp};
+pub use binding::{Bound, bound};
 use dates::{Timing, timing};
 use erasing::{Erasing, Fate, deadline, erasing};
 pub use missing::{can_be_missing, overdue_without_start};

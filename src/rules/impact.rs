@@ -2,14 +2,16 @@
 //!
 //! Works on hints, which say what rules decide apart from holds and the time. *Shortened* is what may take a
 //! file away sooner than the set in force would have: an earlier due time, a due time where there was none, or
-//! an owner that deletes in place of one that only observed. That waits for `retentiond approve`.
+//! an owner that deletes in place of one that only observed, or a shorter hold-back of erasure requests by
+//! binding floors. That waits for `retentiond approve`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::decide::bound;
 use super::policy::{Hint, Mode, RuleSet};
-use crate::model::{PolicyName, Timestamp};
+use crate::model::{FileRecord, PolicyName, Timestamp};
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,10 @@ pub struct PolicyImpact {
     pub newly_unowned: u64,
     /// Due at the same time, but by a policy that deletes where one owned them that only observes.
     pub newly_enforced: u64,
+    /// As long as before, but no binding floor keeps them any more, or not so long: an erasure request would
+    /// take them sooner.
+    #[serde(default)]
+    pub less_binding: u64,
     /// The first instant at which the two sets differ over a file.
     pub first_affected: Option<Timestamp>,
 }
@@ -58,6 +64,7 @@ impl Impact {
             sum.newly_owned += one.newly_owned;
             sum.newly_unowned += one.newly_unowned;
             sum.newly_enforced += one.newly_enforced;
+            sum.less_binding += one.less_binding;
             sum.first_affected = earliest(sum.first_affected, one.first_affected);
         }
         sum
@@ -73,6 +80,7 @@ impl Impact {
             (sum.newly_owned, "newly owned"),
             (sum.newly_unowned, "newly unowned"),
             (sum.newly_enforced, "newly enforced"),
+            (sum.less_binding, "kept from erasure requests for a shorter time"),
             (self.undecided, "not decided before"),
         ]
         .iter()
@@ -112,8 +120,18 @@ impl<'r> Weighing<'r> {
         }
     }
 
-    /// One file: what the set in force has decided, and what the new one says.
-    pub fn consider(&mut self, before: &Hint, after: &Hint) {
+    /// Whether the binding floors of the set in force keep `file` from erasure requests for longer than those
+    /// of the new one.
+    #[must_use]
+    pub fn less_binding(&self, file: &FileRecord) -> bool {
+        self.old.is_some_and(|old| {
+            old.floors.iter().any(|floor| floor.binding) && bound(file, self.new) < bound(file, old)
+        })
+    }
+
+    /// One file: what the set in force has decided, what the new one says, and whether its
+    /// [binding](Self::less_binding) shrinks.
+    pub fn consider(&mut self, before: &Hint, after: &Hint, less_binding: bool) {
         self.files += 1;
         let sooner = match (before.due_at, after.due_at) {
             (_, None) => false,
@@ -130,10 +148,10 @@ impl<'r> Weighing<'r> {
             before.owner.is_some() && after.owner.is_none(),
         );
         let enforced = !sooner && after.due_at.is_some() && self.changes_hands_to_a_deleter(before, after);
-        if !(sooner || later || came || went || enforced) {
+        if !(sooner || later || came || went || enforced || less_binding) {
             return;
         }
-        if (sooner || enforced) && self.asks(before, after) {
+        if (sooner || enforced || less_binding) && self.asks(before, after) {
             self.shortened += 1;
         }
         let policy = after.owner.clone().or_else(|| before.owner.clone());
@@ -152,8 +170,10 @@ impl<'r> Weighing<'r> {
             sum.earlier += 1;
         } else if later {
             sum.later += 1;
-        } else {
+        } else if enforced {
             sum.newly_enforced += 1;
+        } else {
+            sum.less_binding += 1;
         }
         sum.first_affected = earliest(sum.first_affected, earliest(before.due_at, after.due_at));
     }

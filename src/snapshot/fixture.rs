@@ -83,6 +83,7 @@ pub(crate) fn snapshot() -> Snapshot {
         erasures: ErasuresView {
             open: 2,
             files_left: 9,
+            near: 1,
             answer_by: Some(at("2026-06-04T22:00:00Z")),
             ..ErasuresView::default()
         },

@@ -195,6 +195,15 @@ fn plan_explain_and_schedule_speak_the_documented_json() {
         schedule["policies"][0]["next"],
         serde_json::json!(["2026-03-29T01:00:00Z", "2026-03-30T01:00:00Z"])
     );
+    let requests = &schedule["policies"][1];
+    assert_eq!(
+        (&requests["policy"], &requests["mode"]),
+        (&"erasure".into(), &"enforce".into())
+    );
+    assert_eq!(
+        requests["next"],
+        serde_json::json!(["2026-03-28T13:00:00Z", "2026-03-28T14:00:00Z"])
+    );
 }
 
 #[test]
@@ -285,7 +294,7 @@ fn without_the_api_a_sweep_exits_75_and_without_a_key_5() {
 fn every_reading_verb_prints_one_json_object() {
     let desk = Desk::new();
     assert!(desk.record(ROW).status.success());
-    let verbs: [&[&str]; 14] = [
+    let verbs: [&[&str]; 15] = [
         &["check"],
         &["plan"],
         &["explain", "-OKI_FueqSWiExyfS311"],
@@ -299,6 +308,7 @@ fn every_reading_verb_prints_one_json_object() {
         &["breaker", "list"],
         &["quarantine", "list"],
         &["uploads"],
+        &["report", "--from", "2026-01-01", "--to", "2026-04-01"],
         &["ledger", "stats"],
     ];
     for verb in verbs {
@@ -539,4 +549,57 @@ fn a_reader_that_has_gone_away_is_no_error() {
         .arg(desk.path("policies.toml"))
         .args(["-vvv", "explain", "unknown"]);
     assert_eq!(unknown.stderr(writer).status().unwrap().code(), Some(1));
+}
+
+#[test]
+fn check_against_the_ledger_counts_what_two_policies_mean_and_what_none_does() {
+    let desk = Desk::new();
+    let text = std::fs::read_to_string(desk.path("policies.toml")).unwrap();
+    let more = "\n[[policy]]\nname = \"acme\"\nmatch = { labels = { tenant = \"acme\" } }\n\
+        delete_after = \"60 days\"\nschedule = \"0 3 * * *\"\n";
+    std::fs::write(desk.path("policies.toml"), text + more).unwrap();
+    let row = |file: &str, classification: &str, labels: &str| {
+        ROW.replace("-OKI_FueqSWiExyfS311", file)
+            .replace("-OKI_FueqSWiExyfS310", classification)
+            .replace("\"uploaded_at\"", &format!("{labels}\"uploaded_at\""))
+    };
+    let acme = "\"labels\":{\"tenant\":\"acme\"},";
+    let rows = [
+        row("both-1", "-OKI_FueqSWiExyfS310", acme),
+        row("both-2", "-OKI_FueqSWiExyfS310", acme),
+        row("letters-alone", "-OKI_FueqSWiExyfS310", ""),
+        row("acme-alone", "other", acme),
+        row("nobody", "other", ""),
+    ];
+    assert!(desk.record(&rows.join("\n")).status.success());
+    let checked = desk.json(&["check", "--against-ledger"]);
+    let coverage = &checked["coverage"];
+    assert_eq!(
+        coverage["overlaps"],
+        serde_json::json!([{
+            "owner": "letters", "other": "acme", "files": 2, "owner_line": 12, "other_line": 19
+        }])
+    );
+    assert_eq!(coverage["unowned"], 1);
+    let batch = &coverage["unowned_by_batch"][0];
+    assert_eq!(
+        (&batch["classification_id"], &batch["files"]),
+        (&"other".into(), &1.into())
+    );
+    let told = String::from_utf8(desk.run(&["check", "--against-ledger"]).stdout).unwrap();
+    assert!(
+        told.contains("overlap: 2 files of `letters` (line 12) match `acme` (line 19) as well"),
+        "{told}"
+    );
+    // A draft is counted by what it says, on a copy: the ledger stays as it is.
+    let text = std::fs::read_to_string(desk.path("policies.toml")).unwrap();
+    std::fs::write(
+        desk.path("policies.toml"),
+        text.replace("\"acme\" } }", "\"nobody\" } }"),
+    )
+    .unwrap();
+    let draft = desk.json(&["check", "--against-ledger"]);
+    assert_eq!(draft["coverage"]["overlaps"], serde_json::json!([]));
+    assert_eq!(draft["coverage"]["unowned"], 2);
+    assert_eq!(desk.json(&["check"])["coverage"], Value::Null);
 }

@@ -387,3 +387,36 @@ async fn rules_in_force_that_were_lost_stop_all_deletion_until_somebody_decides(
     };
     assert_eq!(world.sweep_under(&checked.rules).await.summary.deleted, 2);
 }
+
+#[tokio::test]
+async fn a_floor_that_binds_no_more_waits_although_no_due_time_changes() {
+    let floor = |binding: &str| {
+        let binding = binding.to_owned();
+        move |classification: &str| {
+            format!(
+                "{}\n[[keep]]\nname = \"law\"\nmatch = {{ classification = \"{classification}\" }}\nkeep_for = \"5 days\"\n{binding}",
+                ten_days(classification)
+            )
+        }
+    };
+    let mut world = World::with(floor("binding = true\n"), &[]).await;
+    let classification = world.classification.clone();
+    world.upload(2).await;
+    world.sweep().await;
+    world.change_rules(&floor("")(&classification));
+    let (_, change) = world.waits().await;
+    let sum = change.impact.total();
+    assert_eq!(
+        (sum.less_binding, sum.earlier, change.impact.shortened),
+        (2, 0, 2)
+    );
+    assert!(
+        change
+            .impact
+            .sentence()
+            .contains("2 kept from erasure requests for a shorter time")
+    );
+    // The other way round nothing goes sooner.
+    world.change_rules(&floor("binding = true\n")(&classification).replace("5 days", "6 days"));
+    assert!(matches!(world.standing().await, Standing::Own { .. }));
+}

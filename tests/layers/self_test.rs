@@ -53,7 +53,7 @@ fn an_import_that_goes_sideways_or_is_not_in_the_row_is_found() {
     assert_found(&["extracta"], "use crate::ledger::Ledger;", 1, "sideways");
     assert_found(
         &["report"],
-        "use crate::rules::Policy;",
+        "use crate::outcome::Outcome;",
         1,
         "not in the room's row",
     );

@@ -40,7 +40,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("extracta", Storey::Edge,   &["model", "outcome"]),
     row("engine",   Storey::Work,   &["model", "rules", "outcome", "evidence", "snapshot", "ledger", "extracta"]),
     row("intake",   Storey::Work,   &["model", "rules", "outcome", "ledger", "extracta"]),
-    row("report",   Storey::Work,   &["model", "evidence", "ledger"]),
+    row("report",   Storey::Work,   &["model", "rules", "evidence", "ledger"]),
     row("sandbox",  Storey::Apart,  &[]),
     row("http",     Storey::Face,   &["model", "outcome", "snapshot", "extracta", "intake"]),
     row("daemon",   Storey::Face,   &["model", "rules", "outcome", "evidence", "snapshot", "config", "ledger",

@@ -536,6 +536,9 @@ steps! {
         without_due(policy: &PolicyName, until: Timestamp, after: Option<&AfterUpload>, page: u32) -> Vec<FileRecord>;
         unowned_by_batch(limit: u32) -> Vec<(BatchAddress, u64)>;
     }
+    Reports {
+        facts(period: ReportPeriod, addresses: bool, pages: tokio::sync::mpsc::Sender<ReportPage>) -> ();
+    }
     Figures {
         find(file: &FileId) -> Vec<FileRecord>;
         locate(address: &FileAddress) -> Option<FileRecord>;

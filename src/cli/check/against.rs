@@ -84,6 +84,7 @@ pub(super) fn text(against: &Against) -> String {
             "newly owned",
             "newly unowned",
             "newly enforced",
+            "less binding",
             "first affected",
         ]);
         for one in &impact.policies {
@@ -93,6 +94,7 @@ pub(super) fn text(against: &Against) -> String {
                 one.newly_owned,
                 one.newly_unowned,
                 one.newly_enforced,
+                one.less_binding,
             ];
             let mut row = vec![
                 one.policy

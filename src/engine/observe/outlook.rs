@@ -32,7 +32,8 @@ pub(super) async fn days(
             break;
         };
         dates.push(date.to_string());
-        ends.push(end);
+        // What falls due at midnight falls due on the day that begins then.
+        ends.push(end.checked_add_millis(-1).unwrap_or(end));
         date = next;
     }
     let falling = ledger.falling_due(ever(now), &ends).await?;

@@ -138,14 +138,36 @@ fn obstacles(s: &Snapshot) -> Vec<Family> {
         ),
         gauge(
             "retentiond_waiting_plans",
-            "Plans that wait for `retentiond approve`.",
-            single(whole(s.waiting.len() as u64)),
+            "Plans and changed rules that wait for `retentiond approve`.",
+            single(whole(
+                s.waiting.len() as u64 + u64::from(s.waiting_rules.is_some()),
+            )),
         ),
         gauge("retentiond_holds", "Holds in force.", single(whole(s.holds))),
         gauge(
             "retentiond_holds_review_overdue",
             "Holds whose review is overdue.",
             single(whole(s.holds_review_overdue)),
+        ),
+        gauge(
+            "retentiond_erasure_requests",
+            "Open erasure requests.",
+            single(whole(s.erasures.open)),
+        ),
+        gauge(
+            "retentiond_erasure_requests_near",
+            "Open erasure requests whose date for an answer is near enough to warn of (`[erasure] warn_before`), or has passed.",
+            single(whole(s.erasures.near)),
+        ),
+        gauge(
+            "retentiond_erasure_requests_overdue",
+            "Open erasure requests whose date for an answer has passed.",
+            single(whole(s.erasures.late)),
+        ),
+        gauge(
+            "retentiond_erasure_answer_timestamp_seconds",
+            "The nearest date by which an open erasure request has to be answered, also one that has passed; 0 when none is open.",
+            single(seconds(s.erasures.answer_by)),
         ),
         gauge(
             "retentiond_uploads_in_doubt",

@@ -310,7 +310,7 @@ async fn close_erased(tx: &mut SqliteConnection, at: Timestamp) -> Result<Vec<Er
 
 type Counts = (i64, i64, i64, i64, i64, i64, i64);
 
-async fn progress(
+pub(super) async fn progress(
     tx: &mut SqliteConnection,
     open_only: bool,
     one: Option<ErasureId>,

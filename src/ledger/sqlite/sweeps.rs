@@ -348,7 +348,7 @@ async fn scheduled_since(
     timestamp(first_seen)
 }
 
-fn sweep_state(name: &str) -> Result<SweepState, LedgerError> {
+pub(super) fn sweep_state(name: &str) -> Result<SweepState, LedgerError> {
     SweepState::ALL
         .into_iter()
         .find(|state| state.name() == name)
@@ -371,7 +371,7 @@ const fn trigger_name(trigger: Trigger) -> &'static str {
     }
 }
 
-fn trigger_of(name: &str) -> Result<Trigger, LedgerError> {
+pub(super) fn trigger_of(name: &str) -> Result<Trigger, LedgerError> {
     TRIGGERS
         .into_iter()
         .find(|trigger| trigger_name(*trigger) == name)

@@ -22,7 +22,7 @@ fn set(mode: Mode) -> RuleSet {
 /// (earlier, later, newly owned, newly unowned, newly enforced, shortened)
 fn weighed(before: &Hint, after: &Hint, old: Option<&RuleSet>, new: &RuleSet) -> [u64; 6] {
     let mut weighing = Weighing::new(old, new);
-    weighing.consider(before, after);
+    weighing.consider(before, after, false);
     let impact = weighing.finish(0);
     let sum = impact.total();
     [
@@ -111,9 +111,9 @@ fn what_was_never_decided_may_go_sooner_for_all_that_is_known() {
 fn the_sentence_names_what_changes_and_the_first_instant() {
     let set = set(Mode::Enforce);
     let mut weighing = Weighing::new(Some(&set), &set);
-    weighing.consider(&hint(Some("a"), Some(9)), &hint(Some("a"), Some(8)));
-    weighing.consider(&hint(Some("a"), Some(5)), &hint(None, None));
-    weighing.consider(&hint(Some("a"), Some(5)), &hint(Some("a"), Some(5)));
+    weighing.consider(&hint(Some("a"), Some(9)), &hint(Some("a"), Some(8)), false);
+    weighing.consider(&hint(Some("a"), Some(5)), &hint(None, None), false);
+    weighing.consider(&hint(Some("a"), Some(5)), &hint(Some("a"), Some(5)), false);
     assert_eq!(
         weighing.finish(0).sentence(),
         "of 3 files 1 due earlier, 1 newly unowned; the first at 1970-01-01T05:00:00Z"
@@ -122,4 +122,54 @@ fn the_sentence_names_what_changes_and_the_first_instant() {
         Weighing::new(None, &set).finish(0).sentence(),
         "nothing changes for 0 files"
     );
+}
+
+#[test]
+fn what_keeps_a_file_from_erasure_requests_for_a_shorter_time_waits_too() {
+    use crate::rules::fixtures::{Classified, file, floor, period};
+    use crate::rules::matching::Matcher;
+    use crate::rules::policy::{Floor, KeepFor, StartEvent};
+
+    let rules_with = |floors: Vec<Floor>| rules(vec![policy("p", Matcher::Everything, "10 years")], floors);
+    let law = || Floor {
+        binding: true,
+        ..floor("law", Matcher::Everything, "2 years")
+    };
+    let old = rules_with(vec![law()]);
+    let (file, same) = (file(Classified::default()), hint(Some("p"), Some(9)));
+    let weighed = |new: &RuleSet| {
+        let mut weighing = Weighing::new(Some(&old), new);
+        let less = weighing.less_binding(&file);
+        weighing.consider(&same, &same, less);
+        let impact = weighing.finish(0);
+        (impact.total().less_binding, impact.shortened)
+    };
+    let kept = |keep_for: KeepFor| Floor { keep_for, ..law() };
+    for (floors, counted) in [
+        (vec![law()], (0, 0)),
+        (vec![], (1, 1)),
+        (
+            vec![Floor {
+                binding: false,
+                ..law()
+            }],
+            (1, 1),
+        ),
+        (vec![kept(KeepFor::Period(period("1 year")))], (1, 1)),
+        (vec![kept(KeepFor::Period(period("3 years")))], (0, 0)),
+        (vec![kept(KeepFor::Forever)], (0, 0)),
+        (
+            vec![Floor {
+                matcher: kind("other"),
+                ..law()
+            }],
+            (1, 1),
+        ),
+    ] {
+        assert_eq!(weighed(&rules_with(floors.clone())), counted, "{floors:?}");
+    }
+    // Without its start it binds until that is known: as long as can be, but for ever.
+    let mut waiting = law();
+    waiting.clock.start = StartEvent::Processed;
+    assert_eq!(weighed(&rules_with(vec![waiting])), (0, 0));
 }

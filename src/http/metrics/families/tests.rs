@@ -33,6 +33,18 @@ fn rendered() -> String {
 }
 
 #[test]
+fn changed_rules_that_wait_count_among_what_waits() {
+    let mut snapshot = fixture::snapshot();
+    snapshot.waiting_rules = Some(crate::snapshot::WaitingRules {
+        since: snapshot.at,
+        impact: "of 9 files 9 due earlier".to_owned(),
+        command: "retentiond approve 0123456789ab".to_owned(),
+    });
+    let text = Form::Prometheus.render(&families(&snapshot, &faces()));
+    assert!(text.contains("retentiond_waiting_plans 2\n"), "{text}");
+}
+
+#[test]
 fn the_figures_are_those_of_the_picture_and_of_the_counters() {
     let text = rendered();
     for line in [
@@ -56,6 +68,10 @@ fn the_figures_are_those_of_the_picture_and_of_the_counters() {
         "retentiond_breaker_open{breaker=\"clock\"} 0",
         "retentiond_paused 0",
         "retentiond_waiting_plans 1",
+        "retentiond_erasure_requests 2",
+        "retentiond_erasure_requests_near 1",
+        "retentiond_erasure_requests_overdue 0",
+        "retentiond_erasure_answer_timestamp_seconds 1780610400",
         "retentiond_holds 2",
         "retentiond_holds_review_overdue 1",
         "retentiond_uploads_in_doubt 1",

@@ -1,0 +1,22 @@
+//! The evidence report: every figure against independent SQL, its boundaries, its renderings, its looks.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "an integration test: a panic is its way to fail"
+)]
+
+#[path = "report/boundaries.rs"]
+mod boundaries;
+#[path = "report/browser.rs"]
+mod browser;
+#[path = "report/figures.rs"]
+mod figures;
+#[path = "report/golden.rs"]
+mod golden;
+#[path = "report/planted.rs"]
+mod planted;
+#[path = "report/renderings.rs"]
+mod renderings;
+#[path = "report/planted/story.rs"]
+mod story;
