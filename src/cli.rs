@@ -9,6 +9,7 @@ mod approve;
 mod audit;
 mod breaker;
 mod check;
+mod concept;
 mod config;
 mod cores;
 mod daemon;
@@ -111,6 +112,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Resume => pause::resume(context).await,
         Command::Breaker(command) => breaker::run(context, command).await,
         Command::Quarantine(command) => quarantine::run(context, command).await,
+        Command::Concept(args) => concept::run(context, args).await,
         Command::Report(args) => report::run(context, args).await,
         Command::Ledger(command) => ledger::run(context, command).await,
         Command::Sandbox(args) => sandbox::run(context, args).await,

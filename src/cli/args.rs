@@ -116,6 +116,8 @@ pub enum Command {
     Quarantine(QuarantineCommand),
     /// Write the evidence report over a period: what was due, deleted, late, held and unknown, and why.
     Report(super::report::ReportArgs),
+    /// Write the deletion concept: the rules in words, their legal basis, and where practice differed.
+    Concept(super::concept::ConceptArgs),
     /// Check, back up and measure the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -54,7 +54,7 @@ impl Evidence for SqliteLedger {
     }
 }
 
-async fn head(tx: &mut SqliteConnection) -> Result<TreeHead, LedgerError> {
+pub(super) async fn head(tx: &mut SqliteConnection) -> Result<TreeHead, LedgerError> {
     let (ledger, size, edge): (String, i64, Vec<u8>) = sqlx::query_as(
         "SELECT l.ledger, t.size, t.edge
          FROM tree t, lineage l",
