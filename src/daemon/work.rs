@@ -33,6 +33,7 @@ impl Daemon {
             .set_setting(LAST_TURN, Some(&now.to_string()))
             .await?;
         self.warn_of_dates(now).await?;
+        self.parts.engine.daily_checkpoint().await;
         if self.running.is_some() {
             self.parts.engine.watch_clock().await?;
             return Ok(None);
