@@ -6,8 +6,10 @@ pub mod exit;
 pub mod output;
 
 mod approve;
+mod audit;
 mod breaker;
 mod check;
+mod concept;
 mod config;
 mod cores;
 mod daemon;
@@ -104,11 +106,13 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Hold(command) => hold::run(context, command).await,
         Command::Erase(command) => erase::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
+        Command::Audit(command) => audit::run(context, command).await,
         Command::Notify(command) => notify::run(context, command).await,
         Command::Pause(args) => pause::pause(context, args).await,
         Command::Resume => pause::resume(context).await,
         Command::Breaker(command) => breaker::run(context, command).await,
         Command::Quarantine(command) => quarantine::run(context, command).await,
+        Command::Concept(args) => concept::run(context, args).await,
         Command::Report(args) => report::run(context, args).await,
         Command::Ledger(command) => ledger::run(context, command).await,
         Command::Sandbox(args) => sandbox::run(context, args).await,

@@ -7,6 +7,7 @@
 //! report goes.
 
 mod cause;
+mod concept;
 mod csv;
 mod document;
 mod exceptions;
@@ -21,6 +22,7 @@ mod lines;
 mod timeline;
 mod words;
 
+pub use concept::{Concept, Stated, concept, concept_html, concept_markdown};
 pub use csv::csv;
 pub use document::*;
 pub use gather::{Ask, gather};

@@ -10,6 +10,8 @@
 mod boundaries;
 #[path = "report/browser.rs"]
 mod browser;
+#[path = "report/concept.rs"]
+mod concept;
 #[path = "report/figures.rs"]
 mod figures;
 #[path = "report/golden.rs"]

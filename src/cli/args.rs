@@ -78,7 +78,7 @@ pub enum Command {
     /// Answer "is everything all right?".
     Status,
     /// Show what was requested, answered and verified.
-    History(HistoryArgs),
+    History(super::history::HistoryArgs),
     /// Tell the ledger what was uploaded, from a file or standard input.
     Record(RecordArgs),
     /// Upload documents and record them in one step.
@@ -98,6 +98,9 @@ pub enum Command {
     Erase(super::erase::EraseCommand),
     /// Let exactly one waiting plan run.
     Approve(ApproveArgs),
+    /// Show what was done to somebody who trusts nobody: checkpoints, proofs, exports.
+    #[command(subcommand)]
+    Audit(super::audit::AuditCommand),
     /// Try out who is told.
     #[command(subcommand)]
     Notify(super::notify::NotifyCommand),
@@ -113,6 +116,8 @@ pub enum Command {
     Quarantine(QuarantineCommand),
     /// Write the evidence report over a period: what was due, deleted, late, held and unknown, and why.
     Report(super::report::ReportArgs),
+    /// Write the deletion concept: the rules in words, their legal basis, and where practice differed.
+    Concept(super::concept::ConceptArgs),
     /// Check, back up and measure the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -209,26 +214,6 @@ pub struct ScheduleArgs {
     /// From this time on (RFC 3339 with zone); now by default.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-}
-
-/// `history`.
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// Only requests that named this file.
-    #[arg(value_name = "FILE_ID", allow_hyphen_values = true)]
-    pub file: Option<String>,
-    /// From this time on (RFC 3339 with zone).
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-    /// Before this time (RFC 3339 with zone).
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
-    /// Only requests of this sweep.
-    #[arg(long, value_name = "N")]
-    pub sweep: Option<i64>,
-    /// Requests to show, newest first; 0 for all.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: u32,
 }
 
 /// Formats that `record` reads.

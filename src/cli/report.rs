@@ -90,7 +90,6 @@ pub(super) async fn made(
         contact: checked.controller.contact.clone(),
         processor_address: checked.extracta.base_url.to_string(),
         verify: checked.extracta.verify,
-        chain_head: None,
     };
     Ok(report::gather(ledger.as_ref(), &ask).await?)
 }

@@ -28,9 +28,9 @@ pub use erasures::{Entered, ErasureFiles, ErasureRequests};
 
 use super::LedgerError;
 use crate::model::{
-    Approval, Attempt, AttemptId, AttemptKind, BatchAddress, BatchKey, Breaker, BreakerKind, ClockAnomaly,
-    ClockMark, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Hold, HoldId, Holds, NewFile,
-    NewHold, Pause, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
+    Approval, Attempt, AttemptId, AttemptKind, BatchAddress, BatchId, BatchKey, Breaker, BreakerKind,
+    ClockAnomaly, ClockMark, FileAddress, FileId, FileKey, FileRecord, FileState, Finding, Hold, HoldId,
+    Holds, NewFile, NewHold, Pause, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
 };
 use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
@@ -518,6 +518,10 @@ pub struct Tally {
 pub struct HistoryFilter {
     /// Only those that asked for this file.
     pub file: Option<FileId>,
+    /// Only those of batches with this id.
+    pub batch: Option<BatchId>,
+    /// Only those of sweeps of this policy.
+    pub policy: Option<PolicyName>,
     /// Only those of this sweep.
     pub sweep: Option<SweepId>,
     /// Intents from this instant on.
@@ -576,7 +580,8 @@ pub trait Figures: Coverage + Send + Sync {
         bounds: &[Timestamp],
     ) -> Result<BTreeMap<PolicyName, Vec<u64>>, LedgerError>;
 
-    /// Attempts with their files, newest first.
+    /// Attempts with their files, newest first. A page costs what its file, sweep, batch, policy or time holds
+    /// (the first of these that is asked for), never what the ledger does.
     async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Attempt>, LedgerError>;
 
     /// Quarantined files with their last reason, at most `limit`.

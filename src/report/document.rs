@@ -72,8 +72,8 @@ pub struct Cover {
     pub transactions: u64,
     /// Digest of the policy file's rules when the report was made.
     pub rules: String,
-    /// The evidence tree's head; null: the ledger has no evidence tree.
-    pub chain_head: Option<ChainHead>,
+    /// The evidence tree's head when the ledger was read.
+    pub chain_head: ChainHead,
     /// Whether deletions are looked at a second time.
     pub verify: bool,
     /// How far the times in the report can be trusted.
@@ -89,8 +89,10 @@ pub struct ChainHead {
     pub size: u64,
     /// Root hash, hex.
     pub root: String,
-    /// When it was last signed; null: never.
-    pub signed_at: Option<Timestamp>,
+    /// When the last checkpoint was made; null: none was.
+    pub checkpoint_at: Option<Timestamp>,
+    /// Leaves that it covers.
+    pub checkpoint_size: Option<u64>,
 }
 
 /// How far times can be trusted.

@@ -33,8 +33,6 @@ pub struct Ask<'a> {
     pub processor_address: String,
     /// Whether deletions are looked at a second time.
     pub verify: bool,
-    /// The head of the evidence tree, if the ledger has one.
-    pub chain_head: Option<ChainHead>,
 }
 
 /// The report over the ledger as it is now. Needs no more room for a million files than for a hundred.
@@ -193,7 +191,12 @@ fn cover(facts: &ReportFacts, ask: &Ask<'_>) -> Cover {
         ledger: facts.ledger.clone(),
         transactions: facts.sequence,
         rules: ask.rules.digest.0.clone(),
-        chain_head: ask.chain_head.clone(),
+        chain_head: ChainHead {
+            size: facts.tree.size,
+            root: facts.tree.root.to_string(),
+            checkpoint_at: facts.tree.checkpoint.as_ref().map(|last| last.at),
+            checkpoint_size: facts.tree.checkpoint.as_ref().map(|last| last.size),
+        },
         verify: ask.verify,
         clock: ClockQuality {
             checked_at: facts.clock_checked_at,

@@ -34,7 +34,10 @@ pub(super) fn unfinished(facts: &ReportFacts, circumstances: &Circumstances) -> 
             let until = sweep.ended_at.unwrap_or(sweep.started_at);
             let cause = match sweep.state {
                 SweepState::Stopped if sweep.waits => Cause::Approval.words(),
-                SweepState::Postponed => "the API asked to wait, or could not be reached".to_owned(),
+                SweepState::Postponed => {
+                    "put off: the API asked to wait or could not be reached, or the window was closed"
+                        .to_owned()
+                }
                 SweepState::Open => "under way, or ended by a crash".to_owned(),
                 SweepState::Stopped | SweepState::Cut => {
                     let found = circumstances.around(None, sweep.started_at, until);

@@ -3,6 +3,7 @@
 //! `explain/NAME.txt` is what is told of one file; `UPDATE_GOLDEN=1 cargo test --test it explain` rewrites it.
 
 mod kept;
+mod pages;
 mod stops;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,21 @@ fn a_report_is_written_in_each_format_and_never_over_a_file() {
 }
 
 #[test]
+fn a_concept_is_written_as_a_page_or_as_markdown() {
+    let desk = Desk::new();
+    assert!(desk.record(ROW).status.success());
+    let page = String::from_utf8(desk.run(&["concept"]).stdout).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("not stated"));
+    let out = desk.path("concept.md");
+    let written = desk.run(&["concept", "--as", "markdown", "--out", out.to_str().unwrap()]);
+    assert!(written.status.success());
+    let text = std::fs::read_to_string(out).unwrap();
+    assert!(text.starts_with("# Deletion concept\n") && text.contains("### letters\n"));
+    assert!(text.contains("- **Period:** 30 days\n") && text.contains("- **Legal basis:** *not stated*\n"));
+    assert_eq!(desk.json(&["concept"])["policies"][0]["name"], "letters");
+}
+
+#[test]
 fn a_period_that_cannot_be_is_refused_with_what_to_type() {
     let desk = Desk::new();
     assert!(desk.record(ROW).status.success());

@@ -1,7 +1,7 @@
 //! `Figures`: what the faces show.
 
 use retentiond::ledger::{HistoryFilter, LedgerError, Tally};
-use retentiond::model::{Attempt, AttemptId, FileState};
+use retentiond::model::{Attempt, AttemptId, BatchId, FileState};
 use retentiond::outcome::FileEvent;
 
 use crate::world::*;
@@ -193,6 +193,60 @@ async fn history_filters_by_each_of_its_parts(world: World) {
                 ..all.clone()
             },
             vec![2, 1],
+        ),
+        (
+            HistoryFilter {
+                batch: Some(BatchId::new("b1").unwrap()),
+                ..all.clone()
+            },
+            vec![3, 2, 1],
+        ),
+        (
+            HistoryFilter {
+                batch: Some(BatchId::new("b2").unwrap()),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            HistoryFilter {
+                policy: Some(policy("p")),
+                since: Some(at(2)),
+                ..all.clone()
+            },
+            vec![3, 2],
+        ),
+        (
+            HistoryFilter {
+                policy: Some(policy("q")),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            HistoryFilter {
+                policy: Some(policy("p")),
+                batch: Some(BatchId::new("b1").unwrap()),
+                file: Some(id("f2")),
+                ..all.clone()
+            },
+            vec![2],
+        ),
+        (
+            HistoryFilter {
+                file: Some(id("f2")),
+                policy: Some(policy("q")),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            HistoryFilter {
+                since: Some(at(2)),
+                until: Some(at(3)),
+                ..all.clone()
+            },
+            vec![2],
         ),
         (
             HistoryFilter {

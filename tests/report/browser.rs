@@ -29,3 +29,10 @@ async fn the_report_is_right_on_screen_and_on_paper() {
     let report = told().await.report(true).await;
     look_at(&retentiond::report::html(&report), "report");
 }
+
+#[tokio::test]
+#[ignore = "needs chromium, and `npm ci` in tests/page"]
+async fn the_concept_is_right_on_screen_and_on_paper() {
+    let concept = crate::concept::of(&told().await).await;
+    look_at(&retentiond::report::concept_html(&concept), "concept");
+}

@@ -289,7 +289,6 @@ impl Planted {
             contact: self.checked.controller.contact.clone(),
             processor_address: "https://api.extracta.ai/api/v1".to_owned(),
             verify: true,
-            chain_head: None,
         };
         gather(self.ledger.as_ref(), &ask).await.unwrap()
     }

@@ -61,6 +61,7 @@ pub(super) async fn of(
     let found = [
         objection(file, rules, holds, waiting, purpose, books.now, steps),
         stopped(books, rules, steps).await?,
+        closed(rules, policy, books.now, steps),
     ];
     if let Some(why) = found.into_iter().flatten().next() {
         return Ok(Outlook::Stopped { why });
@@ -79,6 +80,26 @@ fn scheduled(rules: &RuleSet, policy: &Policy, by_request: bool, now: Timestamp)
         None => format!("`{}` is never swept by its schedule", policy.name),
     };
     step("schedule", source, text)
+}
+
+/// The policy's window and the days on which nothing is deleted, where there are any.
+fn closed(rules: &RuleSet, policy: &Policy, now: Timestamp, steps: &mut Vec<Step>) -> Option<String> {
+    if policy.window.is_none() && rules.blackouts.is_empty() {
+        return None;
+    }
+    let source = if policy.window.is_some() {
+        Source::of_rule(&rules.lines, &policy.name, &["window"])
+    } else {
+        Source::of_file(&rules.lines, "blackout")
+    };
+    let Some(closed) = rules.closed(&policy.name, now) else {
+        let text = format!("`{}` may delete now", policy.name);
+        steps.push(step("window", source, text));
+        return None;
+    };
+    let why = Stop::OutsideWindow { opens: closed.opens }.sentence();
+    steps.push(step("window", source, why.clone()));
+    Some(why)
 }
 
 /// A change that waits for an approval, and its rules where their text can be had.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use tokio::sync::mpsc::Sender;
 
-use super::{ErasureFiles, Tally};
+use super::{ErasureFiles, Tally, TreeHead};
 use crate::ledger::LedgerError;
 use crate::model::{
     BreakerKind, ClockAnomaly, Erasure, FileAddress, FileState, Hold, PolicyName, SweepId, SweepState,
@@ -291,6 +291,8 @@ pub struct ReportFacts {
     pub clock_checked_at: Option<Timestamp>,
     /// Files that nobody owns, now.
     pub unowned: Unowned,
+    /// The evidence tree.
+    pub tree: TreeHead,
 }
 
 /// A part of what a report rests on.

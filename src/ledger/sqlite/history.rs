@@ -10,11 +10,13 @@ use super::fault::{damaged, during};
 use super::notes::finding_name;
 use super::rows::{batch_address, file_id, optional, policy_name, state, timestamp};
 use crate::ledger::{HistoryFilter, LedgerError};
-use crate::model::{Attempt, AttemptFile, AttemptId, AttemptKind, FileId, Finding, SweepId};
+use crate::model::{
+    Attempt, AttemptFile, AttemptId, AttemptKind, BatchId, FileId, Finding, PolicyName, SweepId,
+};
 
-/// One row for each attempt; the filter's parts that are `NULL` let everything through.
+/// One row for each attempt, `$id` its number as the index has it; the filter's parts that are `NULL` let everything through.
 macro_rules! select_attempts {
-    ($from:literal, $first:literal) => {
+    ($id:literal, $from:literal, $first:literal) => {
         concat!(
             "SELECT a.id, a.sweep, p.name, a.kind, b.module, b.parent, b.batch, a.intent_at, a.settled_at,
                     a.outcome, a.http_status, a.detail
@@ -25,11 +27,18 @@ macro_rules! select_attempts {
               CROSS JOIN batches b ON b.id = a.batch
               WHERE ",
             $first,
-            " AND (?2 IS NULL OR a.sweep = ?2)
+            " AND (?1 IS NULL OR TRUE)
+              AND (?2 IS NULL OR a.sweep = ?2)
               AND (?3 IS NULL OR a.intent_at >= ?3)
               AND (?4 IS NULL OR a.intent_at < ?4)
-              AND a.id < ifnull(?5, 9223372036854775807)
-              ORDER BY a.id DESC
+              AND (?7 IS NULL OR b.batch = ?7)
+              AND (?8 IS NULL OR p.name = ?8)
+              AND ",
+            $id,
+            " < ifnull(?5, 9223372036854775807)
+              ORDER BY ",
+            $id,
+            " DESC
               LIMIT ?6"
         )
     };
@@ -69,18 +78,47 @@ impl FromRow<'_, SqliteRow> for AttemptRow {
     }
 }
 
+/// The statement that walks the index of the narrowest thing asked for; the rest of the filter is looked at
+/// row by row.
+pub(super) const fn statement(filter: &HistoryFilter) -> &'static str {
+    if filter.file.is_some() {
+        select_attempts!(
+            "w.attempt",
+            "attempt_files w INDEXED BY attempt_files_by_file
+              CROSS JOIN attempts a ON a.id = w.attempt",
+            "w.file_id = ?1"
+        )
+    } else if filter.sweep.is_some() {
+        select_attempts!("a.id", "attempts a INDEXED BY attempts_by_sweep", "a.sweep = ?2")
+    } else if filter.batch.is_some() {
+        select_attempts!(
+            "a.id",
+            "batches w CROSS JOIN attempts a INDEXED BY attempts_by_batch ON a.batch = w.id",
+            "w.batch = ?7"
+        )
+    } else if filter.policy.is_some() {
+        select_attempts!(
+            "a.id",
+            "policies w CROSS JOIN sweeps ws INDEXED BY sweeps_by_policy ON ws.policy = w.id
+              CROSS JOIN attempts a INDEXED BY attempts_by_sweep ON a.sweep = ws.id",
+            "w.name = ?8"
+        )
+    } else if filter.since.is_some() || filter.until.is_some() {
+        select_attempts!(
+            "a.id",
+            "attempts a INDEXED BY attempts_by_intent",
+            "a.intent_at >= ifnull(?3, -9223372036854775808) AND a.intent_at < ifnull(?4, 9223372036854775807)"
+        )
+    } else {
+        select_attempts!("a.id", "attempts a", "TRUE")
+    }
+}
+
 pub(super) async fn history(
     tx: &mut SqliteConnection,
     filter: &HistoryFilter,
 ) -> Result<Vec<Attempt>, LedgerError> {
-    // Two statements, so that each walks the index that is its own.
-    let statement = match &filter.file {
-        Some(_) => select_attempts!(
-            "attempt_files w CROSS JOIN attempts a ON a.id = w.attempt",
-            "w.file_id = ?1"
-        ),
-        None => select_attempts!("attempts a", "?1 IS NULL"),
-    };
+    let statement = statement(filter);
     let rows: Vec<AttemptRow> = sqlx::query_as(statement)
         .bind(filter.file.as_ref().map(FileId::as_str))
         .bind(filter.sweep.map(|sweep| sweep.0))
@@ -88,6 +126,8 @@ pub(super) async fn history(
         .bind(filter.until.map(|at| at.as_millis()))
         .bind(filter.before.map(|attempt| attempt.0))
         .bind(filter.limit)
+        .bind(filter.batch.as_ref().map(BatchId::as_str))
+        .bind(filter.policy.as_ref().map(PolicyName::as_str))
         .fetch_all(&mut *tx)
         .await
         .map_err(during("reading attempts"))?;

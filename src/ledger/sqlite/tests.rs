@@ -129,6 +129,68 @@ async fn a_transaction_that_panics_is_undone_and_the_next_one_works() {
     ledger.set_setting("a", Some("c")).await.unwrap();
 }
 
+/// A ledger of ten million files must not be read through for one of them.
+#[tokio::test]
+async fn history_walks_the_index_of_what_it_is_asked_for() {
+    use crate::ledger::HistoryFilter;
+
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = opened(&dir).await;
+    let none = HistoryFilter::default;
+    let file = Some(FileId::new("f").unwrap());
+    let batch = Some(BatchId::new("b").unwrap());
+    let policy = Some(crate::model::PolicyName::new("p").unwrap());
+    let (sweep, since) = (Some(crate::model::SweepId(1)), Some(now()));
+    let cases: [(HistoryFilter, &[&str]); 6] = [
+        (
+            HistoryFilter { file, ..none() },
+            &["attempt_files_by_file (file_id=? AND attempt<?)"],
+        ),
+        (
+            HistoryFilter { sweep, ..none() },
+            &["attempts_by_sweep (sweep=? AND id<?)"],
+        ),
+        (
+            HistoryFilter { batch, ..none() },
+            &[
+                "sqlite_autoindex_batches_1 (batch=?)",
+                "attempts_by_batch (batch=? AND id<?)",
+            ],
+        ),
+        (
+            HistoryFilter { policy, ..none() },
+            &[
+                "sweeps_by_policy (policy=?)",
+                "attempts_by_sweep (sweep=? AND id<?)",
+            ],
+        ),
+        (
+            HistoryFilter { since, ..none() },
+            &["attempts_by_intent (intent_at>? AND intent_at<?)"],
+        ),
+        (none(), &["SEARCH a USING INTEGER PRIMARY KEY (rowid<?)"]),
+    ];
+    for (filter, expected) in cases {
+        let statement = format!("EXPLAIN QUERY PLAN {}", super::history::statement(&filter));
+        let steps = ledger
+            .read(move |tx| {
+                Box::pin(async move {
+                    let statement = sqlx::AssertSqlSafe(statement);
+                    let rows = sqlx::query(statement).fetch_all(tx).await.unwrap();
+                    let steps = rows.iter().map(|row| row.get::<String, _>("detail"));
+                    Ok(steps.collect::<Vec<_>>())
+                })
+            })
+            .await
+            .unwrap()
+            .join("\n");
+        for step in expected {
+            assert!(steps.contains(step), "{step} is not in\n{steps}");
+        }
+        assert!(!steps.contains("SCAN"), "{steps}");
+    }
+}
+
 /// How SQLite would go about each statement that a tick runs.
 #[tokio::test]
 async fn the_tick_reads_through_its_indexes() {

@@ -7,7 +7,7 @@ use crate::report::words::{Wall, files, length, number};
 
 pub(super) fn cover(report: &Report, wall: &Wall) -> Markup {
     let cover = &report.cover;
-    let clock = &cover.clock;
+    let (clock, head) = (&cover.clock, &cover.chain_head);
     html! {
         header {
             p.kind { "Evidence of deletion" }
@@ -29,15 +29,10 @@ pub(super) fn cover(report: &Report, wall: &Wall) -> Markup {
                 dt { "Rules" } dd { code { (cover.rules) } }
                 dt { "Chain head" }
                 dd {
-                    @match &cover.chain_head {
-                        Some(head) => {
-                            (number(head.size)) " leaves, root " code { (head.root) } ", "
-                            @match head.signed_at {
-                                Some(at) => { "signed " (wall.time(at)) }
-                                None => "never signed"
-                            }
-                        }
-                        None => span.soft { "no evidence tree in this ledger" }
+                    (number(head.size)) " leaves, root " code { (head.root) } "; "
+                    @match (head.checkpoint_at, head.checkpoint_size) {
+                        (Some(at), Some(size)) => { "last checkpoint " (wall.time(at)) ", over " (number(size)) " leaves" }
+                        (None, _) | (_, None) => "no checkpoint yet"
                     }
                 }
                 dt { "Clock" }

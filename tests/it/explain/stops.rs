@@ -124,3 +124,27 @@ async fn a_pause_and_a_breaker_keep_it_and_say_what_ends_them() {
     );
     assert_eq!(borne_out(&world, &batch).await, [false; 3]);
 }
+
+#[tokio::test]
+async fn outside_of_its_window_it_is_kept_until_that_opens() {
+    let policies = |c: &str| ten_days(c) + "window = { from = \"22:00\", until = \"05:00\" }\n";
+    let world = World::with(policies, &[DocumentType::named("letter")]).await;
+    world.sweep().await;
+    let batch = world.upload(2).await;
+    world.days_pass(11);
+    let account = world.account(&batch.files[0], true).await;
+    let line = world
+        .checked
+        .rules
+        .lines
+        .of(&crate::harness::name("documents"), "window");
+    assert!(
+        says(&account, "window").starts_with(&format!("p:{} ", line.unwrap())),
+        "{}",
+        says(&account, "window")
+    );
+    assert_eq!(borne_out(&world, &batch).await, [false; 2]);
+    // 23:00 in Berlin.
+    world.clock.advance(11 * 3_600_000);
+    assert_eq!(borne_out(&world, &batch).await, [true; 2]);
+}

@@ -67,6 +67,7 @@ async fn no_verb_says_a_secret() {
             vec!["approve", "0123456789ab"],
             vec!["ledger", "check", "--deep"],
             vec!["ledger", "stats"],
+            vec!["concept"],
             vec![
                 "report",
                 "--from",
