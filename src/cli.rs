@@ -6,6 +6,7 @@ pub mod exit;
 pub mod output;
 
 mod approve;
+mod audit;
 mod breaker;
 mod check;
 mod concept;
@@ -105,6 +106,7 @@ async fn verb(context: &Context, command: &Command) -> Result<Exit, Failure> {
         Command::Hold(command) => hold::run(context, command).await,
         Command::Erase(command) => erase::run(context, command).await,
         Command::Approve(args) => approve::run(context, args).await,
+        Command::Audit(command) => audit::run(context, command).await,
         Command::Notify(command) => notify::run(context, command).await,
         Command::Pause(args) => pause::pause(context, args).await,
         Command::Resume => pause::resume(context).await,

@@ -8,6 +8,7 @@ pub mod account;
 mod batch;
 mod batches;
 pub mod change;
+pub mod checkpoint;
 mod chunk;
 pub mod clock;
 pub mod effect;

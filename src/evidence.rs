@@ -4,6 +4,7 @@
 //! kept ([`frontier`]); its root goes out as a signed checkpoint ([`checkpoint`], [`note`]), and any one
 //! leaf or file can be shown to be under it ([`proof`], [`seal`]). Knows neither files nor SQL.
 
+pub mod audit;
 pub mod canonical;
 pub mod checkpoint;
 pub mod frontier;
@@ -12,14 +13,17 @@ pub mod key;
 pub mod leaf;
 pub mod note;
 pub mod proof;
+pub mod receipt;
 pub mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, Damage, Given, Subset};
 pub use checkpoint::Checkpoint;
 pub use frontier::Frontier;
 pub use hash::Hash;
 pub use key::{SecretKey, VerifierKey};
 pub use leaf::{Fact, Leaf};
 pub use note::Note;
+pub use receipt::Receipt;
 pub use seal::{FileSet, Seal};

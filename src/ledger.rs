@@ -6,6 +6,7 @@
 //! to *delete* is apart from the right to write: [`lock`].
 
 mod anchor;
+mod checkpoints;
 pub mod contract;
 pub mod error;
 pub mod lock;

@@ -98,6 +98,9 @@ pub enum Command {
     Erase(super::erase::EraseCommand),
     /// Let exactly one waiting plan run.
     Approve(ApproveArgs),
+    /// Show what was done to somebody who trusts nobody: checkpoints, proofs, exports.
+    #[command(subcommand)]
+    Audit(super::audit::AuditCommand),
     /// Try out who is told.
     #[command(subcommand)]
     Notify(super::notify::NotifyCommand),

@@ -64,6 +64,9 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
             .output
             .say(checked.warnings.render(context.output.colour_err).trim_end());
     }
+    if !context.output.json && context.audit_key(&checked).is_ok_and(|key| key.is_none()) {
+        context.output.say(super::audit::UNSIGNED);
+    }
     let unowned = unowned(context, &checked).await?;
     let online = if args.online {
         Some(online(context, &checked).await?)

@@ -12,6 +12,7 @@ use super::progress::Bar;
 use crate::config::{self, Checked, ExtractaSettings, Loaded};
 use crate::engine::planning::refresh_hints;
 use crate::engine::{Clock, Engine, Listener, Settings, SystemClock};
+use crate::evidence::SecretKey;
 use crate::extracta::{ClientConfig, ExtractaClient};
 use crate::intake::SubjectHasher;
 use crate::ledger::{DeleterLock, Ledger, OpenMode, SqliteLedger};
@@ -172,7 +173,12 @@ impl Context {
             Arc::clone(&self.clock),
             settings,
             &lock,
-        );
+        )
+        .signing(self.audit_key(checked).unwrap_or_else(|failure| {
+            // No reason to delete late: what is missing is a signature.
+            tracing::error!("checkpoints are not signed, deletion goes on: {}", failure.text);
+            None
+        }));
         Ok((Arc::new(engine), ledger, lock))
     }
 
@@ -195,6 +201,17 @@ impl Context {
         key.map(|key| SubjectHasher::new(key.expose_secret().as_bytes()))
             .transpose()
             .map_err(|error| Failure::new(Exit::Credentials, error.to_string()))
+    }
+
+    /// What signs checkpoints; `None` where no key is set up.
+    ///
+    /// # Errors
+    /// Exit 5 when the key cannot be read, or is none.
+    pub fn audit_key(&self, checked: &Checked) -> Result<Option<SecretKey>, Failure> {
+        let key = config::audit_key(&checked.evidence, &|name| std::env::var_os(name))?;
+        key.map(|key| SecretKey::parse(key.expose_secret()))
+            .transpose()
+            .map_err(|error| Failure::new(Exit::Credentials, format!("the audit key: {error}")))
     }
 
     /// A day that was typed, until its end in the policy file's zone, or an instant.

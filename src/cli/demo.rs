@@ -63,6 +63,9 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Fail
         server: sandbox.handle(),
     };
     let differences = play(&stage, &names, &lock).await?;
+    // Whoever looks around may do so with a `sqlite3` of their own: it finds nothing to move into the ledger,
+    // where pages that it writes would count as damaged.
+    stage.ledger.tidy().await?;
     farewell(&stage, &dir, &policy_file, &differences)?;
     sandbox.stop().await;
     Ok(if differences.is_empty() {
@@ -78,8 +81,10 @@ fn place(wanted: Option<&Path>) -> Result<PathBuf, Failure> {
         || std::env::temp_dir().join(format!("retentiond-demo-{}", std::process::id())),
         Path::to_owned,
     );
-    std::fs::create_dir_all(&dir)
-        .map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", dir.display())))?;
+    let failed = |e: std::io::Error| Failure::new(Exit::Failed, format!("{}: {e}", dir.display()));
+    std::fs::create_dir_all(&dir).map_err(failed)?;
+    // The policy file names the ledger and the key in it, from `/` on.
+    let dir = dir.canonicalize().map_err(failed)?;
     if dir.join("policies.toml").exists() || dir.join("ledger.db").exists() {
         let text = format!(
             "{} already holds a demo; name another directory with --dir",

@@ -19,6 +19,9 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
             .output
             .say("note: this policy file is not in force yet: the counts are of the rules before, `retentiond plan` shows the new ones");
     }
+    if context.audit_key(&checked).is_ok_and(|key| key.is_none()) {
+        context.output.say(super::audit::UNSIGNED);
+    }
     context.output.painted(&snapshot, || screen(&snapshot))?;
     Ok(match snapshot.verdict {
         Verdict::Stopped | Verdict::Paused | Verdict::Waiting => Exit::Stopped,

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use super::endpoint::IntakeSettings;
 use super::erasure::ErasureSettings;
+use super::evidence::EvidenceSettings;
 use super::settings::ExtractaSettings;
 
 /// A key longer than this, in bytes, is taken for another file.
@@ -110,7 +111,27 @@ pub fn subject_key(
     settings: &ErasureSettings,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<SecretString>, CredentialError> {
-    if let Some(path) = &settings.subject_key_file {
+    optional(settings.subject_key_file.as_deref(), "subject-key", env)
+}
+
+/// Finds the key that signs checkpoints: `key_file` of `[evidence]`, else `$CREDENTIALS_DIRECTORY/audit-key`, with
+/// the exception that [`api_key`] makes. `None` where neither is set up.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content.
+pub fn audit_key(
+    settings: &EvidenceSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, CredentialError> {
+    optional(settings.key_file.as_deref(), "audit-key", env)
+}
+
+fn optional(
+    path: Option<&Path>,
+    name: &str,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, CredentialError> {
+    if let Some(path) = path {
         let refused = match File::open(path) {
             Ok(file) => return from_file(path, file).map(Some),
             Err(source) => source,
@@ -118,12 +139,12 @@ pub fn subject_key(
         if refused.kind() != std::io::ErrorKind::PermissionDenied {
             return Err(unreadable(path, refused));
         }
-        return match credential("subject-key", env)? {
+        return match credential(name, env)? {
             Some((handed, file)) => from_file(&handed, file).map(Some),
             None => Err(unreadable(path, refused)),
         };
     }
-    match credential("subject-key", env)? {
+    match credential(name, env)? {
         Some((path, file)) => from_file(&path, file).map(Some),
         None => Ok(None),
     }

@@ -106,6 +106,7 @@ pub(super) static TOP: Schema = Schema {
         key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
         key("erasure", Takes::Table(&ERASURE), Unset, "[erasure]", "how erasure requests are carried out and watched"),
+        key("evidence", Takes::Table(&EVIDENCE), Unset, "[evidence]", "how what was done can be proven"),
         key("log", Takes::Table(&LOG), Unset, "[log]", "how the log looks"),
         key("http", Takes::Table(&HTTP), Unset, "[http]", "page, metrics and health of the running service"),
         key("intake", Takes::Table(&INTAKE), Unset, "[intake]", "where uploaders may tell what they uploaded"),
@@ -186,6 +187,16 @@ pub(super) static ERASURE: Schema = Schema {
         key("holidays", Takes::Texts, Is("none"), "[\"2026-12-25\"]", "days beside Saturdays and Sundays on which the time for an answer cannot end"),
         key("warn_before", Takes::Period, Is("`\"7 days\"`"), "\"7 days\"", "how long before the date of its answer an open request is warned of"),
         key("subject_key_file", Takes::Text, Is("the systemd credential `subject-key`"), "\"/etc/retentiond/credentials/subject-key\"", "absolute path of a file with the key that hides data subjects; without one none can be recorded"),
+    ],
+};
+
+/// `[evidence]`.
+#[rustfmt::skip]
+pub(super) static EVIDENCE: Schema = Schema {
+    title: "[evidence]",
+    place: "in [evidence]",
+    keys: &[
+        key("key_file", Takes::Text, Is("the systemd credential `audit-key`"), "\"/etc/retentiond/credentials/audit-key\"", "absolute path of the file that `retentiond audit init-key` made; without a key checkpoints are not signed"),
     ],
 };
 
@@ -357,7 +368,7 @@ pub(super) static WINDOW: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 20] = [
+pub(super) static ALL: [&Schema; 21] = [
     &TOP,
     &CONTROLLER,
     &EXTRACTA,
@@ -365,6 +376,7 @@ pub(super) static ALL: [&Schema; 20] = [
     &LIMITS,
     &HOLDS,
     &ERASURE,
+    &EVIDENCE,
     &LOG,
     &HTTP,
     &INTAKE,

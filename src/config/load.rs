@@ -14,6 +14,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
 use super::erasure::{ErasureDraft, ErasureSettings};
+use super::evidence::EvidenceSettings;
 use super::keys;
 use super::lines::lines;
 use super::listening::HttpSettings;
@@ -54,6 +55,8 @@ pub struct Checked {
     pub holds: HoldSettings,
     /// Erasure requests, apart from their rules.
     pub erasure: ErasureSettings,
+    /// `[evidence]`.
+    pub evidence: EvidenceSettings,
     /// The log.
     pub log: LogSettings,
     /// Page, metrics and health.
@@ -160,6 +163,7 @@ struct Draft {
     limits: crate::rules::policy::Limits,
     blackouts: Vec<Spanned<Blackout>>,
     erasure: ErasureDraft,
+    evidence: EvidenceSettings,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
@@ -181,6 +185,7 @@ impl Draft {
         let limits = top.section("limits", &keys::LIMITS, findings);
         let holds = top.section("holds", &keys::HOLDS, findings);
         let erasure = top.section("erasure", &keys::ERASURE, findings);
+        let evidence = top.section("evidence", &keys::EVIDENCE, findings);
         let log = top.section("log", &keys::LOG, findings);
         let http = top.section("http", &keys::HTTP, findings);
         let intake = top.section("intake", &keys::INTAKE, findings);
@@ -199,6 +204,7 @@ impl Draft {
             .collect();
         let cool_down = settings::cool_down(holds.as_ref(), findings);
         let erasure = ErasureDraft::read(erasure.as_ref(), findings);
+        let evidence = EvidenceSettings::read(evidence.as_ref(), findings);
         if !policies.is_empty() || top.value("policy").is_none() {
             relations::judge(&policies, &floors, findings);
         }
@@ -224,6 +230,7 @@ impl Draft {
             notify: NotifySettings::read(notify.as_ref(), findings),
             labels,
             erasure,
+            evidence,
             cool_down,
             policies,
             floors,
@@ -280,6 +287,7 @@ impl Draft {
                     cool_down: period.into_inner(),
                 }),
             erasure,
+            evidence: self.evidence,
             log: self.log,
             http: self.http,
             intake: self.intake,

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 /// Words that make the value after `=` unprintable when a key holds one of them.
-const SECRET_WORDS: [&str; 9] = [
+const SECRET_WORDS: [&str; 10] = [
     "subject_key",
     "api_key",
     "api-key",
     "apikey",
+    "key_file",
     "token",
     "secret",
     "password",
@@ -141,6 +142,8 @@ mod tests {
             ("key = sk-1\nmonkey = 1", "key = ****\nmonkey = 1"),
             ("api_key_file = \"/etc/k\"", "api_key_file = \"/etc/k\""),
             ("api_key_file = \"sk-1\"", "api_key_file = ******"),
+            ("key_file = \"/etc/k\"", "key_file = \"/etc/k\""),
+            ("key_file = \"PRIVATE\"", "key_file = *********"),
             ("subject_key_file = \"s\"", "subject_key_file = ***"),
             ("u = \"https://me:pw@host/a@b\"", "u = \"https://*****@host/a@b\""),
         ] {

@@ -41,6 +41,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "[limits]" => "limits ",
         "[holds]" => "holds ",
         "[erasure]" => "erasure ",
+        "[evidence]" => "evidence ",
         "[log]" => "log ",
         "[http]" => "http ",
         "[intake]" => "intake ",

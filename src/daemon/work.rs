@@ -33,6 +33,7 @@ impl Daemon {
             .set_setting(LAST_TURN, Some(&now.to_string()))
             .await?;
         self.warn_of_dates(now).await?;
+        self.parts.engine.daily_checkpoint().await;
         if self.running.is_some() {
             self.parts.engine.watch_clock().await?;
             return Ok(None);
@@ -126,7 +127,7 @@ impl Daemon {
         let stop = match &report.ending {
             Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
             Ending::Stopped {
-                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. } | Stop::OutsideWindow { .. },
+                by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. },
             } => None,
             Ending::Stopped { by } => Some(by),
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -17,6 +17,7 @@ use super::gate::Stop;
 use super::planning::{PlanError, make_plan};
 use super::progress::{Listener, Progress};
 use super::run::Run;
+use crate::evidence::SecretKey;
 use crate::extracta::Remote;
 use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened};
 use crate::model::{HoldScope, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
@@ -59,6 +60,9 @@ pub struct Engine {
     pub(super) remote: Arc<dyn Remote>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
+    pub(super) audit_key: Option<SecretKey>,
+    /// When it was last asked whether a checkpoint is due, in ms UTC.
+    pub(super) checkpoint_asked: AtomicI64,
 }
 
 /// A sweep that is asked for.
@@ -112,6 +116,9 @@ pub struct SweepReport {
     pub ending: Ending,
     /// Its counts.
     pub summary: SweepSummary,
+    /// The checkpoint that was made at its end.
+    #[serde(skip)]
+    pub checkpoint: Option<String>,
 }
 
 impl SweepReport {
@@ -159,6 +166,8 @@ impl Engine {
             remote,
             clock,
             settings,
+            audit_key: None,
+            checkpoint_asked: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -208,6 +217,7 @@ impl Engine {
                     policy,
                     ending: Ending::AlreadyDone,
                     summary,
+                    checkpoint: None,
                 });
             }
         };
@@ -416,6 +426,7 @@ impl Engine {
             policy: run.policy.clone(),
             ending,
             summary,
+            checkpoint: self.checkpoint().await,
         })
     }
 }

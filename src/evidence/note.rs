@@ -94,6 +94,25 @@ impl Note {
         })
     }
 
+    /// Reads a file of notes, one after the other with an empty line after each.
+    ///
+    /// # Errors
+    /// [`NoteError::Malformed`].
+    pub fn parse_all(file: &str) -> Result<Vec<Self>, NoteError> {
+        let mut notes: Vec<String> = Vec::new();
+        for part in file.split("\n\n").map(|part| part.trim_matches('\n')) {
+            match notes.last_mut() {
+                _ if part.is_empty() => {}
+                Some(last) if part.starts_with(MARK) => {
+                    last.push_str(part);
+                    last.push('\n');
+                }
+                Some(_) | None => notes.push(format!("{part}\n\n")),
+            }
+        }
+        notes.iter().map(|note| Self::parse(note)).collect()
+    }
+
     /// The text that is signed.
     #[must_use]
     pub fn text(&self) -> &str {

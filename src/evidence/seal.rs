@@ -4,8 +4,11 @@
 //! text and each file gets a salt derived from it, so that one can be shown without the others, and
 //! without the salt nobody can find an id by trying candidates.
 
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::proof;
@@ -117,6 +120,32 @@ impl Seal {
         }
         Hash(mac.finalize().into_bytes().into())
     }
+}
+
+/// Whether a leaf committed to these texts and files under this salt.
+///
+/// # Errors
+/// The field that the leaf says something else of.
+pub fn opens(
+    leaf: &str,
+    salt: &[u8; 32],
+    texts: &BTreeMap<String, String>,
+    files: &BTreeMap<String, Vec<String>>,
+) -> Result<(), String> {
+    let seal = Seal::new(salt);
+    let said: Value = serde_json::from_str(leaf).unwrap_or_default();
+    let differs = |field: &str, shown: Value| said["fact"][field] != shown;
+    for (field, text) in texts {
+        if differs(field, json!(seal.text(field, text))) {
+            return Err(field.clone());
+        }
+    }
+    for (field, files) in files {
+        if differs(field, json!(seal.files(field, &mut files.clone()))) {
+            return Err(field.clone());
+        }
+    }
+    Ok(())
 }
 
 /// `SHA-256(salt ‖ text)`.

@@ -1,5 +1,6 @@
 //! The room against published vectors and against a second implementation.
 
+mod audits;
 mod leaves;
 mod naive;
 mod notes;

@@ -63,6 +63,7 @@ use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::anchor::Anchor;
+use super::checkpoints::CheckpointFile;
 use fault::during;
 pub use open::OpenMode;
 
@@ -87,6 +88,7 @@ pub struct SqliteLedger {
     readers: [Slot; 2],
     turn: AtomicUsize,
     anchor: Anchor,
+    checkpoints: CheckpointFile,
     /// Set by the first failed write or fsync of the file: what reached the disk is not known after
     /// it, and asking again would lie (Rebello et al., ATC 2020). Only opening anew clears it.
     failed: Arc<OnceLock<String>>,

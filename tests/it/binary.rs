@@ -352,8 +352,8 @@ fn the_demo_shows_the_whole_job_and_agrees_with_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("demo");
     let output = Command::new(env!("CARGO_BIN_EXE_retentiond"))
-        .args(["--json", "demo", "--dir"])
-        .arg(&place)
+        .args(["--json", "demo", "--dir", "demo"])
+        .current_dir(dir.path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -377,6 +377,9 @@ fn the_demo_shows_the_whole_job_and_agrees_with_the_server() {
             .as_array()
             .is_some_and(|attempts| attempts.len() >= 6)
     );
+    // Another `sqlite3` that looks into it has nothing to move into the ledger.
+    let log = place.join("ledger.db-wal");
+    assert_eq!(log.metadata().map_or(0, |log| log.len()), 0);
 }
 
 /// Killed at whatever point of making the ledger: nothing, or a whole one, and no false alarm.

@@ -523,6 +523,8 @@ steps! {
         leaves(from: u64, page: u32) -> Vec<StoredLeaf>;
         keep_checkpoint(checkpoint: &StoredCheckpoint) -> ();
         checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
+        sent_checkpoints() -> Vec<String>;
+        leaves_naming(file: &FileId) -> Vec<u64>;
         opening(seq: u64) -> Option<Opening>;
     }
     Events {

@@ -32,5 +32,9 @@ pub(super) fn end(report: Option<&SweepReport>) -> Option<Letter> {
         text.push_str(note);
         text.push('\n');
     }
+    if let Some(checkpoint) = &report.checkpoint {
+        text.push_str("\ncheckpoint:\n");
+        text.push_str(checkpoint);
+    }
     Some(Letter::ping(&report.exit_code().to_string(), text))
 }

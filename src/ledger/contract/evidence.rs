@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Hash;
 use crate::ledger::LedgerError;
-use crate::model::Timestamp;
+use crate::model::{FileId, Timestamp};
 
 /// The tree as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,12 +71,18 @@ pub trait Evidence: Send + Sync {
     /// Leaves in order from `from` on, at most `page`.
     async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError>;
 
-    /// Keeps a checkpoint. `Conflict` when the tree was never what it says: larger than it is, or as large
+    /// The notes in the file beside the ledger, which every checkpoint is added to, in their order.
+    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError>;
+
+    /// Keeps a checkpoint, and adds its note to the file beside the ledger. `Conflict` when the tree was never what it says: larger than it is, or as large
     /// with another root.
     async fn keep_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError>;
 
     /// Checkpoints by the time they were kept, at most `page`, from number `after` on, with their numbers.
     async fn checkpoints(&self, after: i64, page: u32) -> Result<Vec<(i64, StoredCheckpoint)>, LedgerError>;
+
+    /// Places of the leaves that tell of files with this id, in order. Reads the whole tree once.
+    async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError>;
 
     /// What opens leaf `seq`; `None` when it has nothing to hide, or was redacted.
     async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError>;

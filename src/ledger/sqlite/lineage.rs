@@ -7,8 +7,8 @@ use super::fault::during;
 use super::rows::count;
 use super::{SqliteLedger, leaves};
 use crate::evidence::Fact;
-use crate::ledger::LedgerError;
 use crate::ledger::anchor::{Anchor, Anchored, Position};
+use crate::ledger::{Evidence, LedgerError};
 use crate::model::Timestamp;
 
 /// What the ledger says of itself.
@@ -72,16 +72,42 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
             "the ledger lacks the last {} changes that it had: an older copy was restored, or they were lost",
             at.sequence - line.position.sequence
         ),
-        Anchored::At(_) => {
-            ledger.anchor.follow(&line.position)?;
-            return Ok(None);
-        }
+        Anchored::At(_) => match behind_checkpoint(ledger).await? {
+            Some(problem) => problem,
+            None => {
+                ledger.anchor.follow(&line.position)?;
+                return Ok(None);
+            }
+        },
     };
     let problem = format!(
         "{problem}. Holds and erasure requests entered since may be missing: compare `retentiond hold list` and `retentiond erase list`, and enter them again"
     );
     keep(ledger, &problem).await?;
     Ok(Some(problem))
+}
+
+/// Whether a checkpoint of this ledger went out that the tree has not come to, or not by that way. An anchor
+/// that was restored together with the ledger says nothing: this file may still.
+async fn behind_checkpoint(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {
+    let Some(said) = ledger.checkpoints.last() else {
+        return Ok(None);
+    };
+    let tree = ledger.tree().await?;
+    if said.origin != tree.origin {
+        return Ok(Some(
+            "the checkpoints beside the ledger are another ledger's: this one was put in its place"
+                .to_owned(),
+        ));
+    }
+    Ok((said.size > tree.size).then(|| {
+        format!(
+            "a checkpoint over {} facts went out, and the ledger holds {}: an older copy was restored, and the last {} facts are missing",
+            said.size,
+            tree.size,
+            said.size - tree.size
+        )
+    }))
 }
 
 /// In the ledger, so that it outlives every later write.
@@ -106,7 +132,7 @@ async fn keep(ledger: &SqliteLedger, problem: &str) -> Result<(), LedgerError> {
 
 /// A new name, so that copies from before are another ledger's, however far they had come.
 pub(super) async fn accept(ledger: &SqliteLedger, at: Timestamp) -> Result<(), LedgerError> {
-    ledger
+    let before = ledger
         .write(move |tx| {
             Box::pin(async move {
                 let before = leaves::ledger_name(tx).await?;
@@ -118,10 +144,16 @@ pub(super) async fn accept(ledger: &SqliteLedger, at: Timestamp) -> Result<(), L
                 .fetch_one(&mut *tx)
                 .await
                 .map_err(during("accepting the ledger as it is"))?;
-                leaves::append(tx, at, Fact::LineageAccepted { ledger, before }).await
+                let fact = Fact::LineageAccepted {
+                    ledger,
+                    before: before.clone(),
+                };
+                leaves::append(tx, at, fact).await?;
+                Ok(before)
             })
         })
         .await?;
+    ledger.checkpoints.set_aside(&before)?;
     let line = current(ledger).await?;
     ledger.anchor.set(&line.position)
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::fault::during;
 use super::{Identity, LedgerError, Slot, SqliteLedger, checksum, lineage, migrate};
 use crate::ledger::anchor::Anchor;
+use crate::ledger::checkpoints::CheckpointFile;
 
 /// Before 3.51.3 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -79,6 +80,7 @@ impl SqliteLedger {
         let mut ledger = Self {
             log: None,
             anchor: Anchor::beside(&path),
+            checkpoints: CheckpointFile::beside(&path),
             identity: identity(&path).map_err(|error| LedgerError::NotWritable {
                 problem: format!("{}: {error}", path.display()),
             })?,

@@ -26,13 +26,26 @@ impl Evidence for SqliteLedger {
     }
 
     async fn keep_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError> {
-        let checkpoint = checkpoint.clone();
-        self.write(move |tx| Box::pin(async move { keep(tx, &checkpoint).await }))
-            .await
+        let kept = checkpoint.clone();
+        self.write(move |tx| Box::pin(async move { keep(tx, &kept).await }))
+            .await?;
+        // After the commit: the file is never ahead of the ledger that it belongs to.
+        self.checkpoints.append(&checkpoint.note)
     }
 
     async fn checkpoints(&self, after: i64, page: u32) -> Result<Vec<(i64, StoredCheckpoint)>, LedgerError> {
         self.read_one(move |tx| Box::pin(checkpoints(tx, after, page)))
+            .await
+    }
+
+    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
+        let notes = self.checkpoints.read()?;
+        Ok(notes.iter().map(ToString::to_string).collect())
+    }
+
+    async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError> {
+        let file = file.clone();
+        self.read_one(move |tx| Box::pin(async move { naming(tx, &file).await }))
             .await
     }
 
@@ -154,6 +167,27 @@ async fn checkpoints(
     .await
     .map_err(during("reading checkpoints"))?;
     rows.into_iter().map(checkpoint).collect()
+}
+
+async fn naming(tx: &mut SqliteConnection, file: &FileId) -> Result<Vec<u64>, LedgerError> {
+    let quoted = serde_json::to_string(file.as_str()).expect("a text is JSON");
+    let rows: Vec<i64> = sqlx::query_scalar(
+        "SELECT seq
+         FROM leaf_salts
+         WHERE instr(sealed, ?2) > 0
+         UNION
+         SELECT seq
+         FROM leaves
+         WHERE kind IN ('intent', 'outcome')
+           AND content ->> '$.fact.attempt' IN (SELECT attempt FROM attempt_files WHERE file_id = ?1)
+         ORDER BY seq",
+    )
+    .bind(file.as_str())
+    .bind(quoted)
+    .fetch_all(tx)
+    .await
+    .map_err(during("looking for the leaves of a file"))?;
+    rows.into_iter().map(count).collect()
 }
 
 /// Salt, sealed texts and files, kind, content.

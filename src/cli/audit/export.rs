@@ -1,0 +1,133 @@
+//! `audit export`: a line of JSON each for the head, the checkpoints, and the leaves.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::ExportArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, Failure};
+use crate::evidence::Hash;
+use crate::ledger::{Ledger, Opening, StoredLeaf};
+use crate::model::Timestamp;
+
+/// The format and its version.
+pub(super) const FORMAT: &str = "retentiond-export-1";
+
+/// Leaves read at once.
+pub(super) const PAGE: u32 = 1000;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) format: String,
+    pub(super) at: Timestamp,
+    pub(super) origin: String,
+    pub(super) size: u64,
+    pub(super) root: Hash,
+}
+
+/// Every other line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Line {
+    /// A note; all come before the first leaf.
+    Checkpoint(String),
+    /// The next leaf.
+    Leaf(StoredLeaf),
+    /// What opens the leaf before it.
+    Opening(Opened),
+}
+
+/// [`Opening`] as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Opened {
+    pub(super) salt: Hash,
+    pub(super) texts: BTreeMap<String, String>,
+    pub(super) files: BTreeMap<String, Vec<String>>,
+}
+
+impl From<Opening> for Opened {
+    fn from(opening: Opening) -> Self {
+        Self {
+            salt: Hash(opening.salt),
+            texts: opening.texts,
+            files: opening.files,
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
+    let checked = context.load()?.checked;
+    let ledger = context.reader(&checked).await?;
+    let mut out = super::sink(args.out.as_deref())?;
+    let head = write(ledger.as_ref(), args.with_ids, context.clock.now(), &mut out).await?;
+    out.flush()?;
+    if let Some(path) = &args.out {
+        context.output.data(
+            &serde_json::json!({ "export": path, "leaves": head.size, "root": head.root }),
+            || format!("wrote {} ({} facts)\n", path.display(), head.size),
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn write(
+    ledger: &dyn Ledger,
+    with_ids: bool,
+    at: Timestamp,
+    out: &mut dyn Write,
+) -> Result<Head, Failure> {
+    let tree = ledger.tree().await?;
+    let head = Head {
+        format: FORMAT.to_owned(),
+        at,
+        origin: tree.origin,
+        size: tree.size,
+        root: tree.root,
+    };
+    line(out, &head)?;
+    for (size, note) in notes(ledger).await? {
+        // Made after the head was read.
+        if size <= head.size {
+            line(out, &Line::Checkpoint(note))?;
+        }
+    }
+    let mut next = 0;
+    while next < head.size {
+        for leaf in ledger.leaves(next, PAGE).await? {
+            if leaf.seq >= head.size {
+                break;
+            }
+            let opening = match with_ids {
+                true => ledger.opening(leaf.seq).await?,
+                false => None,
+            };
+            line(out, &Line::Leaf(leaf))?;
+            if let Some(opening) = opening {
+                line(out, &Line::Opening(opening.into()))?;
+            }
+        }
+        next += u64::from(PAGE);
+    }
+    Ok(head)
+}
+
+/// Every note that the ledger keeps, with its size.
+pub(super) async fn notes(ledger: &dyn Ledger) -> Result<Vec<(u64, String)>, Failure> {
+    let (mut notes, mut after) = (Vec::new(), 0);
+    loop {
+        let page = ledger.checkpoints(after, PAGE).await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(notes);
+        };
+        after = *last;
+        notes.extend(page.into_iter().map(|(_, kept)| (kept.size, kept.note)));
+    }
+}
+
+fn line(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).expect("plain data");
+    Ok(writeln!(out, "{text}")?)
+}

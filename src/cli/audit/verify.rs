@@ -1,0 +1,271 @@
+//! `audit verify`: the ledger, an export, or a proof. Only the first needs a policy file.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::export::{self, Head, Line, Opened, PAGE};
+use super::{UNSIGNED, VerifyArgs};
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, Failure};
+use crate::config::Checked;
+use crate::evidence::audit::Summary;
+use crate::evidence::receipt::Proven;
+use crate::evidence::seal::opens;
+use crate::evidence::{Audit, Damage, Given, Note, Receipt, Subset, VerifierKey};
+use crate::ledger::StoredLeaf;
+use crate::model::Timestamp;
+
+/// What is printed as JSON.
+#[derive(Debug, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+enum Verdict {
+    Whole(Summary),
+    Proven(Proven),
+    Damaged(Damage),
+}
+
+/// Damage is a finding; all else keeps the audit from being made.
+enum Ended {
+    Damaged(Damage),
+    Failed(Failure),
+}
+
+impl From<Damage> for Ended {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl<E: Into<Failure>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let key = args.key.as_deref().map(public_key).transpose()?;
+    let subset = args.subset.as_deref().map_or(Ok(Subset::WHOLE), part)?;
+    let found = match &args.file {
+        None => ledger(context, key, subset).await.map(Verdict::Whole),
+        Some(path) => file(path, key.as_ref(), subset),
+    };
+    let verdict = match found {
+        Ok(verdict) => verdict,
+        Err(Ended::Damaged(damage)) => Verdict::Damaged(damage),
+        Err(Ended::Failed(failure)) => return Err(failure),
+    };
+    context.output.data(&verdict, || sentence(&verdict))?;
+    Ok(match verdict {
+        Verdict::Whole(_) | Verdict::Proven(_) => Exit::Done,
+        Verdict::Damaged(_) => Exit::Integrity,
+    })
+}
+
+async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> Result<Summary, Ended> {
+    let checked = context.load()?.checked;
+    let ledger = context.reader(&checked).await?;
+    // Notes first: the tree only grows, so it is never behind one that was read before.
+    let kept = export::notes(ledger.as_ref()).await?;
+    let known: HashSet<&str> = kept.iter().map(|(_, note)| note.as_str()).collect();
+    let sent = ledger.sent_checkpoints().await?;
+    let lost = sent.iter().filter(|note| !known.contains(note.as_str()));
+    let notes = kept
+        .iter()
+        .map(|(_, note)| note.as_str())
+        .chain(lost.map(String::as_str));
+    let notes: Vec<&str> = notes.collect();
+    let head = ledger.tree().await?;
+    let key = match key {
+        Some(key) => Some(key),
+        None => own_key(context, &checked, &notes)?,
+    };
+    let mut audit = Audit::new(notes, key.as_ref(), subset)?;
+    let mut next = 0;
+    loop {
+        let page = ledger.leaves(next, PAGE).await?;
+        for leaf in page.iter().filter(|leaf| leaf.seq < head.size) {
+            audit.leaf(&given(leaf))?;
+            if subset.takes(leaf.seq)
+                && let Some(opening) = ledger.opening(leaf.seq).await?
+            {
+                opened(leaf, &opening.into())?;
+            }
+        }
+        match page.last() {
+            Some(last) if last.seq + 1 < head.size => next = last.seq + 1,
+            Some(_) | None => break,
+        }
+    }
+    Ok(audit.finish(Some((head.size, head.root)))?)
+}
+
+/// The public half of the key in use, once it has signed anything.
+fn own_key(context: &Context, checked: &Checked, notes: &[&str]) -> Result<Option<VerifierKey>, Failure> {
+    let Some(key) = context.audit_key(checked)? else {
+        context.output.say(UNSIGNED);
+        return Ok(None);
+    };
+    let signed = notes
+        .iter()
+        .any(|note| Note::parse(note).is_ok_and(|note| note.is_signed()));
+    if !signed {
+        context
+            .output
+            .say("note: no checkpoint has been signed yet: `retentiond audit checkpoint` makes one");
+    }
+    Ok(signed.then(|| key.verifier()))
+}
+
+fn file(path: &Path, key: Option<&VerifierKey>, subset: Subset) -> Result<Verdict, Ended> {
+    let unreadable = |error: std::io::Error| {
+        Ended::Failed(Failure::new(Exit::Failed, format!("{}: {error}", path.display())))
+    };
+    let mut lines = BufReader::new(File::open(path).map_err(unreadable)?).lines();
+    let first = lines.next().transpose().map_err(unreadable)?.unwrap_or_default();
+    if let Ok(head) = serde_json::from_str::<Head>(&first)
+        && head.format == export::FORMAT
+    {
+        let lines = lines.map(|line| line.map_err(unreadable));
+        return from_export(&head, lines, key, subset).map(Verdict::Whole);
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let receipt: Receipt = serde_json::from_str(&text).map_err(|_| {
+        damage(
+            None,
+            format!("{}: it is neither an export nor a proof", path.display()),
+        )
+    })?;
+    let proven = receipt
+        .verify(key)
+        .map_err(|error| damage(None, error.to_string()))?;
+    Ok(Verdict::Proven(proven))
+}
+
+fn from_export(
+    head: &Head,
+    lines: impl Iterator<Item = Result<String, Ended>>,
+    key: Option<&VerifierKey>,
+    subset: Subset,
+) -> Result<Summary, Ended> {
+    let mut notes = Vec::new();
+    let mut audit: Option<Audit> = None;
+    let mut last: Option<StoredLeaf> = None;
+    for (number, line) in lines.enumerate() {
+        let read: Line = serde_json::from_str(&line?).map_err(|_| {
+            damage(
+                last.as_ref().map(|leaf| leaf.seq + 1),
+                format!("line {} of the export cannot be read", number + 2),
+            )
+        })?;
+        match read {
+            Line::Checkpoint(note) if audit.is_none() => notes.push(note),
+            Line::Checkpoint(_) => {
+                return Err(damage(None, "a checkpoint among the leaves".to_owned()).into());
+            }
+            Line::Leaf(leaf) => {
+                if audit.is_none() {
+                    audit = Some(Audit::new(notes.iter().map(String::as_str), key, subset)?);
+                }
+                if let Some(audit) = &mut audit {
+                    audit.leaf(&given(&leaf))?;
+                }
+                last = Some(leaf);
+            }
+            Line::Opening(opening) => {
+                let leaf = last.as_ref().filter(|leaf| subset.takes(leaf.seq));
+                leaf.map_or(Ok(()), |leaf| opened(leaf, &opening))?;
+            }
+        }
+    }
+    let audit = match audit {
+        Some(audit) => audit,
+        None => Audit::new(notes.iter().map(String::as_str), key, subset)?,
+    };
+    Ok(audit.finish(Some((head.size, head.root)))?)
+}
+
+fn given(leaf: &StoredLeaf) -> Given<'_> {
+    Given {
+        seq: leaf.seq,
+        at: leaf.at,
+        kind: &leaf.kind,
+        hash: leaf.hash,
+        content: leaf.content.as_deref(),
+    }
+}
+
+/// Whether what stands beside the leaf, in clear, is what the leaf committed to.
+fn opened(leaf: &StoredLeaf, opening: &Opened) -> Result<(), Damage> {
+    let Some(content) = &leaf.content else {
+        return Ok(());
+    };
+    opens(content, &opening.salt.0, &opening.texts, &opening.files).map_err(|field| {
+        damage(
+            Some(leaf.seq),
+            format!(
+                "leaf {}: `{field}` beside it is not what it committed to",
+                leaf.seq
+            ),
+        )
+    })
+}
+
+const fn damage(leaf: Option<u64>, problem: String) -> Damage {
+    Damage { leaf, problem }
+}
+
+fn sentence(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Damaged(damage) => format!("DAMAGED: {}\n", damage.problem),
+        Verdict::Proven(proven) => {
+            let mut text = format!("PROVEN for {} in {}\n", proven.file, proven.origin);
+            for fact in &proven.facts {
+                let at =
+                    Timestamp::from_millis(fact.at).map_or_else(|_| fact.at.to_string(), |at| at.to_string());
+                text.push_str(&format!(
+                    "{at}  {} ({}), leaf {}\n",
+                    fact.kind, fact.field, fact.seq
+                ));
+            }
+            if !proven.signed {
+                text.push_str("whose checkpoint it is was not checked: give the public key with --key\n");
+            }
+            text
+        }
+        Verdict::Whole(found) => {
+            let root = found.root.map_or_else(String::new, |root| root.to_string());
+            let signed = match found.signed {
+                0 => "no signature was checked".to_owned(),
+                size => format!("signed up to leaf {}", size - 1),
+            };
+            format!(
+                "WHOLE: {} facts ({} looked into, {} redacted) agree with {} checkpoints; {signed}\nroot {root}\n",
+                found.leaves, found.looked_into, found.redacted, found.checkpoints
+            )
+        }
+    }
+}
+
+/// A key as it was typed, or the file that holds it.
+fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
+    let text = match std::fs::read_to_string(typed) {
+        Ok(text) => text,
+        Err(_) => typed.to_owned(),
+    };
+    VerifierKey::parse(&text).map_err(|error| Failure::usage(format!("--key: {error}")))
+}
+
+fn part(typed: &str) -> Result<Subset, Failure> {
+    let numbers = typed.split_once('/');
+    let numbers = numbers.and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    match numbers {
+        Some((part, of)) if (1..=of).contains(&part) => Ok(Subset { part, of }),
+        Some(_) | None => Err(Failure::usage(format!(
+            "`{typed}` is no part; write N/T, such as 1/30"
+        ))),
+    }
+}

@@ -1,0 +1,258 @@
+//! Holding leaves against their hashes, the tree, and the checkpoints that went out.
+//!
+//! Fed leaf by leaf, from a ledger or from an export; keeps no more than the edge of the tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::checkpoint::{Checkpoint, origin};
+use super::{Frontier, Hash, Note, VerifierKey, canonical};
+
+/// What is wrong, and from which leaf on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{problem}")]
+pub struct Damage {
+    /// The first leaf that is not what it was; `None` where no leaf can be named.
+    pub leaf: Option<u64>,
+    /// In words, with the leaf.
+    pub problem: String,
+}
+
+/// A leaf as it was handed over.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'l> {
+    /// Its place, as it says itself.
+    pub seq: u64,
+    /// Its time beside the content, in ms UTC.
+    pub at: i64,
+    /// Its kind beside the content.
+    pub kind: &'l str,
+    /// Its hash.
+    pub hash: Hash,
+    /// Its bytes, unless they were redacted.
+    pub content: Option<&'l str>,
+}
+
+/// Part `part` of `of`: each part looks into other leaves, all of them hold the whole tree against the checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subset {
+    /// From 1 to `of`.
+    pub part: u64,
+    /// At least 1.
+    pub of: u64,
+}
+
+impl Subset {
+    /// Every leaf.
+    pub const WHOLE: Self = Self { part: 1, of: 1 };
+
+    /// Whether leaf `seq` is in it.
+    #[must_use]
+    pub const fn takes(self, seq: u64) -> bool {
+        seq % self.of == self.part - 1
+    }
+}
+
+/// What was found to be whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Leaves of the tree.
+    pub leaves: u64,
+    /// Those whose bytes were looked into.
+    pub looked_into: u64,
+    /// Those whose bytes were redacted.
+    pub redacted: u64,
+    /// Checkpoints that the tree agrees with.
+    pub checkpoints: u64,
+    /// Leaves under a checkpoint signed by the key asked for.
+    pub signed: u64,
+    /// Root over all.
+    pub root: Option<Hash>,
+}
+
+/// An audit under way.
+#[derive(Debug)]
+pub struct Audit {
+    tree: Frontier,
+    subset: Subset,
+    /// By size; more than one may speak of the same tree.
+    expected: BTreeMap<u64, Vec<(Hash, bool)>>,
+    origins: BTreeSet<String>,
+    names: BTreeSet<String>,
+    agreed_until: u64,
+    summary: Summary,
+}
+
+impl Audit {
+    /// Over these notes, in the order in which they went out. With a key, every note after the first that it
+    /// signed must carry its signature.
+    ///
+    /// # Errors
+    /// A note that cannot be read, or whose signature is missing or wrong.
+    pub fn new<'n>(
+        notes: impl IntoIterator<Item = &'n str>,
+        key: Option<&VerifierKey>,
+        subset: Subset,
+    ) -> Result<Self, Damage> {
+        let mut audit = Self {
+            tree: Frontier::new(),
+            subset,
+            expected: BTreeMap::new(),
+            origins: BTreeSet::new(),
+            names: BTreeSet::new(),
+            agreed_until: 0,
+            summary: Summary::default(),
+        };
+        let mut signed_before = false;
+        for (place, text) in notes.into_iter().enumerate() {
+            let wrong = |problem: String| damage(None, format!("checkpoint {}: {problem}", place + 1));
+            let note = Note::parse(text).map_err(|error| wrong(error.to_string()))?;
+            let said = Checkpoint::parse(note.text()).map_err(|error| wrong(error.to_string()))?;
+            let signed = match key {
+                // Unsigned ones are from before there was a key.
+                Some(_) if !note.is_signed() && !signed_before => false,
+                Some(key) => {
+                    note.verify(key).map_err(|error| wrong(error.to_string()))?;
+                    true
+                }
+                None => false,
+            };
+            signed_before |= signed;
+            audit.origins.insert(said.origin);
+            audit
+                .expected
+                .entry(said.size)
+                .or_default()
+                .push((said.root, signed));
+        }
+        if key.is_some() && !signed_before {
+            let name = key.map_or("", VerifierKey::name);
+            return Err(damage(None, format!("no checkpoint is signed by {name}")));
+        }
+        audit.compare()?;
+        Ok(audit)
+    }
+
+    /// The next leaf.
+    ///
+    /// # Errors
+    /// What is wrong with it, or with those since the last checkpoint that agreed.
+    pub fn leaf(&mut self, leaf: &Given<'_>) -> Result<(), Damage> {
+        let expected = self.tree.size();
+        if leaf.seq != expected {
+            let problem = if leaf.seq > expected {
+                format!("leaf {expected} is missing")
+            } else {
+                format!("leaf {} stands where leaf {expected} belongs", leaf.seq)
+            };
+            return Err(damage(Some(expected), problem));
+        }
+        match leaf.content {
+            Some(content) if self.subset.takes(leaf.seq) => {
+                self.look_into(leaf, content)?;
+                self.summary.looked_into += 1;
+            }
+            Some(_) => {}
+            None => self.summary.redacted += 1,
+        }
+        if let (Some(content), "genesis" | "lineage-accepted") = (leaf.content, leaf.kind) {
+            self.learn_name(content);
+        }
+        self.tree.append(leaf.hash);
+        self.compare()
+    }
+
+    /// After the last leaf; `head` is what the ledger itself keeps: size and root.
+    ///
+    /// # Errors
+    /// Leaves that a checkpoint or the head knows and that are not there.
+    pub fn finish(mut self, head: Option<(u64, Hash)>) -> Result<Summary, Damage> {
+        let size = self.tree.size();
+        let furthest = self.expected.keys().next_back().copied().unwrap_or(0);
+        let furthest = furthest.max(head.map_or(0, |(size, _)| size));
+        if furthest > size {
+            return Err(damage(
+                Some(size),
+                format!("leaves {size} to {} are missing at the end", furthest - 1),
+            ));
+        }
+        if let Some((kept, root)) = head
+            && (kept, root) != (size, self.tree.root())
+        {
+            return Err(self.rebuilt("the edge of the tree that the ledger keeps is another one"));
+        }
+        if !self.names.is_empty()
+            && let Some(foreign) = self.origins.difference(&self.names).next()
+        {
+            return Err(damage(
+                None,
+                format!("a checkpoint is of another tree, {foreign}"),
+            ));
+        }
+        self.summary.leaves = size;
+        self.summary.root = Some(self.tree.root());
+        Ok(self.summary)
+    }
+
+    fn look_into(&self, leaf: &Given<'_>, content: &str) -> Result<(), Damage> {
+        let seq = leaf.seq;
+        let changed = |what: &str| damage(Some(seq), format!("leaf {seq}: {what}"));
+        if Hash::of_leaf(content.as_bytes()) != leaf.hash {
+            return Err(changed("its bytes are not those that were hashed"));
+        }
+        let read: Value = serde_json::from_str(content).map_err(|_| changed("it is no JSON"))?;
+        if canonical::spell(&read).as_deref() != Some(content) {
+            return Err(changed("it is not spelled canonically"));
+        }
+        let says_so = read["seq"].as_u64() == Some(seq)
+            && read["at"].as_i64() == Some(leaf.at)
+            && read["kind"].as_str() == Some(leaf.kind);
+        if says_so {
+            Ok(())
+        } else {
+            Err(changed("its place, time or kind is not what its bytes say"))
+        }
+    }
+
+    fn learn_name(&mut self, content: &str) {
+        let read: Option<Value> = serde_json::from_str(content).ok();
+        let name = read.as_ref().and_then(|read| read["fact"]["ledger"].as_str());
+        self.names.extend(name.map(origin));
+    }
+
+    /// Whether the tree as it is now is what the checkpoints of its size say.
+    fn compare(&mut self) -> Result<(), Damage> {
+        let size = self.tree.size();
+        let Some(said) = self.expected.get(&size) else {
+            return Ok(());
+        };
+        let root = self.tree.root();
+        if said.iter().any(|(expected, _)| *expected != root) {
+            return Err(self.rebuilt(&format!("the checkpoint over {size} leaves has another root")));
+        }
+        self.summary.checkpoints += said.len() as u64;
+        if said.iter().any(|(_, signed)| *signed) {
+            self.summary.signed = size;
+        }
+        self.agreed_until = size;
+        Ok(())
+    }
+
+    /// Leaves were changed together with their hashes: only a checkpoint can say that they were others.
+    fn rebuilt(&self, why: &str) -> Damage {
+        let (from, size) = (self.agreed_until, self.tree.size());
+        damage(
+            Some(from),
+            format!(
+                "a leaf from {from} to {} was changed together with its hash: {why}",
+                size.saturating_sub(1)
+            ),
+        )
+    }
+}
+
+fn damage(leaf: Option<u64>, problem: String) -> Damage {
+    Damage { leaf, problem }
+}

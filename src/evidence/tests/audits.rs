@@ -1,0 +1,493 @@
+//! Whatever is changed in a tree that checkpoints went out of is found, and where it was.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::evidence::audit::Summary;
+use crate::evidence::checkpoint::origin;
+use crate::evidence::leaf::States;
+use crate::evidence::receipt::{FORMAT, Shown};
+use crate::evidence::seal::opens;
+use crate::evidence::{
+    Audit, Checkpoint, Damage, Fact, FileSet, Frontier, Given, Hash, Leaf, Note, Receipt, Seal, SecretKey,
+    Subset, canonical, proof,
+};
+use crate::model::Timestamp;
+
+const LEDGER: &str = "0123456789abcdef0123456789abcdef";
+
+/// One fact of each kind, every field of it filled.
+fn facts() -> Vec<Fact> {
+    let seal = Seal::new(&[5; 32]);
+    let text = |field: &str| seal.text(field, "x");
+    let set = |field: &str| -> FileSet { seal.files(field, &mut vec!["a".to_owned(), "b".to_owned()]) };
+    let to = States::by(|state| Some(set(state.name())));
+    let word = || "word".to_owned();
+    vec![
+        Fact::Genesis {
+            ledger: LEDGER.to_owned(),
+            transactions: 1,
+            sweeps: 2,
+            attempts: 3,
+            attempt_files: 4,
+            notes: 5,
+            holds: 6,
+            erasures: 7,
+            approvals: 8,
+            breakers: 9,
+        },
+        Fact::Intent {
+            attempt: 1,
+            sweep: 2,
+            call: word(),
+            files: set("files"),
+        },
+        Fact::Outcome {
+            attempt: 1,
+            outcome: word(),
+            http_status: Some(200),
+            to: to.clone(),
+        },
+        Fact::Interrupted {
+            attempts: 3,
+            unknown: set("unknown"),
+        },
+        Fact::Moved {
+            event: word(),
+            to,
+            reason: text("reason"),
+        },
+        Fact::Verification {
+            absent: Some(set("absent")),
+            still_there: Some(set("still_there")),
+        },
+        Fact::Hold {
+            hold: 1,
+            scope: word(),
+            covers: text("covers"),
+            reason: text("reason"),
+            reference: Some(text("reference")),
+            owner: Some(text("owner")),
+            review_by: Some(9),
+        },
+        Fact::Release {
+            hold: 1,
+            reason: text("reason"),
+            ends_at: 5,
+        },
+        Fact::ErasureRequest {
+            erasure: 1,
+            scope: word(),
+            covers: text("covers"),
+            reference: text("reference"),
+            received: word(),
+        },
+        Fact::ErasureClosed {
+            erasure: 1,
+            how: word(),
+            reason: Some(text("reason")),
+        },
+        Fact::Plan {
+            plan: word(),
+            policy: word(),
+            sweep: 1,
+            files: 2,
+        },
+        Fact::Approval {
+            plan: word(),
+            policy: word(),
+            valid_until: 3,
+        },
+        Fact::ApprovalUsed {
+            plan: word(),
+            sweep: 1,
+        },
+        Fact::Rules {
+            digest: word(),
+            description: text("d"),
+            text: Some(text("t")),
+        },
+        Fact::RuleText {
+            digest: word(),
+            text: text("t"),
+        },
+        Fact::RuleChange {
+            before: word(),
+            after: word(),
+        },
+        Fact::RuleChangeApproval {
+            after: word(),
+            valid_until: 4,
+        },
+        Fact::RuleChangeWithdrawn { after: word() },
+        Fact::SweepOpened {
+            sweep: 1,
+            policy: word(),
+            occurrence: Some(2),
+            trigger: word(),
+            rules: word(),
+            resumed: true,
+        },
+        Fact::SweepClosed {
+            sweep: 1,
+            state: word(),
+            sent: 5,
+            summary: text("s"),
+        },
+        Fact::BreakerOpened {
+            breaker: word(),
+            reason: text("reason"),
+        },
+        Fact::BreakerClosed {
+            breaker: word(),
+            by: text("by"),
+        },
+        Fact::Pause {
+            until: 7,
+            reason: text("reason"),
+        },
+        Fact::Resume {},
+        Fact::Gap { from: 1, until: 2 },
+        Fact::LineageAccepted {
+            ledger: LEDGER.to_owned(),
+            before: word(),
+        },
+    ]
+}
+
+/// A leaf beside the tree.
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    seq: u64,
+    at: i64,
+    kind: String,
+    hash: Hash,
+    content: Option<String>,
+}
+
+impl Row {
+    fn given(&self) -> Given<'_> {
+        Given {
+            seq: self.seq,
+            at: self.at,
+            kind: &self.kind,
+            hash: self.hash,
+            content: self.content.as_deref(),
+        }
+    }
+
+    fn set(&mut self, content: String, hash_too: bool) {
+        if hash_too {
+            self.hash = Hash::of_leaf(content.as_bytes());
+        }
+        self.content = Some(content);
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let rows = facts().into_iter().enumerate().map(|(place, fact)| {
+        let at = Timestamp::from_millis(1_000 + place as i64).unwrap();
+        let kind = fact.kind().to_owned();
+        let content = Leaf::new(place as u64, at, fact).content();
+        Row {
+            seq: place as u64,
+            at: at.as_millis(),
+            kind,
+            hash: Hash::of_leaf(content.as_bytes()),
+            content: Some(content),
+        }
+    });
+    rows.collect()
+}
+
+fn key() -> SecretKey {
+    SecretKey::new("retentiond/key", &[3; 32]).unwrap()
+}
+
+fn tree(rows: &[Row]) -> Frontier {
+    let mut tree = Frontier::new();
+    rows.iter().for_each(|row| tree.append(row.hash));
+    tree
+}
+
+fn note(rows: &[Row], size: usize) -> String {
+    let checkpoint = Checkpoint::of(&origin(LEDGER), &tree(&rows[..size]));
+    Note::sign(&checkpoint.text(), &[&key()]).to_string()
+}
+
+/// Checkpoints after 10 leaves and after all.
+fn notes(rows: &[Row]) -> Vec<String> {
+    vec![note(rows, 10), note(rows, rows.len())]
+}
+
+/// With the head that the ledger itself would keep of these rows: a careful forger keeps that in step.
+fn audit(rows: &[Row], notes: &[String], subset: Subset) -> Result<Summary, Damage> {
+    let key = key().verifier();
+    let mut audit = Audit::new(notes.iter().map(String::as_str), Some(&key), subset)?;
+    for row in rows {
+        audit.leaf(&row.given())?;
+    }
+    let tree = tree(rows);
+    audit.finish(Some((tree.size(), tree.root())))
+}
+
+/// The leaf that is named as the first bad one.
+fn first_bad(rows: &[Row], notes: &[String]) -> u64 {
+    let damage = audit(rows, notes, Subset::WHOLE).unwrap_err();
+    let leaf = damage.leaf.unwrap_or_else(|| panic!("{damage}"));
+    assert!(damage.problem.contains(&leaf.to_string()), "{damage}");
+    leaf
+}
+
+/// Every way to change one value, or to take away one member.
+fn changed(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Null => vec![json!(0)],
+        Value::Bool(yes) => vec![json!(!yes)],
+        Value::Number(number) => vec![json!(number.as_i64().unwrap() + 1)],
+        Value::String(text) => {
+            let last = if text.ends_with('0') { "1" } else { "0" };
+            vec![
+                json!(format!("{}{last}", &text[..text.len() - 1])),
+                json!(format!("{text}x")),
+            ]
+        }
+        Value::Array(_) => Vec::new(),
+        Value::Object(members) => {
+            let mut all = Vec::new();
+            for (name, member) in members {
+                for other in changed(member) {
+                    let mut members = members.clone();
+                    members.insert(name.clone(), other);
+                    all.push(Value::Object(members));
+                }
+                let mut without = members.clone();
+                without.remove(name);
+                all.push(Value::Object(without));
+            }
+            all
+        }
+    }
+}
+
+#[test]
+fn a_whole_tree_passes_and_says_what_it_rests_on() {
+    let rows = rows();
+    let kinds: BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(kinds, BTreeSet::from(Fact::KINDS), "one of each kind");
+    let found = audit(&rows, &notes(&rows), Subset::WHOLE).unwrap();
+    assert_eq!((found.leaves, found.looked_into, found.redacted), (26, 26, 0));
+    assert_eq!((found.checkpoints, found.signed), (2, 26));
+    // Leaves beyond the last checkpoint are whole, but nobody vouches for them.
+    let found = audit(&rows, &notes(&rows)[..1], Subset::WHOLE).unwrap();
+    assert_eq!((found.leaves, found.signed), (26, 10));
+}
+
+#[test]
+fn every_changed_field_of_every_kind_is_found_at_its_leaf() {
+    let whole = rows();
+    let notes = notes(&whole);
+    let mut tried = 0;
+    for place in 0..whole.len() {
+        let content = whole[place].content.clone().unwrap();
+        let read: Value = serde_json::from_str(&content).unwrap();
+        for other in changed(&read) {
+            let other = canonical::spell(&other).unwrap();
+            let mut rows = whole.clone();
+            rows[place].set(other.clone(), false);
+            assert_eq!(first_bad(&rows, &notes), place as u64, "{other}");
+            // Changed with its hash: where the bytes still fit the row, only the checkpoint can tell.
+            rows[place].set(other.clone(), true);
+            let named = first_bad(&rows, &notes);
+            let since = if place < 10 { 0 } else { 10 };
+            assert!(
+                named == place as u64 || named == since,
+                "{named} for {place}: {other}"
+            );
+            tried += 2;
+        }
+        for column in 0..4 {
+            let mut rows = whole.clone();
+            match column {
+                0 => rows[place].seq += 1,
+                1 => rows[place].at += 1,
+                2 => rows[place].kind.push('x'),
+                _ => rows[place].hash.0[7] ^= 1,
+            }
+            assert_eq!(first_bad(&rows, &notes), place as u64, "column {column}");
+        }
+        let mut rows = whole.clone();
+        rows[place].set(content.replace(':', ": "), true);
+        assert_eq!(first_bad(&rows, &notes), place as u64, "another spelling");
+    }
+    assert!(tried > 300, "{tried}");
+}
+
+#[test]
+fn leaves_that_are_dropped_swapped_added_or_cut_off_are_found() {
+    let whole = rows();
+    let notes = notes(&whole);
+    for place in 0..whole.len() {
+        let mut dropped = whole.clone();
+        dropped.remove(place);
+        assert_eq!(first_bad(&dropped, &notes), place as u64, "{place} dropped");
+        let truncated = whole[..place].to_vec();
+        assert_eq!(first_bad(&truncated, &notes), place as u64, "cut at {place}");
+        let mut doubled = whole.clone();
+        doubled.insert(place, whole[place].clone());
+        assert_eq!(first_bad(&doubled, &notes), place as u64 + 1, "{place} doubled");
+        if place > 0 {
+            let mut swapped = whole.clone();
+            swapped.swap(place - 1, place);
+            assert_eq!(first_bad(&swapped, &notes), place as u64 - 1, "{place} swapped");
+        }
+    }
+}
+
+#[test]
+fn a_tree_that_was_rebuilt_with_everything_in_step_is_found_by_its_checkpoints() {
+    let whole = rows();
+    let notes = notes(&whole);
+    for place in 0..whole.len() {
+        // The leaf is gone, and all behind it moved up with their own bytes and hashes.
+        let mut rebuilt = whole.clone();
+        rebuilt.remove(place);
+        for (seq, row) in rebuilt.iter_mut().enumerate() {
+            let mut read: Value = serde_json::from_str(row.content.as_ref().unwrap()).unwrap();
+            read["seq"] = json!(seq);
+            row.seq = seq as u64;
+            row.set(canonical::spell(&read).unwrap(), true);
+        }
+        let named = first_bad(&rebuilt, &notes);
+        assert!(named <= place as u64 || named == 25, "{named} for {place}");
+        // Even if one was added at the end to make up for it.
+        let mut last = rebuilt.last().unwrap().clone();
+        let mut read: Value = serde_json::from_str(last.content.as_ref().unwrap()).unwrap();
+        read["seq"] = json!(25);
+        last.seq = 25;
+        last.set(canonical::spell(&read).unwrap(), true);
+        rebuilt.push(last);
+        assert_eq!(first_bad(&rebuilt, &notes), if place < 10 { 0 } else { 10 });
+    }
+    // And the forger's own checkpoints are signed by nobody who is asked for.
+    let stranger = SecretKey::new("retentiond/key", &[4; 32]).unwrap();
+    let own = Checkpoint::of(&origin(LEDGER), &tree(&whole)).text();
+    for forged in [Note::sign(&own, &[&stranger]), Note::sign(&own, &[])] {
+        audit(&whole, &[forged.to_string()], Subset::WHOLE).unwrap_err();
+        audit(&whole, &[notes[0].clone(), forged.to_string()], Subset::WHOLE).unwrap_err();
+    }
+    let foreign = Checkpoint::of(&origin("another"), &tree(&whole)).text();
+    let foreign = Note::sign(&foreign, &[&key()]).to_string();
+    let said = audit(&whole, &[foreign], Subset::WHOLE).unwrap_err();
+    assert!(said.problem.contains("another tree"), "{said}");
+}
+
+#[test]
+fn the_parts_of_a_subset_look_into_every_leaf_once() {
+    let whole = rows();
+    let notes = notes(&whole);
+    for place in 0..whole.len() {
+        let mut rows = whole.clone();
+        rows[place].content.as_mut().unwrap().push(' ');
+        let found: Vec<bool> = (1..=4)
+            .map(|part| audit(&rows, &notes, Subset { part, of: 4 }).is_err())
+            .collect();
+        assert_eq!(found.iter().filter(|found| **found).count(), 1, "{place}");
+    }
+    let part = audit(&whole, &notes, Subset { part: 2, of: 4 }).unwrap();
+    assert_eq!((part.leaves, part.looked_into, part.checkpoints), (26, 7, 2));
+}
+
+#[test]
+fn a_redacted_leaf_keeps_its_place_in_the_tree() {
+    let whole = rows();
+    let notes = notes(&whole);
+    let mut redacted = whole.clone();
+    redacted[6].content = None;
+    let found = audit(&redacted, &notes, Subset::WHOLE).unwrap();
+    assert_eq!((found.leaves, found.redacted, found.looked_into), (26, 1, 25));
+    redacted[6].hash.0[0] ^= 1;
+    audit(&redacted, &notes, Subset::WHOLE).unwrap_err();
+}
+
+#[test]
+fn what_stands_beside_a_leaf_in_clear_has_to_be_what_it_committed_to() {
+    let salt = [5; 32];
+    let seal = Seal::new(&salt);
+    let fact = Fact::BreakerOpened {
+        breaker: "api".to_owned(),
+        reason: seal.text("reason", "x"),
+    };
+    let content = Leaf::new(0, Timestamp::from_millis(0).unwrap(), fact).content();
+    let texts = |text: &str| [("reason".to_owned(), text.to_owned())].into();
+    let none = Default::default();
+    assert_eq!(opens(&content, &salt, &texts("x"), &none), Ok(()));
+    assert_eq!(
+        opens(&content, &salt, &texts("y"), &none),
+        Err("reason".to_owned())
+    );
+    assert_eq!(
+        opens(&content, &[6; 32], &texts("x"), &none),
+        Err("reason".to_owned())
+    );
+    let files = [("gone".to_owned(), vec!["a".to_owned()])].into();
+    assert_eq!(
+        opens(&content, &salt, &Default::default(), &files),
+        Err("gone".to_owned())
+    );
+}
+
+fn receipt(rows: &[Row]) -> Receipt {
+    let seal = Seal::new(&[5; 32]);
+    let hashes: Vec<Hash> = rows.iter().map(|row| row.hash).collect();
+    let shown = |place: usize, field: &str| Shown {
+        leaf: rows[place].content.clone().unwrap(),
+        path: proof::inclusion(&hashes, place).unwrap(),
+        field: field.to_owned(),
+        file: seal
+            .prove(field, &mut vec!["a".to_owned(), "b".to_owned()], "b")
+            .unwrap(),
+    };
+    Receipt {
+        format: FORMAT.to_owned(),
+        checkpoint: note(rows, rows.len()),
+        leaves: vec![shown(1, "files"), shown(2, "deleted"), shown(5, "absent")],
+    }
+}
+
+#[test]
+fn a_proof_holds_by_itself_and_shows_no_other_file() {
+    let receipt = receipt(&rows());
+    let proven = receipt.verify(Some(&key().verifier())).unwrap();
+    assert_eq!(
+        (proven.file.as_str(), proven.size, proven.signed),
+        ("b", 26, true)
+    );
+    let told: Vec<_> = proven
+        .facts
+        .iter()
+        .map(|fact| (fact.seq, fact.field.as_str()))
+        .collect();
+    assert_eq!(told, [(1, "files"), (2, "deleted"), (5, "absent")]);
+    assert!(!serde_json::to_string(&receipt).unwrap().contains("\"a\""));
+    assert!(!receipt.verify(None).unwrap().signed);
+    let stranger = SecretKey::new("retentiond/key", &[4; 32]).unwrap();
+    receipt.verify(Some(&stranger.verifier())).unwrap_err();
+}
+
+#[test]
+fn a_proof_with_one_bit_changed_does_not_hold() {
+    let text = serde_json::to_string(&receipt(&rows())).unwrap();
+    let key = key().verifier();
+    let mut tried = 0;
+    for at in (0..text.len()).step_by(3) {
+        let mut bytes = text.clone().into_bytes();
+        bytes[at] ^= 1;
+        let holds =
+            serde_json::from_slice::<Receipt>(&bytes).is_ok_and(|receipt| receipt.verify(Some(&key)).is_ok());
+        assert!(!holds, "byte {at}: {}", String::from_utf8_lossy(&bytes));
+        tried += 1;
+    }
+    assert!(tried > 1000, "{tried}");
+}

@@ -1,0 +1,95 @@
+//! The checkpoints that went out, in a file beside the ledger: `<ledger>.checkpoints`, one note after the other.
+//!
+//! Whoever restores the ledger from a backup does not restore this file with it, and whoever rebuilds the tree has
+//! to rebuild it as well: copies of it elsewhere are what an audit rests on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::LedgerError;
+use super::lock::beside;
+use crate::evidence::{Checkpoint, Note};
+
+/// The last note is shorter than this, in bytes.
+const TAIL: u64 = 4096;
+
+/// The file of one ledger.
+#[derive(Debug, Clone)]
+pub(super) struct CheckpointFile {
+    path: PathBuf,
+    ledger: PathBuf,
+}
+
+impl CheckpointFile {
+    pub(super) fn beside(ledger: &Path) -> Self {
+        Self {
+            path: beside(ledger, ".checkpoints"),
+            ledger: ledger.to_owned(),
+        }
+    }
+
+    /// Adds a note at the end, and has it on the disk.
+    pub(super) fn append(&self, note: &str) -> Result<(), LedgerError> {
+        let done = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+            file.lock()?;
+            if file.metadata()?.len() == 0
+                && let Ok(ledger) = std::fs::metadata(&self.ledger)
+            {
+                let _ = std::os::unix::fs::fchown(&file, Some(ledger.uid()), Some(ledger.gid()));
+                file.set_permissions(ledger.permissions())?;
+            }
+            file.write_all(format!("{note}\n").as_bytes())?;
+            file.sync_data()
+        };
+        done().map_err(|error: std::io::Error| self.refused(&error))
+    }
+
+    /// Every note; none where there is no file.
+    pub(super) fn read(&self) -> Result<Vec<Note>, LedgerError> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.refused(&error)),
+        };
+        Note::parse_all(&text).map_err(|error| LedgerError::Damaged {
+            problem: format!("{}: {error}", self.path.display()),
+        })
+    }
+
+    /// What the last note says. `None` where there is none that can be read: an audit tells what is wrong with it.
+    pub(super) fn last(&self) -> Option<Checkpoint> {
+        let mut file = File::open(&self.path).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        // The first one may be cut.
+        let whole = text.split("\n\n").filter_map(|part| {
+            let part = part.trim_matches('\n');
+            Checkpoint::parse(&format!("{part}\n")).ok()
+        });
+        whole.last()
+    }
+
+    /// Out of the way, under a name that says of which ledger: those to come are of another tree.
+    pub(super) fn set_aside(&self, ledger: &str) -> Result<(), LedgerError> {
+        let aside = beside(
+            &self.ledger,
+            &format!(".checkpoints.{}", &ledger[..ledger.len().min(8)]),
+        );
+        match std::fs::rename(&self.path, aside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.refused(&error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn refused(&self, error: &std::io::Error) -> LedgerError {
+        LedgerError::NotWritable {
+            problem: format!("its checkpoints {}: {error}", self.path.display()),
+        }
+    }
+}
