@@ -377,6 +377,20 @@ fn the_demo_shows_the_whole_job_and_agrees_with_the_server() {
             .as_array()
             .is_some_and(|attempts| attempts.len() >= 6)
     );
+    let policies = place.join("policies.toml");
+    let asked = [
+        "--json",
+        "report",
+        "--from",
+        "2020-01-01",
+        "--to",
+        "2100-01-01",
+        "--as",
+        "json",
+    ];
+    let report: Value = serde_json::from_slice(&run(&policies, &asked).stdout).unwrap();
+    let figures = ["confirmed", "unverified", "on_request", "held"].map(|name| &report["total"][name]);
+    assert_eq!(figures, [26, 0, 0, 1], "{report:#}");
     // Another `sqlite3` that looks into it has nothing to move into the ledger.
     let log = place.join("ledger.db-wal");
     assert_eq!(log.metadata().map_or(0, |log| log.len()), 0);

@@ -10,7 +10,7 @@ use crate::model::{
     Attempt, Erasure, FileRecord, Hold, Holds, Occurred, Occurrence, RecordedEvent, Timestamp,
 };
 use crate::rules::decide::{Source, Step};
-use crate::rules::policy::RuleSet;
+use crate::rules::policy::{RuleSet, SHARE_JUDGED_FROM};
 
 /// The file and what stood beside the rules.
 pub(super) struct Then {
@@ -118,6 +118,10 @@ pub(super) async fn sweep_steps(
             approval.given_at,
             sum.sent,
             sum.live
+        ),
+        None if sum.live < SHARE_JUDGED_FROM => format!(
+            "{} of {} live files were sent; allowed are {} files ({}% is judged from {SHARE_JUDGED_FROM} live files on)",
+            sum.sent, sum.live, limits.files_per_sweep, limits.share_per_sweep
         ),
         None => format!(
             "{} of {} live files were sent; allowed are {} files and {}%",

@@ -127,7 +127,7 @@ impl Told<'_> {
 
     fn live(&self) -> String {
         let Some(decision) = self.decision else {
-            return "kept: the text of the rules in force is lost or does not compile, so nothing can be decided by it".to_owned();
+            return "kept: no sweep has adopted rules yet, or their text does not compile any more, so nothing can be decided by it".to_owned();
         };
         let due = || {
             decision

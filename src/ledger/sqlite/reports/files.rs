@@ -73,7 +73,8 @@ pub(super) async fn send(
     let erasure = names
         .iter()
         .find(|(_, name)| name.as_ref().is_some_and(|name| name.as_str() == ERASURE))
-        .map(|(id, _)| *id);
+        // No number of a policy, where there was never a request: with NULL every mark of a file would be lost.
+        .map_or(-1, |(id, _)| *id);
     for statement in [BY_ATTEMPTS, BY_NOTES] {
         let question = Question {
             statement,
@@ -88,7 +89,7 @@ pub(super) async fn send(
         statement,
         instant: period.reached().as_millis(),
         addresses,
-        third: Some(period.now.as_millis()),
+        third: period.now.as_millis(),
         policy,
     };
     for policy in names.keys() {
@@ -101,7 +102,7 @@ struct Question {
     statement: &'static str,
     instant: i64,
     addresses: bool,
-    third: Option<i64>,
+    third: i64,
     policy: Option<i64>,
 }
 
