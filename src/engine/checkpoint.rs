@@ -60,12 +60,16 @@ impl Engine {
     }
 
     /// A checkpoint after a sweep; its note. A failure is said, and the next one makes up for it.
-    pub(super) async fn checkpoint(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// A ledger that is damaged, or that can no longer be written to safely: that ends the sweep as anywhere else.
+    pub(super) async fn checkpoint(&self) -> Result<Option<String>, LedgerError> {
         match make(self.ledger.as_ref(), self.audit_key.as_ref(), self.clock.now()).await {
-            Ok(made) => made.map(|checkpoint| checkpoint.note),
+            Ok(made) => Ok(made.map(|checkpoint| checkpoint.note)),
+            Err(error @ LedgerError::Damaged { .. }) => Err(error),
             Err(error) => {
                 tracing::error!(%error, "no checkpoint could be made; the next sweep tries again");
-                None
+                Ok(None)
             }
         }
     }
@@ -88,8 +92,8 @@ impl Engine {
                 false
             }
         };
-        if old {
-            self.checkpoint().await;
+        if old && let Err(error) = self.checkpoint().await {
+            tracing::error!(%error, "no checkpoint could be made");
         }
     }
 }

@@ -426,7 +426,7 @@ impl Engine {
             policy: run.policy.clone(),
             ending,
             summary,
-            checkpoint: self.checkpoint().await,
+            checkpoint: self.checkpoint().await?,
         })
     }
 }
