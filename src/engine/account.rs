@@ -14,9 +14,11 @@ mod verdict;
 
 use serde::Serialize;
 
+use super::change::goes;
 use super::planning::{PlanError, in_force};
 use crate::ledger::{HistoryFilter, Ledger, LedgerError, Move};
 use crate::model::{Attempt, FileRecord, FileState, PolicyName, Timestamp};
+use crate::rules::check::Purpose;
 use crate::rules::decide::{Decision, Step, Verdict, decide, explain};
 use crate::rules::policy::{RuleDigest, RuleSet};
 use moment::Moment;
@@ -169,18 +171,9 @@ async fn attempts(ledger: &dyn Ledger, file: &FileRecord) -> Result<Vec<Attempt>
     Ok(attempts)
 }
 
-/// Whether that verdict lets a file be asked for.
+/// Whether that verdict lets a file be asked for, by its owner's sweep or by the requests'.
 const fn lets_go(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Due | Verdict::Erasure { .. } => true,
-        Verdict::DueObserved
-        | Verdict::NotYet
-        | Verdict::Held { .. }
-        | Verdict::Bound { .. }
-        | Verdict::KeptForever { .. }
-        | Verdict::Unowned
-        | Verdict::NotEligible(_) => false,
-    }
+    goes(verdict, Purpose::Send) || goes(verdict, Purpose::Erase)
 }
 
 /// Whether the file has left our hands, so that the account is of the past.

@@ -66,15 +66,7 @@ fn length(ms: i64) -> String {
 
 /// `12,345`
 pub(super) fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
+    indicatif::HumanCount(n).to_string()
 }
 
 /// `1 file`, `12,345 files`

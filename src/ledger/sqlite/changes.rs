@@ -192,14 +192,17 @@ async fn read_in_force(tx: &mut SqliteConnection) -> Result<Option<RulesInForce>
     .fetch_optional(tx)
     .await
     .map_err(during("reading the rules in force"))?;
-    row.map(|(digest, text, adopted_at)| {
-        Ok(RulesInForce {
-            digest: RuleDigest(digest),
-            text,
-            adopted_at: timestamp(adopted_at)?,
-        })
+    row.map(adopted).transpose()
+}
+
+/// Digest, text and adoption of a rule set.
+pub(super) fn adopted(row: (String, Option<String>, i64)) -> Result<RulesInForce, LedgerError> {
+    let (digest, text, adopted_at) = row;
+    Ok(RulesInForce {
+        digest: RuleDigest(digest),
+        text,
+        adopted_at: timestamp(adopted_at)?,
     })
-    .transpose()
 }
 
 async fn page_after(

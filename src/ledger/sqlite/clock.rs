@@ -110,16 +110,17 @@ pub(super) async fn anomalies(tx: &mut SqliteConnection) -> Result<(u64, Vec<Clo
     .fetch_all(tx)
     .await
     .map_err(during(context))?;
-    let standing: Result<Vec<_>, LedgerError> = rows
-        .into_iter()
-        .map(|(identity, seen_at, skew_ms, resolved_at)| {
-            Ok(ClockAnomaly {
-                identity,
-                seen_at: timestamp(seen_at)?,
-                skew_ms,
-                resolved_at: optional(resolved_at)?,
-            })
-        })
-        .collect();
+    let standing: Result<Vec<_>, LedgerError> = rows.into_iter().map(anomaly).collect();
     Ok((count(ever)?, standing?))
+}
+
+/// A row of identity, first sight, skew and end.
+pub(super) fn anomaly(row: (String, i64, i64, Option<i64>)) -> Result<ClockAnomaly, LedgerError> {
+    let (identity, seen_at, skew_ms, resolved_at) = row;
+    Ok(ClockAnomaly {
+        identity,
+        seen_at: timestamp(seen_at)?,
+        skew_ms,
+        resolved_at: optional(resolved_at)?,
+    })
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::SqliteLedger;
+use super::changes;
 use super::events::{self, EventRow, columns};
 use super::fault::during;
 use super::plans::approval;
@@ -76,14 +77,7 @@ async fn rules_at(tx: &mut SqliteConnection, at: Timestamp) -> Result<Option<Rul
     .fetch_optional(tx)
     .await
     .map_err(during("reading the rules of then"))?;
-    row.map(|(digest, text, adopted_at)| {
-        Ok(RulesInForce {
-            digest: RuleDigest(digest),
-            text,
-            adopted_at: timestamp(adopted_at)?,
-        })
-    })
-    .transpose()
+    row.map(changes::adopted).transpose()
 }
 
 async fn approval_used_by(

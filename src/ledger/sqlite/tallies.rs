@@ -40,7 +40,10 @@ pub(super) async fn tallies(
     Ok(tallies)
 }
 
-async fn policies(tx: &mut SqliteConnection) -> Result<Vec<(i64, Option<PolicyName>)>, LedgerError> {
+/// Every policy that ever was, by number; nobody's files have number 0.
+pub(super) async fn policies(
+    tx: &mut SqliteConnection,
+) -> Result<Vec<(i64, Option<PolicyName>)>, LedgerError> {
     let rows: Vec<(i64, Option<String>)> = sqlx::query_as(
         "SELECT id, name
          FROM policies

@@ -10,7 +10,8 @@ use sqlx::{FromRow, Row, SqliteConnection};
 use tokio::sync::mpsc::Sender;
 
 use super::super::fault::{damaged, during};
-use super::super::rows::{batch_address, file_id, optional, policy_name, state, timestamp};
+use super::super::rows::{batch_address, file_id, optional, state, timestamp};
+use super::super::tallies;
 use super::give;
 use crate::ledger::{
     EndedBy, EndedFile, FileFact, Hindrance, LedgerError, OpenFile, ReportPage, ReportPeriod,
@@ -69,7 +70,7 @@ pub(super) async fn send(
     addresses: bool,
     to: &Sender<ReportPage>,
 ) -> Result<(), LedgerError> {
-    let names = names(tx).await?;
+    let names: Names = tallies::policies(tx).await?.into_iter().collect();
     let erasure = names
         .iter()
         .find(|(_, name)| name.as_ref().is_some_and(|name| name.as_str() == ERASURE))
@@ -132,16 +133,6 @@ async fn stream(
         return Ok(());
     }
     give(to, ReportPage::Files(page)).await
-}
-
-async fn names(tx: &mut SqliteConnection) -> Result<Names, LedgerError> {
-    let rows: Vec<(i64, Option<String>)> = sqlx::query_as("SELECT id, name FROM policies ORDER BY id")
-        .fetch_all(tx)
-        .await
-        .map_err(during("reading policies"))?;
-    rows.into_iter()
-        .map(|(id, name)| Ok((id, name.map(policy_name).transpose()?)))
-        .collect()
 }
 
 fn name_of(policy: i64, names: &Names) -> Result<Option<PolicyName>, LedgerError> {

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::super::clock::anomaly;
 use super::super::fault::{damaged, during};
 use super::super::rows::{count, optional, policy_name, timestamp};
 use crate::ledger::{Adoption, LedgerError, ReportPeriod, Stretch, WaitedChange, WaitedPlan};
@@ -201,14 +202,5 @@ pub(super) async fn anomalies(
     .fetch_all(tx)
     .await
     .map_err(during("reading clock anomalies"))?;
-    rows.into_iter()
-        .map(|(identity, seen_at, skew_ms, resolved_at)| {
-            Ok(ClockAnomaly {
-                identity,
-                seen_at: timestamp(seen_at)?,
-                skew_ms,
-                resolved_at: optional(resolved_at)?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(anomaly).collect()
 }
