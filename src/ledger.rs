@@ -7,12 +7,17 @@
 
 mod anchor;
 mod checkpoints;
+mod common;
 pub mod contract;
 pub mod error;
 pub mod lock;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
 
 pub use contract::*;
 pub use error::LedgerError;
 pub use lock::DeleterLock;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresLedger, PostgresOptions};
 pub use sqlite::{OpenMode, SqliteLedger};

@@ -11,6 +11,9 @@
 )]
 #![expect(clippy::print_stdout, reason = "`measure` and `flips` print their figures")]
 
+#[cfg(feature = "postgres")]
+#[path = "postgres/cluster.rs"]
+mod cluster;
 #[path = "ledger/world.rs"]
 mod world;
 

@@ -56,19 +56,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::anchor::Anchor;
 use super::checkpoints::CheckpointFile;
+use super::common::asking::{Asker, Body, closed, finish};
 use fault::during;
 pub use open::OpenMode;
 
 type Slot = Arc<Mutex<Option<SqliteConnection>>>;
-type Body<'t, T> = BoxFuture<'t, Result<T, LedgerError>>;
 
 /// Device and inode of the file that was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +152,7 @@ impl SqliteLedger {
         A: Send + 'static,
         T: Send + 'static,
     {
-        let (question, asked) = oneshot::channel();
-        let (answer, answered) = oneshot::channel();
-        let asker = Asker { question, answered };
+        let (asker, asked, answer) = Asker::new();
         let task = self.begin_write(move |tx| body(tx, asker)).await?;
         if let Ok(question) = asked.await {
             // The other end is gone only when the task failed, and then the task says why.
@@ -190,7 +187,7 @@ impl SqliteLedger {
             .await;
             leave_if_unsynced(&done, &failed, &mut connection);
             let (value, line) = done?;
-            lineage::follow(&anchor, &line);
+            line.follow(&anchor);
             Ok(value)
         }))
     }
@@ -230,33 +227,10 @@ impl SqliteLedger {
     }
 }
 
-/// The transaction's end of [`SqliteLedger::write_asking`].
-struct Asker<Q, A> {
-    question: oneshot::Sender<Q>,
-    answered: oneshot::Receiver<A>,
-}
-
-impl<Q, A> Asker<Q, A> {
-    async fn ask(self, question: Q) -> Result<A, LedgerError> {
-        let gone = || LedgerError::Conflict {
-            what: "the caller".to_owned(),
-            problem: "it went away before it had decided".to_owned(),
-        };
-        self.question.send(question).map_err(|_| gone())?;
-        self.answered.await.map_err(|_| gone())
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Read,
     Write,
-}
-
-fn closed() -> LedgerError {
-    LedgerError::NotWritable {
-        problem: "it has been closed".to_owned(),
-    }
 }
 
 /// After a failed fsync or write the connection is left as it is until the process ends: closing it would
@@ -271,18 +245,6 @@ fn leave_if_unsynced<T>(
     {
         let _ = failed.set(problem.clone());
         std::mem::forget(connection.take());
-    }
-}
-
-async fn finish<T>(task: JoinHandle<Result<T, LedgerError>>) -> Result<T, LedgerError> {
-    match task.await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is shutting down; the transaction went with its connection.
-        Err(error) => Err(LedgerError::Database {
-            context: "waiting for a transaction",
-            source: Box::new(error),
-        }),
     }
 }
 

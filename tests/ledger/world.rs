@@ -7,6 +7,8 @@ use retentiond::ledger::{
     Claim, ClaimRequest, Hinted, Ledger, LedgerError, OpenMode, OpenSweep, Opened, Recorded, Settlement,
     SqliteLedger,
 };
+#[cfg(feature = "postgres")]
+use retentiond::ledger::{PostgresLedger, PostgresOptions};
 use retentiond::model::{
     AttemptId, AttemptKind, BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, FileAddress,
     FileId, FileRecord, FileState, NewFile, Parent, PolicyName, SweepId, Timestamp, Trigger,
@@ -22,6 +24,16 @@ macro_rules! for_every_backend {
                 #[tokio::test]
                 async fn $test() {
                     super::$test(crate::world::World::sqlite().await).await;
+                }
+            )*
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(
+                #[tokio::test]
+                #[ignore = "needs PostgreSQL: .ci/run"]
+                async fn $test() {
+                    super::$test(crate::world::World::postgres().await).await;
                 }
             )*
         }
@@ -47,6 +59,43 @@ impl Backend for Sqlite {
     }
 }
 
+/// A database of its own, and a directory for what the host keeps beside it.
+#[cfg(feature = "postgres")]
+pub(crate) struct Postgres {
+    pub(crate) url: String,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+#[cfg(feature = "postgres")]
+impl Postgres {
+    pub(crate) async fn fresh() -> Self {
+        Self {
+            url: crate::cluster::cluster().fresh().await,
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn options(&self) -> PostgresOptions {
+        PostgresOptions {
+            url: self.url.clone(),
+            password: None,
+            beside: self.dir.path().join("ledger"),
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[async_trait]
+impl Backend for Postgres {
+    async fn open(&self) -> Arc<dyn Ledger> {
+        Arc::new(
+            PostgresLedger::open(&self.options(), OpenMode::ReadWrite)
+                .await
+                .unwrap(),
+        )
+    }
+}
+
 /// One ledger under test.
 pub(crate) struct World {
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -56,6 +105,15 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn sqlite() -> Self {
         let backend = Sqlite(tempfile::tempdir().unwrap());
+        Self {
+            ledger: backend.open().await,
+            backend: Box::new(backend),
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn postgres() -> Self {
+        let backend = Postgres::fresh().await;
         Self {
             ledger: backend.open().await,
             backend: Box::new(backend),

@@ -5,11 +5,12 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::fault::{conflict, damaged, during, ensure_rows};
-use super::rows::{FileRow, file_id, optional, records, select_files, timestamp};
+use super::fault::{conflict, during, ensure_rows};
+use super::rows::{FileRow, optional, records, select_files, timestamp};
 use super::{SqliteLedger, tallies};
+use crate::ledger::common::events::{columns, event_name, scope};
 use crate::ledger::{EventNoted, Events, LedgerError};
-use crate::model::{BatchId, EventName, EventScope, FileKey, FileRecord, NewEvent, RecordedEvent, Timestamp};
+use crate::model::{EventScope, FileKey, FileRecord, NewEvent, RecordedEvent, Timestamp};
 
 /// Files a statement when those in a scope are marked.
 const PAGE: usize = 10_000;
@@ -36,29 +37,6 @@ impl Events for SqliteLedger {
         self.read(move |tx| Box::pin(async move { in_scope(tx, &scope, after.as_ref(), page).await }))
             .await
     }
-}
-
-/// Kind, label key, value: how a scope lies in the table.
-pub(super) fn columns(scope: &EventScope) -> (&'static str, Option<&str>, &str) {
-    match scope {
-        EventScope::File(id) => ("file", None, id.as_str()),
-        EventScope::Batch(id) => ("batch", None, id.as_str()),
-        EventScope::Label { key, value } => ("label", Some(key), value),
-    }
-}
-
-pub(super) fn scope(kind: &str, key: Option<String>, value: String) -> Result<EventScope, LedgerError> {
-    let bad = |error: crate::model::InvalidId| damaged(format!("start_events: {error}"));
-    match (kind, key) {
-        ("file", None) => Ok(EventScope::File(file_id(value)?)),
-        ("batch", None) => Ok(EventScope::Batch(BatchId::new(value).map_err(bad)?)),
-        ("label", Some(key)) => Ok(EventScope::Label { key, value }),
-        (other, _) => Err(damaged(format!("start_events: `{other}` is no scope"))),
-    }
-}
-
-pub(super) fn event_name(text: &str) -> Result<EventName, LedgerError> {
-    EventName::new(text).map_err(|error| damaged(format!("start_events: {error}")))
 }
 
 async fn add(tx: &mut SqliteConnection, event: &NewEvent, at: Timestamp) -> Result<EventNoted, LedgerError> {

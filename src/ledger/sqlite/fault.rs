@@ -1,6 +1,7 @@
 //! What SQLite's complaints mean to a caller (faults.md D1–D6).
 
-use super::super::LedgerError;
+use crate::ledger::LedgerError;
+pub(super) use crate::ledger::common::problem::{conflict, damaged, ensure_rows};
 
 /// In the problem of a `Damaged` after which the file must not be written again.
 pub(super) const FSYNC_FAILED: &str = "an fsync or write failed";
@@ -26,32 +27,6 @@ const IOERR_TRUNCATE: i32 = IOERR | (6 << 8);
 /// For `map_err`: an error of the database, met while doing `context`.
 pub(super) fn during(context: &'static str) -> impl FnOnce(sqlx::Error) -> LedgerError {
     move |error| classify(context, error)
-}
-
-/// The ledger's content contradicts itself.
-pub(super) fn damaged(problem: impl Into<String>) -> LedgerError {
-    LedgerError::Damaged {
-        problem: problem.into(),
-    }
-}
-
-/// A row that is not there, or not as expected.
-pub(super) fn conflict(what: impl Into<String>, problem: impl Into<String>) -> LedgerError {
-    LedgerError::Conflict {
-        what: what.into(),
-        problem: problem.into(),
-    }
-}
-
-/// `Ok` when a guarded statement changed as many rows as it had to.
-pub(super) fn ensure_rows(what: &'static str, changed: u64, expected: usize) -> Result<(), LedgerError> {
-    if usize::try_from(changed).is_ok_and(|changed| changed == expected) {
-        return Ok(());
-    }
-    Err(conflict(
-        what,
-        format!("{changed} of {expected} rows were as expected"),
-    ))
 }
 
 fn result_code(error: &sqlx::Error) -> Option<i32> {

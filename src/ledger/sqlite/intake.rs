@@ -6,8 +6,6 @@
 //! those that differ merged (`merge`) and updated (`update`).
 
 mod attach;
-mod merge;
-pub(super) mod prepare;
 mod update;
 
 use std::collections::HashSet;
@@ -22,16 +20,14 @@ use super::{SqliteLedger, erasures, intern, occurred};
 use crate::ledger::{Hinted, Intake, LedgerError, Recorded};
 use crate::model::Timestamp;
 use crate::rules::policy::RuleDigest;
+use crate::ledger::common::intake::change::{Numbers, rule_set};
+use crate::ledger::common::intake::prepare::{Prepared, Row};
 use attach::attach;
-use prepare::{Prepared, Row};
 
 /// Rows per statement: beyond, nothing is gained and the list only grows.
 const PAGE: usize = 50_000;
 /// From so many rows on it is a bulk import, whose process may use more memory.
 const BULK: usize = 10_000;
-/// The rule set of a file whose hints were found for other facts than it has now.
-const UNDECIDED: i64 = 0;
-
 #[async_trait]
 impl Intake for SqliteLedger {
     async fn record(
@@ -48,15 +44,6 @@ impl Intake for SqliteLedger {
         self.write(move |tx| Box::pin(async move { record(tx, prepared, &digest).await }))
             .await
     }
-}
-
-/// The ledger's numbers for the indexes of a [`Prepared`].
-#[derive(Debug)]
-struct Numbers {
-    batches: Vec<i64>,
-    attributes: Vec<i64>,
-    policies: Vec<i64>,
-    rule_set: i64,
 }
 
 pub(super) async fn record(
@@ -241,12 +228,4 @@ fn push_row(list: &mut String, row: &Row, numbers: &Numbers) {
         }
     }
     write!(list, ",{}]", rule_set(row, numbers)).expect(never);
-}
-
-fn rule_set(row: &Row, numbers: &Numbers) -> i64 {
-    if row.hint.exact {
-        numbers.rule_set
-    } else {
-        UNDECIDED
-    }
 }

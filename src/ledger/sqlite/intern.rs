@@ -6,15 +6,9 @@ use sqlx::SqliteConnection;
 use super::fault::during;
 use super::rows::module_name;
 use crate::ledger::LedgerError;
-use crate::model::{BatchAddress, BatchKey, Labels, PolicyName};
+use crate::ledger::common::Attributes;
+use crate::model::{BatchAddress, BatchKey, PolicyName};
 use crate::rules::policy::RuleDigest;
-
-/// Document type and labels, as many files share them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Attributes {
-    pub(super) document_type: Option<String>,
-    pub(super) labels: Labels,
-}
 
 /// Numbers of batches, in the order asked.
 pub(super) async fn batches(

@@ -4,28 +4,12 @@
 use sqlx::SqliteConnection;
 
 use super::fault::during;
-use super::rows::count;
 use super::{SqliteLedger, leaves};
 use crate::evidence::Fact;
-use crate::ledger::anchor::{Anchor, Anchored, Position};
+use crate::ledger::anchor::Anchored;
+use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
 use crate::ledger::{Evidence, LedgerError};
 use crate::model::Timestamp;
-
-/// What the ledger says of itself.
-pub(super) struct Line {
-    position: Position,
-    suspicion: Option<String>,
-}
-
-impl Line {
-    fn of((ledger, sequence, suspicion): (String, i64, Option<String>)) -> Result<Self, LedgerError> {
-        let sequence = count(sequence)?;
-        Ok(Self {
-            position: Position { ledger, sequence },
-            suspicion,
-        })
-    }
-}
 
 /// The last statement of every transaction that writes.
 pub(super) async fn advance(tx: &mut SqliteConnection) -> Result<Line, LedgerError> {
@@ -40,18 +24,6 @@ pub(super) async fn advance(tx: &mut SqliteConnection) -> Result<Line, LedgerErr
     .and_then(Line::of)
 }
 
-/// After the commit. The transaction stands if this fails: the anchor is behind then, and whoever
-/// deletes next brings it up or does not delete.
-pub(super) fn follow(anchor: &Anchor, line: &Line) {
-    // Moving on would hide what was found.
-    if line.suspicion.is_some() {
-        return;
-    }
-    if let Err(error) = anchor.follow(&line.position) {
-        tracing::warn!(%error, "the ledger's anchor stays behind");
-    }
-}
-
 pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {
     // The anchor first: who writes both writes the ledger first, so the ledger read second is never
     // behind an anchor of its own.
@@ -60,54 +32,29 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
     if line.suspicion.is_some() {
         return Ok(line.suspicion);
     }
-    let problem = match &anchored {
-        Anchored::Missing if line.position.sequence == 0 => {
+    let found = match (line.against(&anchored), &anchored) {
+        (None, Anchored::Missing) if line.position.sequence == 0 => {
             ledger.anchor.set(&line.position)?;
             return Ok(None);
         }
-        Anchored::Missing => "the anchor beside the ledger is missing: whether this is the latest ledger or an older copy cannot be told".to_owned(),
-        Anchored::Garbled => "the anchor beside the ledger cannot be understood: whether this is the latest ledger or an older copy cannot be told".to_owned(),
-        Anchored::At(at) if at.ledger != line.position.ledger => "the anchor belongs to another ledger: this one was put in its place".to_owned(),
-        Anchored::At(at) if at.sequence > line.position.sequence => format!(
-            "the ledger lacks the last {} changes that it had: an older copy was restored, or they were lost",
-            at.sequence - line.position.sequence
-        ),
-        Anchored::At(_) => match behind_checkpoint(ledger).await? {
-            Some(problem) => problem,
-            None => {
-                ledger.anchor.follow(&line.position)?;
-                return Ok(None);
-            }
-        },
+        (None, Anchored::Missing) => Some("the anchor beside the ledger is missing: whether this is the latest ledger or an older copy cannot be told".to_owned()),
+        (None, _) => behind(ledger).await?,
+        (found, _) => found,
     };
-    let problem = format!(
-        "{problem}. Holds and erasure requests entered since may be missing: compare `retentiond hold list` and `retentiond erase list`, and enter them again"
-    );
+    let Some(problem) = found else {
+        ledger.anchor.follow(&line.position)?;
+        return Ok(None);
+    };
+    let problem = suspicion(&problem);
     keep(ledger, &problem).await?;
     Ok(Some(problem))
 }
 
-/// Whether a checkpoint of this ledger went out that the tree has not come to, or not by that way. An anchor
-/// that was restored together with the ledger says nothing: this file may still.
-async fn behind_checkpoint(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {
-    let Some(said) = ledger.checkpoints.last() else {
-        return Ok(None);
-    };
-    let tree = ledger.tree().await?;
-    if said.origin != tree.origin {
-        return Ok(Some(
-            "the checkpoints beside the ledger are another ledger's: this one was put in its place"
-                .to_owned(),
-        ));
+async fn behind(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {
+    match ledger.checkpoints.last() {
+        Some(said) => Ok(behind_checkpoint(&said, &ledger.tree().await?)),
+        None => Ok(None),
     }
-    Ok((said.size > tree.size).then(|| {
-        format!(
-            "a checkpoint over {} facts went out, and the ledger holds {}: an older copy was restored, and the last {} facts are missing",
-            said.size,
-            tree.size,
-            said.size - tree.size
-        )
-    }))
 }
 
 /// In the ledger, so that it outlives every later write.

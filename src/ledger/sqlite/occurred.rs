@@ -1,15 +1,12 @@
 //! Which start events cover which files: for a page that is read, and for rows that come in.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::events::{event_name, scope};
 use super::fault::{damaged, during};
-use super::rows::timestamp;
 use crate::ledger::LedgerError;
-use crate::model::{BatchAddress, EventScope, Labels, Occurred, Occurrence};
+use crate::ledger::common::events::{Index, Row};
 
 /// Whether any event is in force: mostly none is, and then nothing else is asked.
 macro_rules! any_sql {
@@ -19,100 +16,42 @@ macro_rules! any_sql {
 }
 pub(super) use any_sql;
 
-/// The events that cover files of one page.
-#[derive(Debug, Default)]
-pub(super) struct Index {
-    by_scope: HashMap<EventScope, Vec<Occurrence>>,
-    none: Arc<Occurred>,
-}
-
-type Row = (String, String, Option<String>, String, i64);
-
-impl Index {
-    /// Events for these file ids (as a JSON list), batches and attributes (as JSON lists of numbers).
-    pub(super) async fn load(
-        tx: &mut SqliteConnection,
-        files: &BTreeSet<&str>,
-        batches: &str,
-        attributes: &str,
-    ) -> Result<Self, LedgerError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT e.name, e.scope, e.label_key, e.value, e.happened_at
-             FROM start_events e
-             WHERE e.replaced_at IS NULL
-               AND e.scope = 'file'
-               AND e.value IN (SELECT value FROM json_each(?1))
-             UNION ALL
-             SELECT e.name, e.scope, e.label_key, e.value, e.happened_at
-             FROM start_events e
-             WHERE e.replaced_at IS NULL
-               AND e.scope = 'batch'
-               AND e.value IN (SELECT batch FROM batches WHERE id IN (SELECT value FROM json_each(?2)))
-             UNION ALL
-             SELECT e.name, e.scope, e.label_key, e.value, e.happened_at
-             FROM (
-                 SELECT DISTINCT l.key, l.value
-                 FROM attributes a, json_each(a.labels) l
-                 WHERE a.id IN (SELECT value FROM json_each(?3))
-             ) own
-             CROSS JOIN start_events e ON e.value = own.value AND e.label_key = own.key
-             WHERE e.replaced_at IS NULL AND e.scope = 'label'",
-        )
-        .bind(serde_json::to_string(files).expect("ids are plain text"))
-        .bind(batches)
-        .bind(attributes)
-        .fetch_all(tx)
-        .await
-        .map_err(during("reading the events of a page of files"))?;
-        let mut by_scope: HashMap<EventScope, Vec<Occurrence>> = HashMap::new();
-        for (name, kind, key, value, happened_at) in rows {
-            let scope = scope(&kind, key, value)?;
-            let occurrence = Occurrence {
-                name: event_name(&name)?,
-                scope: scope.clone(),
-                at: timestamp(happened_at)?,
-            };
-            by_scope.entry(scope).or_default().push(occurrence);
-        }
-        Ok(Self {
-            by_scope,
-            none: Arc::default(),
-        })
-    }
-
-    /// Those that cover one file: by its id and batch, by its original's, by its labels.
-    pub(super) fn of(
-        &self,
-        file: &str,
-        batch: &BatchAddress,
-        original: Option<(&str, &BatchAddress)>,
-        labels: &Labels,
-    ) -> Result<Arc<Occurred>, LedgerError> {
-        if self.by_scope.is_empty() {
-            return Ok(Arc::clone(&self.none));
-        }
-        let mut scopes: BTreeSet<EventScope> = labels
-            .iter()
-            .map(|(key, value)| EventScope::Label {
-                key: key.clone(),
-                value: value.clone(),
-            })
-            .collect();
-        for (file, batch) in [(file, batch)].into_iter().chain(original) {
-            scopes.insert(EventScope::File(super::rows::file_id(file.to_owned())?));
-            scopes.insert(EventScope::Batch(batch.batch.clone()));
-        }
-        let records: Vec<Occurrence> = scopes
-            .iter()
-            .filter_map(|scope| self.by_scope.get(scope))
-            .flatten()
-            .cloned()
-            .collect();
-        if records.is_empty() {
-            return Ok(Arc::clone(&self.none));
-        }
-        Ok(Arc::new(Occurred::new(records)))
-    }
+/// Events for these file ids (as a JSON list), batches and attributes (as JSON lists of numbers).
+pub(super) async fn load(
+    tx: &mut SqliteConnection,
+    files: &BTreeSet<&str>,
+    batches: &str,
+    attributes: &str,
+) -> Result<Index, LedgerError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT e.name, e.scope, e.label_key, e.value, e.happened_at
+         FROM start_events e
+         WHERE e.replaced_at IS NULL
+           AND e.scope = 'file'
+           AND e.value IN (SELECT value FROM json_each(?1))
+         UNION ALL
+         SELECT e.name, e.scope, e.label_key, e.value, e.happened_at
+         FROM start_events e
+         WHERE e.replaced_at IS NULL
+           AND e.scope = 'batch'
+           AND e.value IN (SELECT batch FROM batches WHERE id IN (SELECT value FROM json_each(?2)))
+         UNION ALL
+         SELECT e.name, e.scope, e.label_key, e.value, e.happened_at
+         FROM (
+             SELECT DISTINCT l.key, l.value
+             FROM attributes a, json_each(a.labels) l
+             WHERE a.id IN (SELECT value FROM json_each(?3))
+         ) own
+         CROSS JOIN start_events e ON e.value = own.value AND e.label_key = own.key
+         WHERE e.replaced_at IS NULL AND e.scope = 'label'",
+    )
+    .bind(serde_json::to_string(files).expect("ids are plain text"))
+    .bind(batches)
+    .bind(attributes)
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading the events of a page of files"))?;
+    Index::new(rows)
 }
 
 /// Places in a list `[[batch, file, attributes, original batch, original file], …]` of files that an event

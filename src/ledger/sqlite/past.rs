@@ -6,11 +6,12 @@ use sqlx::SqliteConnection;
 
 use super::SqliteLedger;
 use super::changes;
-use super::events::{self, EventRow, columns};
+use super::events::{self, EventRow};
 use super::fault::during;
 use super::plans::approval;
 use super::rows::{state, timestamp};
 use super::sweeps::one_sweep;
+use crate::ledger::common::events::columns;
 use crate::ledger::{LedgerError, Move, Past, RulesInForce};
 use crate::model::{Approval, EventScope, FileKey, FileRecord, RecordedEvent, Sweep, SweepId, Timestamp};
 use crate::rules::policy::RuleDigest;

@@ -8,8 +8,9 @@ use sqlx::{FromRow, Row};
 
 use super::SqliteLedger;
 use super::fault::{conflict, damaged, during};
-use super::intake::{self, prepare::Prepared};
+use super::intake;
 use super::rows::{count, module_name, optional, parse_labels, timestamp};
+use crate::ledger::common::intake::prepare::Prepared;
 use crate::ledger::{LedgerError, Recorded, UploadEnd, Uploads};
 use crate::model::{
     BatchAddress, BatchId, ClassificationId, ExtractionId, InvalidId, NewUpload, Parent, Timestamp, Upload,

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::prepare::Row;
-use super::{Numbers, rule_set};
 use crate::ledger::LedgerError;
+use crate::ledger::common::intake::change::{Numbers, rule_set};
+use crate::ledger::common::intake::prepare::Row;
 use crate::ledger::sqlite::fault::during;
 
 pub(super) async fn attach(

@@ -1,21 +1,21 @@
 //! What is kept when a known file is recorded again: gaps are filled, the upload only moves later.
 
-use crate::ledger::sqlite::intern::Attributes;
+use crate::ledger::common::Attributes;
 
 /// The facts of one file; `attributes` and the original's batch are indexes or numbers of the
 /// caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) uploaded: i64,
-    pub(super) processed: Option<i64>,
-    pub(super) attributes: Option<usize>,
-    pub(super) subject: Option<String>,
-    pub(super) original: Option<(usize, String)>,
+pub(in crate::ledger) struct Facts {
+    pub(in crate::ledger) uploaded: i64,
+    pub(in crate::ledger) processed: Option<i64>,
+    pub(in crate::ledger) attributes: Option<usize>,
+    pub(in crate::ledger) subject: Option<String>,
+    pub(in crate::ledger) original: Option<(usize, String)>,
 }
 
 impl Facts {
     /// These facts, with the gaps filled from `new` and a later upload taken over.
-    pub(super) fn merged(&self, new: &Self, mut both: impl FnMut(usize, usize) -> usize) -> Self {
+    pub(in crate::ledger) fn merged(&self, new: &Self, mut both: impl FnMut(usize, usize) -> usize) -> Self {
         Self {
             // Recording again may postpone a deletion, never advance it.
             uploaded: self.uploaded.max(new.uploaded),
@@ -31,7 +31,7 @@ impl Facts {
 }
 
 /// What is known stays; only missing labels and a missing document type are added.
-pub(super) fn merge_attributes(known: &Attributes, new: &Attributes) -> Attributes {
+pub(in crate::ledger) fn merge_attributes(known: &Attributes, new: &Attributes) -> Attributes {
     let mut labels = new.labels.clone();
     labels.extend(known.labels.clone());
     Attributes {

@@ -4,44 +4,44 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::merge::{Facts, merge_attributes};
-use crate::ledger::sqlite::intern::Attributes;
+use crate::ledger::common::Attributes;
 use crate::ledger::{Hinted, Recorded};
 use crate::model::{BatchAddress, FileId, NewFile, PolicyName};
 use crate::rules::policy::Hint;
 
 /// A hint with its policy as an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RowHint {
-    pub(super) policy: Option<usize>,
-    pub(super) due: Option<i64>,
-    pub(super) deadline: Option<i64>,
+pub(in crate::ledger) struct RowHint {
+    pub(in crate::ledger) policy: Option<usize>,
+    pub(in crate::ledger) due: Option<i64>,
+    pub(in crate::ledger) deadline: Option<i64>,
     /// Whether it was found for the very facts beside it; if not, `rehint` looks again.
-    pub(super) exact: bool,
+    pub(in crate::ledger) exact: bool,
 }
 
 /// One file, its shared names as indexes.
 #[derive(Debug)]
-pub(in crate::ledger::sqlite) struct Row {
-    pub(super) batch: usize,
-    pub(super) file: FileId,
-    pub(super) facts: Facts,
-    pub(super) hint: RowHint,
+pub(in crate::ledger) struct Row {
+    pub(in crate::ledger) batch: usize,
+    pub(in crate::ledger) file: FileId,
+    pub(in crate::ledger) facts: Facts,
+    pub(in crate::ledger) hint: RowHint,
 }
 
 /// A list of uploads, ready for the database.
 #[derive(Debug, Default)]
-pub(in crate::ledger::sqlite) struct Prepared {
-    pub(super) batches: Vec<BatchAddress>,
-    pub(super) attributes: Vec<Attributes>,
-    pub(super) policies: Vec<PolicyName>,
+pub(in crate::ledger) struct Prepared {
+    pub(in crate::ledger) batches: Vec<BatchAddress>,
+    pub(in crate::ledger) attributes: Vec<Attributes>,
+    pub(in crate::ledger) policies: Vec<PolicyName>,
     /// By batch and file, none twice.
-    pub(in crate::ledger::sqlite) rows: Vec<Row>,
+    pub(in crate::ledger) rows: Vec<Row>,
     /// Counts of the rows that repeated an earlier one of the same list.
-    pub(super) folded: Recorded,
+    pub(in crate::ledger) folded: Recorded,
 }
 
 impl Prepared {
-    pub(in crate::ledger::sqlite) fn new(list: &[Hinted]) -> Self {
+    pub(in crate::ledger) fn new(list: &[Hinted]) -> Self {
         let mut batches = Shared::default();
         let mut attributes = Shared::default();
         let mut policies = Shared::default();

@@ -1,0 +1,76 @@
+//! What a ledger says of how far it has come, held against what is kept beside it.
+
+use super::values::count;
+use crate::evidence::Checkpoint;
+use crate::ledger::anchor::{Anchor, Anchored, Position};
+use crate::ledger::{LedgerError, TreeHead};
+
+/// What the ledger says of itself.
+#[derive(Debug)]
+pub(in crate::ledger) struct Line {
+    pub(in crate::ledger) position: Position,
+    pub(in crate::ledger) suspicion: Option<String>,
+}
+
+impl Line {
+    pub(in crate::ledger) fn of(
+        (ledger, sequence, suspicion): (String, i64, Option<String>),
+    ) -> Result<Self, LedgerError> {
+        let sequence = count(sequence)?;
+        Ok(Self {
+            position: Position { ledger, sequence },
+            suspicion,
+        })
+    }
+
+    /// After the commit. The transaction stands if this fails: the anchor is behind then, and whoever
+    /// deletes next brings it up or does not delete.
+    pub(in crate::ledger) fn follow(&self, anchor: &Anchor) {
+        // Moving on would hide what was found.
+        if self.suspicion.is_some() {
+            return;
+        }
+        if let Err(error) = anchor.follow(&self.position) {
+            tracing::warn!(%error, "the ledger's anchor stays behind");
+        }
+    }
+
+    /// What the anchor has against the ledger being the latest of its line; a missing one has nothing.
+    pub(in crate::ledger) fn against(&self, anchored: &Anchored) -> Option<String> {
+        match anchored {
+            Anchored::Missing => None,
+            Anchored::Garbled => Some("the anchor beside the ledger cannot be understood: whether this is the latest ledger or an older copy cannot be told".to_owned()),
+            Anchored::At(at) if at.ledger != self.position.ledger => Some("the anchor belongs to another ledger: this one was put in its place".to_owned()),
+            Anchored::At(at) if at.sequence > self.position.sequence => Some(format!(
+                "the ledger lacks the last {} changes that it had: an older copy was restored, or they were lost",
+                at.sequence - self.position.sequence
+            )),
+            Anchored::At(_) => None,
+        }
+    }
+}
+
+/// Whether a checkpoint of this ledger went out that the tree has not come to, or not by that way. An anchor
+/// that was restored together with the ledger says nothing: this file may still.
+pub(in crate::ledger) fn behind_checkpoint(said: &Checkpoint, tree: &TreeHead) -> Option<String> {
+    if said.origin != tree.origin {
+        return Some(
+            "the checkpoints beside the ledger are another ledger's: this one was put in its place".to_owned(),
+        );
+    }
+    (said.size > tree.size).then(|| {
+        format!(
+            "a checkpoint over {} facts went out, and the ledger holds {}: an older copy was restored, and the last {} facts are missing",
+            said.size,
+            tree.size,
+            said.size - tree.size
+        )
+    })
+}
+
+/// With what to do about it.
+pub(in crate::ledger) fn suspicion(problem: &str) -> String {
+    format!(
+        "{problem}. Holds and erasure requests entered since may be missing: compare `retentiond hold list` and `retentiond erase list`, and enter them again"
+    )
+}

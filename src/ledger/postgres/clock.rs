@@ -1,0 +1,126 @@
+//! Readings of the clocks, and the anomalies between them.
+
+use sqlx::PgConnection;
+
+use super::fault::during;
+use super::rows::{count, optional, timestamp};
+use super::{leaves, tree};
+use crate::evidence::Fact;
+use crate::ledger::LedgerError;
+use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+
+pub(super) async fn mark(tx: &mut PgConnection) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
+    let row: Option<(i64, i64, String, i64)> = sqlx::query_as(
+        "SELECT wall, boottime_ms, boot_id, high_water
+         FROM clock",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the clock mark"))?;
+    row.map(|(wall, boottime_ms, boot_id, high_water)| {
+        let mark = ClockMark {
+            wall: timestamp(wall)?,
+            boottime_ms,
+            boot_id,
+        };
+        Ok((mark, timestamp(high_water)?))
+    })
+    .transpose()
+}
+
+pub(super) async fn set_mark(tx: &mut PgConnection, new: &ClockMark) -> Result<(), LedgerError> {
+    let last = mark(tx).await?.map(|(last, _)| last.wall);
+    if let Some((from, until)) = tree::gap(last, new.wall) {
+        leaves::append(tx, new.wall, Fact::Gap { from, until }).await?;
+    }
+    sqlx::query(
+        "INSERT INTO clock (one, wall, boottime_ms, boot_id, high_water)
+         VALUES (1, $1, $2, $3, $1)
+         ON CONFLICT (one) DO UPDATE
+         SET wall = excluded.wall,
+             boottime_ms = excluded.boottime_ms,
+             boot_id = excluded.boot_id,
+             high_water = greatest(clock.high_water, excluded.wall)",
+    )
+    .bind(new.wall.as_millis())
+    .bind(new.boottime_ms)
+    .bind(&new.boot_id)
+    .execute(tx)
+    .await
+    .map_err(during("keeping the clock mark"))?;
+    Ok(())
+}
+
+pub(super) async fn reset_high_water(tx: &mut PgConnection, mark: &ClockMark) -> Result<(), LedgerError> {
+    set_mark(tx, mark).await?;
+    sqlx::query(
+        "UPDATE clock
+         SET high_water = wall",
+    )
+    .execute(tx)
+    .await
+    .map_err(during("lowering the high-water mark"))?;
+    Ok(())
+}
+
+pub(super) async fn add_anomaly(
+    tx: &mut PgConnection,
+    anomaly: &ClockAnomaly,
+) -> Result<bool, LedgerError> {
+    let done = sqlx::query(
+        "INSERT INTO anomalies (identity, seen_at, skew_ms, resolved_at)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT (identity) DO NOTHING",
+    )
+    .bind(&anomaly.identity)
+    .bind(anomaly.seen_at.as_millis())
+    .bind(anomaly.skew_ms)
+    .bind(anomaly.resolved_at.map(|at| at.as_millis()))
+    .execute(tx)
+    .await
+    .map_err(during("noting a clock anomaly"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn resolve_anomalies(tx: &mut PgConnection, at: Timestamp) -> Result<(), LedgerError> {
+    sqlx::query(
+        "UPDATE anomalies
+         SET resolved_at = $1
+         WHERE resolved_at IS NULL",
+    )
+    .bind(at.as_millis())
+    .execute(tx)
+    .await
+    .map_err(during("resolving clock anomalies"))?;
+    Ok(())
+}
+
+pub(super) async fn anomalies(tx: &mut PgConnection) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
+    let context = "reading clock anomalies";
+    let ever: i64 = sqlx::query_scalar("SELECT count(*) FROM anomalies")
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(during(context))?;
+    let rows: Vec<(String, i64, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT identity, seen_at, skew_ms, resolved_at
+         FROM anomalies
+         WHERE resolved_at IS NULL
+         ORDER BY id",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(during(context))?;
+    let standing: Result<Vec<_>, LedgerError> = rows.into_iter().map(anomaly).collect();
+    Ok((count(ever)?, standing?))
+}
+
+/// A row of identity, first sight, skew and end.
+pub(super) fn anomaly(row: (String, i64, i64, Option<i64>)) -> Result<ClockAnomaly, LedgerError> {
+    let (identity, seen_at, skew_ms, resolved_at) = row;
+    Ok(ClockAnomaly {
+        identity,
+        seen_at: timestamp(seen_at)?,
+        skew_ms,
+        resolved_at: optional(resolved_at)?,
+    })
+}

@@ -1,0 +1,295 @@
+//! Breakers, the pause, small settings; holds and the clock have files of their own.
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+
+use super::fault::{damaged, during};
+use super::leaves::{self, Sealing};
+use super::rows::timestamp;
+use super::{PostgresLedger, clock, holds, lineage};
+use crate::evidence::Fact;
+use crate::ledger::{Controls, LedgerError, Placed};
+use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
+
+#[async_trait]
+impl Controls for PostgresLedger {
+    async fn add_hold(&self, hold: &NewHold, at: Timestamp) -> Result<Placed, LedgerError> {
+        let hold = hold.clone();
+        self.write(move |tx| Box::pin(async move { holds::add(tx, &hold, at).await }))
+            .await
+    }
+
+    async fn release_hold(
+        &self,
+        id: HoldId,
+        reason: &str,
+        at: Timestamp,
+        ends_at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let reason = reason.to_owned();
+        self.write(move |tx| Box::pin(async move { holds::release(tx, id, &reason, at, ends_at).await }))
+            .await
+    }
+
+    async fn tidy(&self) -> Result<(), LedgerError> {
+        // The server does that by itself.
+        Ok(())
+    }
+
+    async fn holds(&self, active_at: Option<Timestamp>) -> Result<Vec<Hold>, LedgerError> {
+        self.read_one(move |tx| {
+            Box::pin(async move {
+                match active_at {
+                    Some(at) => holds::active(tx, at).await,
+                    None => holds::all(tx).await,
+                }
+            })
+        })
+        .await
+    }
+
+    async fn open_breaker(&self, kind: BreakerKind, reason: &str, at: Timestamp) -> Result<(), LedgerError> {
+        let reason = reason.to_owned();
+        self.write(move |tx| Box::pin(async move { open_breaker(tx, kind, &reason, at).await }))
+            .await
+    }
+
+    async fn close_breaker(&self, kind: BreakerKind, by: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let by = by.to_owned();
+        self.write(move |tx| Box::pin(async move { close_breaker(tx, kind, &by, at).await }))
+            .await
+    }
+
+    async fn breakers(&self) -> Result<Vec<Breaker>, LedgerError> {
+        self.read_one(move |tx| Box::pin(breakers(tx))).await
+    }
+
+    async fn set_pause(&self, pause: Option<&Pause>, at: Timestamp) -> Result<(), LedgerError> {
+        let pause = pause.cloned();
+        self.write(move |tx| Box::pin(async move { set_pause(tx, pause.as_ref(), at).await }))
+            .await
+    }
+
+    async fn pause(&self) -> Result<Option<Pause>, LedgerError> {
+        self.read_one(move |tx| Box::pin(pause(tx))).await
+    }
+
+    async fn clock_mark(&self) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
+        self.read_one(move |tx| Box::pin(clock::mark(tx))).await
+    }
+
+    async fn set_clock_mark(&self, mark: &ClockMark) -> Result<(), LedgerError> {
+        let mark = mark.clone();
+        self.write(move |tx| Box::pin(async move { clock::set_mark(tx, &mark).await }))
+            .await
+    }
+
+    async fn reset_high_water(&self, mark: &ClockMark) -> Result<(), LedgerError> {
+        let mark = mark.clone();
+        self.write(move |tx| Box::pin(async move { clock::reset_high_water(tx, &mark).await }))
+            .await
+    }
+
+    async fn add_anomaly(&self, anomaly: &ClockAnomaly) -> Result<bool, LedgerError> {
+        let anomaly = anomaly.clone();
+        self.write(move |tx| Box::pin(async move { clock::add_anomaly(tx, &anomaly).await }))
+            .await
+    }
+
+    async fn resolve_anomalies(&self, at: Timestamp) -> Result<(), LedgerError> {
+        self.write(move |tx| Box::pin(clock::resolve_anomalies(tx, at)))
+            .await
+    }
+
+    async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
+        self.read(move |tx| Box::pin(clock::anomalies(tx))).await
+    }
+
+    async fn rollback(&self) -> Result<Option<String>, LedgerError> {
+        lineage::rollback(self).await
+    }
+
+    async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError> {
+        lineage::accept(self, at).await
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, LedgerError> {
+        let name = name.to_owned();
+        self.read_one(move |tx| Box::pin(async move { setting(tx, &name).await }))
+            .await
+    }
+
+    async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
+        let (name, value) = (name.to_owned(), value.map(str::to_owned));
+        self.write(move |tx| Box::pin(async move { set_setting(tx, &name, value.as_deref()).await }))
+            .await
+    }
+}
+
+async fn open_breaker(
+    tx: &mut PgConnection,
+    kind: BreakerKind,
+    reason: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let done = sqlx::query(
+        "INSERT INTO breakers (kind, opened_at, reason)
+         VALUES ($1, $2, $3)
+         ON CONFLICT DO NOTHING -- one that is open keeps its first reason",
+    )
+    .bind(kind.name())
+    .bind(at.as_millis())
+    .bind(reason)
+    .execute(&mut *tx)
+    .await
+    .map_err(during("opening a breaker"))?;
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::BreakerOpened {
+        breaker: kind.name().to_owned(),
+        reason: sealing.text("reason", reason),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
+}
+
+async fn close_breaker(
+    tx: &mut PgConnection,
+    kind: BreakerKind,
+    by: &str,
+    at: Timestamp,
+) -> Result<bool, LedgerError> {
+    let done = sqlx::query(
+        "UPDATE breakers
+         SET closed_at = $3, closed_by = $2
+         WHERE kind = $1 AND closed_at IS NULL",
+    )
+    .bind(kind.name())
+    .bind(by)
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during("closing a breaker"))?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::BreakerClosed {
+        breaker: kind.name().to_owned(),
+        by: sealing.text("by", by),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await?;
+    Ok(true)
+}
+
+async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, LedgerError> {
+    let rows: Vec<(String, i64, String)> = sqlx::query_as(
+        "SELECT kind, opened_at, reason
+         FROM breakers
+         WHERE closed_at IS NULL
+         ORDER BY opened_at, id",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading breakers"))?;
+    rows.into_iter()
+        .map(|(name, opened_at, reason)| {
+            let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
+            Ok(Breaker {
+                kind: kind.ok_or_else(|| damaged(format!("`{name}` is no breaker")))?,
+                opened_at: timestamp(opened_at)?,
+                reason,
+            })
+        })
+        .collect()
+}
+
+async fn set_pause(
+    tx: &mut PgConnection,
+    pause: Option<&Pause>,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let context = "setting the pause";
+    let cleared = sqlx::query(
+        "UPDATE pauses
+         SET cleared_at = $1
+         WHERE cleared_at IS NULL",
+    )
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let Some(pause) = pause else {
+        return match cleared.rows_affected() {
+            0 => Ok(()),
+            _ => leaves::append(tx, at, Fact::Resume {}).await,
+        };
+    };
+    sqlx::query(
+        "INSERT INTO pauses (since, until, reason)
+         VALUES ($1, $2, $3)",
+    )
+    .bind(pause.since.as_millis())
+    .bind(pause.until.as_millis())
+    .bind(&pause.reason)
+    .execute(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let mut sealing = Sealing::new()?;
+    let fact = Fact::Pause {
+        until: pause.until.as_millis(),
+        reason: sealing.text("reason", &pause.reason),
+    };
+    leaves::append_sealed(tx, at, fact, sealing).await
+}
+
+async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, LedgerError> {
+    let row: Option<(i64, i64, String)> = sqlx::query_as(
+        "SELECT since, until, reason
+         FROM pauses
+         WHERE cleared_at IS NULL",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the pause"))?;
+    row.map(|(since, until, reason)| {
+        Ok(Pause {
+            until: timestamp(until)?,
+            reason,
+            since: timestamp(since)?,
+        })
+    })
+    .transpose()
+}
+
+async fn setting(tx: &mut PgConnection, name: &str) -> Result<Option<String>, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT value
+         FROM settings
+         WHERE name = $1",
+    )
+    .bind(name)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading a setting"))
+}
+
+async fn set_setting(tx: &mut PgConnection, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
+    let statement = match value {
+        Some(value) => sqlx::query(
+            "INSERT INTO settings (name, value)
+             VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value),
+        None => sqlx::query(
+            "DELETE FROM settings
+             WHERE name = $1",
+        )
+        .bind(name),
+    };
+    statement.execute(tx).await.map_err(during("keeping a setting"))?;
+    Ok(())
+}

@@ -1,0 +1,379 @@
+//! Runs: opened once per occurrence, resumed after a crash, closed with their counts.
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+
+use super::fault::{damaged, during, ensure_rows};
+use super::rows::{count, optional, policy_name, timestamp};
+use super::{PostgresLedger, intern, leaves, plan_hash, plans};
+use crate::evidence::Fact;
+use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
+use crate::model::{
+    Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
+};
+
+#[async_trait]
+impl Sweeps for PostgresLedger {
+    async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError> {
+        let open = open.clone();
+        self.write(move |tx| Box::pin(async move { open_sweep(tx, &open).await }))
+            .await
+    }
+
+    async fn close_sweep(
+        &self,
+        sweep: SweepId,
+        state: SweepState,
+        summary: &SweepSummary,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let summary = serde_json::to_string(summary).expect("counts and plain text");
+        self.write(move |tx| Box::pin(async move { close_sweep(tx, sweep, state, &summary, at).await }))
+            .await?;
+        self.anchor.sync();
+        Ok(())
+    }
+
+    async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError> {
+        let among = among.to_vec();
+        self.read(move |tx| Box::pin(async move { super::settle::sent_in(tx, sweep, &among).await }))
+            .await
+    }
+
+    async fn sweeps(&self, policy: Option<&PolicyName>, limit: u32) -> Result<Vec<Sweep>, LedgerError> {
+        let policy = policy.cloned();
+        self.read(move |tx| Box::pin(async move { sweeps(tx, policy.as_ref(), limit).await }))
+            .await
+    }
+
+    async fn last_occurrence(
+        &self,
+        policy: &PolicyName,
+        now: Timestamp,
+    ) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
+        let policy = policy.clone();
+        self.read_one(move |tx| Box::pin(async move { last_occurrence(tx, &policy, now).await }))
+            .await
+    }
+
+    async fn scheduled_since(&self, policy: &PolicyName, now: Timestamp) -> Result<Timestamp, LedgerError> {
+        let (name, policy) = (policy.clone(), policy.clone());
+        // Asked at every turn for every policy: only the first asking is worth a commit.
+        let known = self
+            .read_one(move |tx| Box::pin(async move { first_seen(tx, &name).await }))
+            .await?;
+        if let Some(since) = known {
+            return Ok(since);
+        }
+        self.write(move |tx| Box::pin(async move { scheduled_since(tx, &policy, now).await }))
+            .await
+    }
+
+    async fn store_plan(
+        &self,
+        plan: &StoredPlan,
+        files: &[StoredFile],
+        sweep: SweepId,
+    ) -> Result<(), LedgerError> {
+        let (plan, files) = (plan.clone(), files.to_vec());
+        self.write(move |tx| Box::pin(async move { plans::store(tx, &plan, &files, sweep).await }))
+            .await
+    }
+
+    async fn add_to_plan(&self, hash: &str, files: &[StoredFile]) -> Result<(), LedgerError> {
+        let (hash, files) = (hash.to_owned(), files.to_vec());
+        self.write(move |tx| Box::pin(async move { plans::add(tx, &hash, &files).await }))
+            .await
+    }
+
+    async fn waiting_plans(&self, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+        self.read(move |tx| Box::pin(plans::waiting(tx, since))).await
+    }
+
+    async fn recomputed_hash(&self, hash: &str) -> Result<Option<String>, LedgerError> {
+        let hash = hash.to_owned();
+        self.read(move |tx| Box::pin(async move { plan_hash::recomputed(tx, &hash).await }))
+            .await
+    }
+
+    async fn plan_files(&self, hash: &str, from: u64, page: u32) -> Result<Vec<StoredFile>, LedgerError> {
+        let hash = hash.to_owned();
+        self.read(move |tx| Box::pin(async move { plans::files(tx, &hash, from, page).await }))
+            .await
+    }
+
+    async fn approve(
+        &self,
+        hash: &str,
+        at: Timestamp,
+        valid_until: Timestamp,
+    ) -> Result<Approval, LedgerError> {
+        let hash = hash.to_owned();
+        self.write(move |tx| Box::pin(async move { plans::approve(tx, &hash, at, valid_until).await }))
+            .await
+    }
+
+    async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, LedgerError> {
+        self.read(move |tx| Box::pin(plans::approvals(tx, now))).await
+    }
+
+    async fn use_up(&self, hash: &str, sweep: SweepId, at: Timestamp) -> Result<(), LedgerError> {
+        let hash = hash.to_owned();
+        self.write(move |tx| Box::pin(async move { plans::use_up(tx, &hash, sweep, at).await }))
+            .await
+    }
+}
+
+async fn open_sweep(tx: &mut PgConnection, open: &OpenSweep) -> Result<Opened, LedgerError> {
+    let policy = intern::policy(tx, &open.policy).await?;
+    if let Some(occurrence) = open.occurrence
+        && let Some(opened) = reopen(tx, policy, occurrence).await?
+    {
+        match opened {
+            Opened::New(sweep) | Opened::Resumed { sweep, .. } => tell_of(tx, open, sweep, true).await?,
+            Opened::AlreadyDone(_) => {}
+        }
+        return Ok(opened);
+    }
+    let rule_set = intern::rule_set(tx, &open.digest).await?;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO sweeps (policy, occurrence, trigger, rule_set, started_at, state)
+         VALUES ($1, $2, $3, $4, $5, 'open')
+         RETURNING id",
+    )
+    .bind(policy)
+    .bind(open.occurrence.map(|at| at.as_millis()))
+    .bind(trigger_name(open.trigger))
+    .bind(rule_set)
+    .bind(open.at.as_millis())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(during("opening a sweep"))?;
+    tell_of(tx, open, SweepId(id), false).await?;
+    Ok(Opened::New(SweepId(id)))
+}
+
+async fn tell_of(
+    tx: &mut PgConnection,
+    open: &OpenSweep,
+    sweep: SweepId,
+    resumed: bool,
+) -> Result<(), LedgerError> {
+    let fact = Fact::SweepOpened {
+        sweep: sweep.0,
+        policy: open.policy.to_string(),
+        occurrence: open.occurrence.map(|at| at.as_millis()),
+        trigger: trigger_name(open.trigger).to_owned(),
+        rules: open.digest.0.clone(),
+        resumed,
+    };
+    leaves::append(tx, open.at, fact).await
+}
+
+async fn reopen(
+    tx: &mut PgConnection,
+    policy: i64,
+    occurrence: Timestamp,
+) -> Result<Option<Opened>, LedgerError> {
+    let known: Option<(i64, String, i64)> = sqlx::query_as(
+        "SELECT id, state, sent
+         FROM sweeps
+         WHERE policy = $1 AND occurrence = $2",
+    )
+    .bind(policy)
+    .bind(occurrence.as_millis())
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(during("looking for a sweep"))?;
+    let Some((id, state, sent)) = known else {
+        return Ok(None);
+    };
+    match sweep_state(&state)? {
+        SweepState::Done | SweepState::Stopped => return Ok(Some(Opened::AlreadyDone(SweepId(id)))),
+        SweepState::Open | SweepState::Cut | SweepState::Postponed => {}
+    }
+    sqlx::query(
+        "UPDATE sweeps
+         SET state = 'open', ended_at = NULL
+         WHERE id = $1",
+    )
+    .bind(id)
+    .execute(tx)
+    .await
+    .map_err(during("going on with a sweep"))?;
+    Ok(Some(Opened::Resumed {
+        sweep: SweepId(id),
+        sent: count(sent)?,
+    }))
+}
+
+async fn close_sweep(
+    tx: &mut PgConnection,
+    sweep: SweepId,
+    state: SweepState,
+    summary: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    let sent: Option<i64> = sqlx::query_scalar(
+        "UPDATE sweeps
+         SET state = $2, summary = $3, ended_at = CASE WHEN $2 = 'open' THEN NULL ELSE $4 END
+         WHERE id = $1 AND state = 'open'
+         RETURNING sent",
+    )
+    .bind(sweep.0)
+    .bind(state.name())
+    .bind(summary)
+    .bind(at.as_millis())
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(during("closing a sweep"))?;
+    ensure_rows("the sweep to be closed", u64::from(sent.is_some()), 1)?;
+    let fact = Fact::SweepClosed {
+        sweep: sweep.0,
+        state: state.name().to_owned(),
+        sent: count(sent.unwrap_or_default())?,
+        summary: leaves::digest_of(summary),
+    };
+    leaves::append(tx, at, fact).await
+}
+
+type SweepRow = (i64, String, Option<i64>, String, i64, Option<i64>, String, String);
+
+async fn sweeps(
+    tx: &mut PgConnection,
+    policy: Option<&PolicyName>,
+    limit: u32,
+) -> Result<Vec<Sweep>, LedgerError> {
+    let rows: Vec<SweepRow> = sqlx::query_as(
+        "SELECT s.id, p.name, s.occurrence, s.trigger, s.started_at, s.ended_at, s.state, s.summary
+         FROM sweeps s
+         JOIN policies p ON p.id = s.policy
+         WHERE $1 IS NULL OR s.policy = (SELECT id FROM policies WHERE name = $1)
+         ORDER BY s.id DESC
+         LIMIT $2",
+    )
+    .bind(policy.map(PolicyName::as_str))
+    .bind(i64::from(limit))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading sweeps"))?;
+    rows.into_iter().map(sweep).collect()
+}
+
+pub(super) async fn one_sweep(tx: &mut PgConnection, id: SweepId) -> Result<Option<Sweep>, LedgerError> {
+    let row: Option<SweepRow> = sqlx::query_as(
+        "SELECT s.id, p.name, s.occurrence, s.trigger, s.started_at, s.ended_at, s.state, s.summary
+         FROM sweeps s
+         JOIN policies p ON p.id = s.policy
+         WHERE s.id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading a sweep"))?;
+    row.map(sweep).transpose()
+}
+
+fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {
+    let (id, policy, occurrence, trigger, started_at, ended_at, state, summary) = row;
+    Ok(Sweep {
+        id: SweepId(id),
+        policy: policy_name(policy)?,
+        occurrence: optional(occurrence)?,
+        trigger: trigger_of(&trigger)?,
+        started_at: timestamp(started_at)?,
+        ended_at: optional(ended_at)?,
+        state: sweep_state(&state)?,
+        summary: serde_json::from_str(&summary)
+            .map_err(|error| damaged(format!("sweeps {id}: summary: {error}")))?,
+    })
+}
+
+async fn last_occurrence(
+    tx: &mut PgConnection,
+    policy: &PolicyName,
+    now: Timestamp,
+) -> Result<Option<(Timestamp, SweepState)>, LedgerError> {
+    let row: Option<(i64, String)> = sqlx::query_as(
+        "SELECT occurrence, state
+         FROM sweeps
+         WHERE policy = (SELECT id FROM policies WHERE name = $1)
+           AND occurrence <= $2
+         ORDER BY occurrence DESC
+         LIMIT 1",
+    )
+    .bind(policy.as_str())
+    .bind(now.as_millis())
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the last occurrence"))?;
+    row.map(|(at, state)| Ok((timestamp(at)?, sweep_state(&state)?)))
+        .transpose()
+}
+
+async fn first_seen(
+    tx: &mut PgConnection,
+    policy: &PolicyName,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let first_seen: Option<i64> = sqlx::query_scalar(
+        "SELECT s.first_seen
+         FROM policies AS p
+         JOIN schedules AS s ON s.policy = p.id
+         WHERE p.name = $1",
+    )
+    .bind(policy.as_str())
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading since when a policy is scheduled"))?;
+    first_seen.map(timestamp).transpose()
+}
+
+async fn scheduled_since(
+    tx: &mut PgConnection,
+    policy: &PolicyName,
+    now: Timestamp,
+) -> Result<Timestamp, LedgerError> {
+    let policy = intern::policy(tx, policy).await?;
+    let first_seen: i64 = sqlx::query_scalar(
+        "INSERT INTO schedules (policy, first_seen)
+         VALUES ($1, $2)
+         ON CONFLICT (policy) DO UPDATE SET first_seen = first_seen -- so that RETURNING finds it
+         RETURNING first_seen",
+    )
+    .bind(policy)
+    .bind(now.as_millis())
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading since when a policy is scheduled"))?;
+    timestamp(first_seen)
+}
+
+pub(super) fn sweep_state(name: &str) -> Result<SweepState, LedgerError> {
+    SweepState::ALL
+        .into_iter()
+        .find(|state| state.name() == name)
+        .ok_or_else(|| damaged(format!("`{name}` is no state of a sweep")))
+}
+
+const TRIGGERS: [Trigger; 4] = [
+    Trigger::Schedule,
+    Trigger::CatchUp,
+    Trigger::Manual,
+    Trigger::Approval,
+];
+
+const fn trigger_name(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Schedule => "schedule",
+        Trigger::CatchUp => "catch-up",
+        Trigger::Manual => "manual",
+        Trigger::Approval => "approval",
+    }
+}
+
+pub(super) fn trigger_of(name: &str) -> Result<Trigger, LedgerError> {
+    TRIGGERS
+        .into_iter()
+        .find(|trigger| trigger_name(*trigger) == name)
+        .ok_or_else(|| damaged(format!("`{name}` starts no sweep")))
+}

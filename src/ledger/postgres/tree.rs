@@ -1,0 +1,288 @@
+//! The evidence tree for those who read it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::fault::{conflict, damaged, during};
+use super::rows::{count, file_id, state, timestamp};
+use super::{PostgresLedger, leaves};
+use crate::evidence::Hash;
+use crate::evidence::checkpoint::origin;
+use crate::evidence::seal::FileTexts;
+use crate::ledger::{Evidence, LedgerError, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
+use crate::model::{BatchKey, FileId, Timestamp};
+
+#[async_trait]
+impl Evidence for PostgresLedger {
+    async fn tree(&self) -> Result<TreeHead, LedgerError> {
+        self.read(|tx| Box::pin(head(tx))).await
+    }
+
+    async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError> {
+        self.read_one(move |tx| Box::pin(page_from(tx, from, page))).await
+    }
+
+    async fn keep_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError> {
+        let kept = checkpoint.clone();
+        self.write(move |tx| Box::pin(async move { keep(tx, &kept).await }))
+            .await?;
+        // After the commit: the file is never ahead of the ledger that it belongs to.
+        self.checkpoints.append(&checkpoint.note)
+    }
+
+    async fn checkpoints(&self, after: i64, page: u32) -> Result<Vec<(i64, StoredCheckpoint)>, LedgerError> {
+        self.read_one(move |tx| Box::pin(checkpoints(tx, after, page)))
+            .await
+    }
+
+    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
+        let notes = self.checkpoints.read()?;
+        Ok(notes.iter().map(ToString::to_string).collect())
+    }
+
+    async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError> {
+        let file = file.clone();
+        self.read_one(move |tx| Box::pin(async move { naming(tx, &file).await }))
+            .await
+    }
+
+    async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError> {
+        self.read(move |tx| Box::pin(opening(tx, seq))).await
+    }
+}
+
+pub(super) async fn head(tx: &mut PgConnection) -> Result<TreeHead, LedgerError> {
+    let (ledger, size, edge): (String, i64, Vec<u8>) = sqlx::query_as(
+        "SELECT l.ledger, t.size, t.edge
+         FROM tree t, lineage l",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(during("reading the evidence tree"))?;
+    let tree = leaves::frontier(size, &edge)?;
+    let last: Option<CheckpointRow> = sqlx::query_as(
+        "SELECT id, at, size, root, note
+         FROM checkpoints
+         ORDER BY id DESC
+         LIMIT 1",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the last checkpoint"))?;
+    Ok(TreeHead {
+        origin: origin(&ledger),
+        size: tree.size(),
+        root: tree.root(),
+        checkpoint: last
+            .map(checkpoint)
+            .transpose()?
+            .map(|(_, checkpoint)| checkpoint),
+    })
+}
+
+type LeafRow = (i64, i64, String, Vec<u8>, Option<String>);
+
+async fn page_from(tx: &mut PgConnection, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError> {
+    let rows: Vec<LeafRow> = sqlx::query_as(
+        "SELECT seq, at, kind, hash, content
+         FROM leaves
+         WHERE seq >= $1
+         ORDER BY seq
+         LIMIT $2",
+    )
+    .bind(leaves::to_i64(from))
+    .bind(i64::from(page))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading leaves"))?;
+    rows.into_iter()
+        .map(|(seq, at, kind, hash, content)| {
+            Ok(StoredLeaf {
+                seq: count(seq)?,
+                at,
+                kind,
+                hash: stored_hash("leaves", seq, &hash)?,
+                content,
+            })
+        })
+        .collect()
+}
+
+fn stored_hash(table: &str, row: i64, bytes: &[u8]) -> Result<Hash, LedgerError> {
+    Hash::from_slice(bytes).ok_or_else(|| damaged(format!("{table} {row}: no hash")))
+}
+
+async fn keep(tx: &mut PgConnection, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError> {
+    let head = head(tx).await?;
+    let contradicted =
+        checkpoint.size > head.size || (checkpoint.size == head.size && checkpoint.root != head.root);
+    if contradicted {
+        return Err(conflict("the checkpoint", "the evidence tree was never so"));
+    }
+    sqlx::query(
+        "INSERT INTO checkpoints (at, size, root, note)
+         VALUES ($1, $2, $3, $4)",
+    )
+    .bind(checkpoint.at.as_millis())
+    .bind(leaves::to_i64(checkpoint.size))
+    .bind(checkpoint.root.0.to_vec())
+    .bind(&checkpoint.note)
+    .execute(tx)
+    .await
+    .map_err(during("keeping a checkpoint"))?;
+    Ok(())
+}
+
+type CheckpointRow = (i64, i64, i64, Vec<u8>, String);
+
+fn checkpoint(row: CheckpointRow) -> Result<(i64, StoredCheckpoint), LedgerError> {
+    let (id, at, size, root, note) = row;
+    let checkpoint = StoredCheckpoint {
+        at: timestamp(at)?,
+        size: count(size)?,
+        root: stored_hash("checkpoints", id, &root)?,
+        note,
+    };
+    Ok((id, checkpoint))
+}
+
+async fn checkpoints(
+    tx: &mut PgConnection,
+    after: i64,
+    page: u32,
+) -> Result<Vec<(i64, StoredCheckpoint)>, LedgerError> {
+    let rows: Vec<CheckpointRow> = sqlx::query_as(
+        "SELECT id, at, size, root, note
+         FROM checkpoints
+         WHERE id > $1
+         ORDER BY id
+         LIMIT $2",
+    )
+    .bind(after)
+    .bind(i64::from(page))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading checkpoints"))?;
+    rows.into_iter().map(checkpoint).collect()
+}
+
+async fn naming(tx: &mut PgConnection, file: &FileId) -> Result<Vec<u64>, LedgerError> {
+    let quoted = serde_json::to_string(file.as_str()).expect("a text is JSON");
+    let rows: Vec<i64> = sqlx::query_scalar(
+        "SELECT seq
+         FROM leaf_salts
+         WHERE instr(sealed, $2) > 0
+         UNION
+         SELECT seq
+         FROM leaves
+         WHERE kind IN ('intent', 'outcome')
+           AND content ->> '$.fact.attempt' IN (SELECT attempt FROM attempt_files WHERE file_id = $1)
+         ORDER BY seq",
+    )
+    .bind(file.as_str())
+    .bind(quoted)
+    .fetch_all(tx)
+    .await
+    .map_err(during("looking for the leaves of a file"))?;
+    rows.into_iter().map(count).collect()
+}
+
+/// Salt, sealed texts and files, kind, content.
+type OpeningRow = (Vec<u8>, Option<String>, String, Option<String>);
+
+async fn opening(tx: &mut PgConnection, seq: u64) -> Result<Option<Opening>, LedgerError> {
+    let row: Option<OpeningRow> = sqlx::query_as(
+        "SELECT s.salt, s.sealed, l.kind, l.content
+         FROM leaf_salts s
+         JOIN leaves l ON l.seq = s.seq
+         WHERE s.seq = $1",
+    )
+    .bind(leaves::to_i64(seq))
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(during("reading what opens a leaf"))?;
+    let Some((salt, sealed, kind, content)) = row else {
+        return Ok(None);
+    };
+    let mut opening = Opening {
+        salt: salt
+            .try_into()
+            .map_err(|_| damaged(format!("leaf_salts {seq}: no salt")))?,
+        texts: BTreeMap::new(),
+        files: BTreeMap::new(),
+    };
+    let garbled = |error| damaged(format!("leaf {seq}: {error}"));
+    if let Some(sealed) = sealed {
+        let fields: BTreeMap<String, Value> = serde_json::from_str(&sealed).map_err(garbled)?;
+        for (field, value) in fields {
+            if let Value::String(text) = value {
+                opening.texts.insert(field, text);
+            } else {
+                let files = texts(tx, leaves::clear_files(&value)?).await?;
+                opening.files.insert(field, files);
+            }
+        }
+    }
+    if let (Some(content), "intent" | "outcome") = (content, kind.as_str()) {
+        let leaf: Value = serde_json::from_str(&content).map_err(garbled)?;
+        let attempt = leaf["fact"]["attempt"].as_i64().unwrap_or_default();
+        opening.files = attempted(tx, attempt, kind == "intent").await?;
+    }
+    Ok(Some(opening))
+}
+
+async fn texts(
+    tx: &mut PgConnection,
+    files: Vec<(BatchKey, Vec<FileId>)>,
+) -> Result<Vec<String>, LedgerError> {
+    let mut texts = Vec::new();
+    for (batch, files) in files {
+        let spelled = FileTexts::of(&leaves::address(tx, batch).await?);
+        texts.extend(files.iter().map(|file| spelled.text(file)));
+    }
+    Ok(texts)
+}
+
+/// The files of an attempt: all, or by the state that its outcome took them to.
+async fn attempted(
+    tx: &mut PgConnection,
+    attempt: i64,
+    whole: bool,
+) -> Result<BTreeMap<String, Vec<String>>, LedgerError> {
+    let rows: Vec<(i64, String, Option<i64>)> = sqlx::query_as(
+        "SELECT a.batch, l.file_id, l.result
+         FROM attempts a
+         JOIN attempt_files l ON l.attempt = a.id
+         WHERE a.id = $1
+         ORDER BY l.file_id",
+    )
+    .bind(attempt)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading the files of an attempt"))?;
+    let Some((batch, _, _)) = rows.first() else {
+        return Ok(BTreeMap::new());
+    };
+    let spelled = FileTexts::of(&leaves::address(tx, BatchKey(*batch)).await?);
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (_, file, result) in rows {
+        let field = match result {
+            _ if whole => "files",
+            Some(result) => leaves::field_of(state(result)?),
+            None => continue,
+        };
+        let text = spelled.text(&file_id(file)?);
+        files.entry(field.to_owned()).or_default().push(text);
+    }
+    Ok(files)
+}
+
+/// From when to when nobody looked, if that is worth a leaf: longer than an hour.
+pub(super) fn gap(last: Option<Timestamp>, now: Timestamp) -> Option<(i64, i64)> {
+    const LONG_MS: i64 = 3_600_000;
+    let last = last?;
+    (now.millis_since(last) > LONG_MS).then(|| (last.as_millis(), now.as_millis()))
+}
