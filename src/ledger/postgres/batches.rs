@@ -1,7 +1,6 @@
 //! Batches one after the other, and what is left in them.
 
 use async_trait::async_trait;
-use serde_json::json;
 use sqlx::PgConnection;
 
 use super::fault::during;
@@ -98,9 +97,9 @@ async fn left_in(tx: &mut PgConnection, batches: &[i64]) -> Result<Vec<(BatchKey
         // No index leads from a batch to its files: one pass for many batches.
         "SELECT batch, file_id
          FROM files
-         WHERE state IN (0, 4) AND batch IN (SELECT value FROM jsonb_each_PORT($1))",
+         WHERE state IN (0, 4) AND batch = ANY ($1)",
     )
-    .bind(json!(batches).to_string())
+    .bind(batches)
     .fetch_all(tx)
     .await
     .map_err(during("reading what is left of batches"))?;

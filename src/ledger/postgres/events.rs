@@ -163,7 +163,7 @@ async fn keys(tx: &mut PgConnection, scope: &EventScope) -> Result<Vec<(i64, Str
              WHERE f.state NOT IN (2, 3)
                AND f.attributes IN (
                    SELECT a.id
-                   FROM attributes a, jsonb_each_PORT(a.labels) l
+                   FROM attributes a, json_each_text(a.labels::json) l
                    WHERE l.key = $1 AND l.value = $2
                )",
         )
@@ -218,7 +218,7 @@ async fn in_scope(
                AND (f.file_id, f.batch) > ($1, $2)
                AND f.attributes IN (
                    SELECT a.id
-                   FROM attributes a, jsonb_each_PORT(a.labels) l
+                   FROM attributes a, json_each_text(a.labels::json) l
                    WHERE l.key = $3 AND l.value = $5
                )
              ORDER BY f.file_id, f.batch

@@ -13,9 +13,13 @@ pub(super) fn during(context: &'static str) -> impl FnOnce(sqlx::Error) -> Ledge
 pub(super) fn is_cut(error: &sqlx::Error) -> bool {
     if let Some(code) = code(error) {
         // Connection exceptions; the server shuts down, crashed, or is not up yet; it ended an idle session.
-        return code.starts_with("08") || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
+        return code.starts_with("08")
+            || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
     }
-    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)
+    )
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

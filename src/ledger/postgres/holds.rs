@@ -13,11 +13,7 @@ use crate::evidence::Fact;
 use crate::ledger::{LedgerError, Placed};
 use crate::model::{AttemptId, BatchId, FileId, FileState, Hold, HoldId, HoldScope, NewHold, Timestamp};
 
-pub(super) async fn add(
-    tx: &mut PgConnection,
-    new: &NewHold,
-    at: Timestamp,
-) -> Result<Placed, LedgerError> {
+pub(super) async fn add(tx: &mut PgConnection, new: &NewHold, at: Timestamp) -> Result<Placed, LedgerError> {
     let (kind, key, value) = columns(&new.scope);
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO holds (scope, label_key, value, reason, reference, owner, review_by, placed_at)
@@ -52,12 +48,7 @@ pub(super) async fn add(
     Ok(placed)
 }
 
-async fn tell_of(
-    tx: &mut PgConnection,
-    id: i64,
-    new: &NewHold,
-    at: Timestamp,
-) -> Result<(), LedgerError> {
+async fn tell_of(tx: &mut PgConnection, id: i64, new: &NewHold, at: Timestamp) -> Result<(), LedgerError> {
     let (scope, key, value) = columns(&new.scope);
     let mut sealing = Sealing::new()?;
     let covers = key.map_or_else(|| value.to_owned(), |key| format!("{key}={value}"));
@@ -132,7 +123,7 @@ async fn count_by_state(
              FROM files f
              WHERE f.attributes IN (
                  SELECT a.id
-                 FROM attributes a, jsonb_each_PORT(a.labels) l
+                 FROM attributes a, json_each_text(a.labels::json) l
                  WHERE l.key = $1 AND l.value = $2
              )
              GROUP BY f.state",
@@ -140,7 +131,7 @@ async fn count_by_state(
         .bind(key.as_str())
         .bind(value.as_str()),
         HoldScope::Policy(name) => sqlx::query_as(
-            "SELECT state, sum(files)
+            "SELECT state, sum(files)::bigint
              FROM tallies
              WHERE policy = (SELECT id FROM policies WHERE name = $1)
              GROUP BY state

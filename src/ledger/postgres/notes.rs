@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
 use sqlx::PgConnection;
 
 use super::fault::during;
@@ -114,8 +113,8 @@ async fn write_notes(
 ) -> Result<(), LedgerError> {
     sqlx::query(
         "INSERT INTO notes (at, batch, file_id, event, from_state, to_state, reason)
-         SELECT $1, $2, value, $4, $5, $6, $7
-         FROM jsonb_each_PORT($3)",
+         SELECT $1, $2, j.file_id, $4, $5, $6, $7
+         FROM unnest($3::text[]) j (file_id)",
     )
     .bind(at.as_millis())
     .bind(batch.0)
@@ -154,15 +153,11 @@ async fn set_reason(
     strike(tx, batch, files, 0, reason).await.map(|_| ())
 }
 
-async fn forget_strikes(
-    tx: &mut PgConnection,
-    batch: BatchKey,
-    files: &[FileId],
-) -> Result<(), LedgerError> {
+async fn forget_strikes(tx: &mut PgConnection, batch: BatchKey, files: &[FileId]) -> Result<(), LedgerError> {
     sqlx::query(
         "DELETE FROM strikes
          WHERE batch = $1
-           AND file_id IN (SELECT value FROM jsonb_each_PORT($2))",
+           AND file_id = ANY ($2)",
     )
     .bind(batch.0)
     .bind(ids(files))
@@ -211,30 +206,31 @@ pub(super) async fn verified(
     if files.is_empty() {
         return Ok(0);
     }
-    let pairs: Vec<_> = files
+    let (looked, found): (Vec<&str>, Vec<&str>) = files
         .iter()
-        .map(|(file, finding)| json!([file, finding_name(*finding)]))
-        .collect();
+        .map(|(file, finding)| (file.as_str(), finding_name(*finding)))
+        .unzip();
     let marked = sqlx::query(
         "UPDATE attempt_files
-         SET verified_at = $3, finding = j.value ->> 1
-         FROM jsonb_each_PORT($2) j
-         WHERE attempt_files.file_id = j.value ->> 0
+         SET verified_at = $3, finding = j.finding
+         FROM unnest($2::text[], $4::text[]) j (file_id, finding)
+         WHERE attempt_files.file_id = j.file_id
            -- The first look that found it so is the evidence; another one adds nothing.
-           AND attempt_files.finding IS NOT j.value ->> 1
+           AND attempt_files.finding IS DISTINCT FROM j.finding
            -- The last attempt of this batch that ended in deleted or gone.
            AND attempt_files.attempt = (
                SELECT max(l.attempt)
                FROM attempt_files l
                JOIN attempts a ON a.id = l.attempt
-               WHERE l.file_id = j.value ->> 0
+               WHERE l.file_id = j.file_id
                  AND l.result IN (2, 3)
                  AND a.batch = $1
            )",
     )
     .bind(batch.0)
-    .bind(json!(pairs).to_string())
+    .bind(looked)
     .bind(at.as_millis())
+    .bind(found)
     .execute(&mut *tx)
     .await
     .map_err(during("marking what a second look found"))?

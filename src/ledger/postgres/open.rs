@@ -88,9 +88,7 @@ fn address(options: &PostgresOptions) -> Result<Address, LedgerError> {
         Some(password) => parsed.password(password.expose_secret()),
         None => parsed,
     };
-    let parsed = parsed
-        .application_name("retentiond")
-        .disable_statement_logging();
+    let parsed = parsed.application_name("retentiond").disable_statement_logging();
     let place = match parsed.get_socket() {
         Some(directory) => directory.display().to_string(),
         None => format!("{}:{}", parsed.get_host(), parsed.get_port()),

@@ -1,7 +1,8 @@
 //! What a decision of the past rested on. Every statement walks an index to what it gives.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use serde_json::json;
 use sqlx::PgConnection;
 
 use super::PostgresLedger;
@@ -42,14 +43,7 @@ impl Past for PostgresLedger {
     }
 
     async fn events_of(&self, file: &FileRecord) -> Result<Vec<RecordedEvent>, LedgerError> {
-        let scopes: Vec<_> = EventScope::of(file)
-            .iter()
-            .map(|scope| {
-                let (kind, key, value) = columns(scope);
-                json!([kind, key, value])
-            })
-            .collect();
-        let scopes = json!(scopes).to_string();
+        let scopes = EventScope::of(file);
         self.read_one(move |tx| Box::pin(async move { events_of(tx, &scopes).await }))
             .await
     }
@@ -81,10 +75,7 @@ async fn rules_at(tx: &mut PgConnection, at: Timestamp) -> Result<Option<RulesIn
     row.map(changes::adopted).transpose()
 }
 
-async fn approval_used_by(
-    tx: &mut PgConnection,
-    sweep: SweepId,
-) -> Result<Option<Approval>, LedgerError> {
+async fn approval_used_by(tx: &mut PgConnection, sweep: SweepId) -> Result<Option<Approval>, LedgerError> {
     let row = sqlx::query_as(
         "SELECT p.hash, o.name, a.given_at, a.valid_until
          FROM approvals a
@@ -126,17 +117,30 @@ async fn moves(tx: &mut PgConnection, file: &FileKey) -> Result<Vec<Move>, Ledge
         .collect()
 }
 
-async fn events_of(tx: &mut PgConnection, scopes: &str) -> Result<Vec<RecordedEvent>, LedgerError> {
+async fn events_of(
+    tx: &mut PgConnection,
+    scopes: &BTreeSet<EventScope>,
+) -> Result<Vec<RecordedEvent>, LedgerError> {
+    let mut kinds = Vec::with_capacity(scopes.len());
+    let mut keys = Vec::with_capacity(scopes.len());
+    let mut values = Vec::with_capacity(scopes.len());
+    for (kind, key, value) in scopes.iter().map(columns) {
+        kinds.push(kind);
+        keys.push(key);
+        values.push(value);
+    }
     let rows: Vec<EventRow> = sqlx::query_as(
         "SELECT e.id, e.name, e.scope, e.label_key, e.value, e.happened_at, e.recorded_at, e.reason,
                 e.replaced_at
-         FROM jsonb_each_PORT($1) j
+         FROM unnest($1::text[], $2::text[], $3::text[]) j (kind, label_key, value)
          JOIN start_events e
-             ON e.scope = j.value ->> 0 AND e.value = j.value ->> 2
-         WHERE e.label_key IS j.value ->> 1
+             ON e.scope = j.kind AND e.value = j.value
+         WHERE e.label_key IS NOT DISTINCT FROM j.label_key
          ORDER BY e.id",
     )
-    .bind(scopes)
+    .bind(kinds)
+    .bind(keys)
+    .bind(values)
     .fetch_all(tx)
     .await
     .map_err(during("reading the events of a file"))?;

@@ -75,40 +75,28 @@ async fn write_files(tx: &mut PgConnection, plan: i64, files: &[StoredFile]) -> 
     if files.is_empty() {
         return Ok(());
     }
-    let list = serde_json::to_string(
-        &files
-            .iter()
-            .map(|file| {
-                (
-                    file.place,
-                    file.key.batch.0,
-                    &file.key.file,
-                    file.starts_at.as_millis(),
-                    file.due_at.as_millis(),
-                )
-            })
-            .collect::<Vec<_>>(),
-    )
-    .expect("numbers and ids are plain");
+    let column = |of: fn(&StoredFile) -> i64| files.iter().map(of).collect::<Vec<i64>>();
+    let names: Vec<&str> = files.iter().map(|file| file.key.file.as_str()).collect();
     sqlx::query(
         "INSERT INTO plan_files (plan, place, batch, file_id, starts_at, due_at)
-         SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
-         FROM jsonb_each_PORT($2)
+         SELECT $1, j.place, j.batch, j.file_id, j.starts_at, j.due_at
+         FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
+              j (place, batch, file_id, starts_at, due_at)
          ON CONFLICT DO NOTHING",
     )
     .bind(plan)
-    .bind(list)
+    .bind(column(|file| i64::try_from(file.place).unwrap_or(i64::MAX)))
+    .bind(column(|file| file.key.batch.0))
+    .bind(names)
+    .bind(column(|file| file.starts_at.as_millis()))
+    .bind(column(|file| file.due_at.as_millis()))
     .execute(tx)
     .await
     .map_err(during("storing a plan"))?;
     Ok(())
 }
 
-pub(super) async fn add(
-    tx: &mut PgConnection,
-    hash: &str,
-    files: &[StoredFile],
-) -> Result<(), LedgerError> {
+pub(super) async fn add(tx: &mut PgConnection, hash: &str, files: &[StoredFile]) -> Result<(), LedgerError> {
     let plan: Option<i64> = sqlx::query_scalar(
         "SELECT id
          FROM plans
@@ -122,10 +110,7 @@ pub(super) async fn add(
     write_files(tx, plan, files).await
 }
 
-pub(super) async fn waiting(
-    tx: &mut PgConnection,
-    since: Timestamp,
-) -> Result<Vec<StoredPlan>, LedgerError> {
+pub(super) async fn waiting(tx: &mut PgConnection, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
     let rows: Vec<(String, String, String, i64, i64, String)> = sqlx::query_as(
         "SELECT p.hash, o.name, r.digest, p.at, p.files, p.waits_for
          FROM plans p
@@ -253,10 +238,7 @@ pub(super) async fn approve(
     })
 }
 
-pub(super) async fn approvals(
-    tx: &mut PgConnection,
-    now: Timestamp,
-) -> Result<Vec<Approval>, LedgerError> {
+pub(super) async fn approvals(tx: &mut PgConnection, now: Timestamp) -> Result<Vec<Approval>, LedgerError> {
     let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
         "SELECT p.hash, o.name, a.given_at, a.valid_until
          FROM approvals a

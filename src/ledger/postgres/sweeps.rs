@@ -311,10 +311,7 @@ async fn last_occurrence(
         .transpose()
 }
 
-async fn first_seen(
-    tx: &mut PgConnection,
-    policy: &PolicyName,
-) -> Result<Option<Timestamp>, LedgerError> {
+async fn first_seen(tx: &mut PgConnection, policy: &PolicyName) -> Result<Option<Timestamp>, LedgerError> {
     let first_seen: Option<i64> = sqlx::query_scalar(
         "SELECT s.first_seen
          FROM policies AS p
@@ -337,7 +334,7 @@ async fn scheduled_since(
     let first_seen: i64 = sqlx::query_scalar(
         "INSERT INTO schedules (policy, first_seen)
          VALUES ($1, $2)
-         ON CONFLICT (policy) DO UPDATE SET first_seen = first_seen -- so that RETURNING finds it
+         ON CONFLICT (policy) DO UPDATE SET first_seen = schedules.first_seen -- so that RETURNING finds it
          RETURNING first_seen",
     )
     .bind(policy)

@@ -89,18 +89,18 @@ async fn begin(tx: &mut PgConnection, upload: &NewUpload) -> Result<UploadId, Le
     if upload.documents.is_empty() {
         return Ok(UploadId(id));
     }
-    let documents: Vec<_> = upload
-        .documents
-        .iter()
-        .map(|document| json!([hex::encode(document.sha256), document.bytes]))
-        .collect();
+    let documents = upload.documents.iter();
+    let (hashes, sizes): (Vec<&[u8]>, Vec<i64>) = documents
+        .map(|document| (&document.sha256[..], signed(document.bytes)))
+        .unzip();
     sqlx::query(
         "INSERT INTO upload_files (upload, number, sha256, bytes)
-         SELECT $1, key, unhex(value ->> 0), value ->> 1
-         FROM jsonb_each_PORT($2)",
+         SELECT $1, j.place - 1, j.sha256, j.bytes
+         FROM unnest($2::bytea[], $3::bigint[]) WITH ORDINALITY j (sha256, bytes, place)",
     )
     .bind(id)
-    .bind(json!(documents).to_string())
+    .bind(hashes)
+    .bind(sizes)
     .execute(tx)
     .await
     .map_err(during(context))?;
@@ -152,11 +152,7 @@ async fn finish(
     }
 }
 
-async fn interrupt(
-    tx: &mut PgConnection,
-    source: UploadSource,
-    at: Timestamp,
-) -> Result<u64, LedgerError> {
+async fn interrupt(tx: &mut PgConnection, source: UploadSource, at: Timestamp) -> Result<u64, LedgerError> {
     let done = sqlx::query(
         "UPDATE uploads
          SET state = 'doubtful', settled_at = $2, reason = 'interrupted: the process ended in the middle of it'
@@ -290,7 +286,7 @@ fn upload(row: UploadRow) -> Result<Upload, LedgerError> {
     })
 }
 
-/// A count as SQLite takes it. No request has 2^63 files.
+/// A count as BIGINT takes it. No request has 2^63 files.
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
