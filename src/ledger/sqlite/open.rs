@@ -166,6 +166,8 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT)
         .pragma("journal_size_limit", WAL_FILE)
+        // What is deleted is overwritten: an id that was redacted is not to be read off the file's free bytes.
+        .pragma("secure_delete", "ON")
 }
 
 /// A connection to a whole ledger, each page of which is held against its checksum when it is read.
