@@ -101,7 +101,7 @@ impl Controls for SqliteLedger {
     }
 
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
-        self.read(move |tx| Box::pin(clock::anomalies(tx))).await
+        self.read_one(move |tx| Box::pin(clock::anomalies(tx))).await
     }
 
     async fn rollback(&self) -> Result<Option<String>, LedgerError> {
