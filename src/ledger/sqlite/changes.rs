@@ -67,7 +67,8 @@ impl Changes for SqliteLedger {
     }
 
     async fn waiting_change(&self) -> Result<Option<RuleChange>, LedgerError> {
-        self.read_one(|tx| Box::pin(async move { waiting(tx).await })).await
+        self.read_one(|tx| Box::pin(async move { waiting(tx).await }))
+            .await
     }
 
     async fn approve_change(

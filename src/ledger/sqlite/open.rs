@@ -209,9 +209,7 @@ pub(super) async fn connect(how: &How) -> Result<SqliteConnection, LedgerError> 
         .await
         .map_err(during("setting up a connection to the ledger"))?;
     let version: String = match said.last() {
-        Some(row) => row
-            .try_get(0)
-            .map_err(during("asking SQLite for its version"))?,
+        Some(row) => row.try_get(0).map_err(during("asking SQLite for its version"))?,
         None => return Err(damaged("SQLite does not say its version")),
     };
     if is_older(&version) {
