@@ -42,16 +42,15 @@ pub(super) async fn run(context: &Context, command: &LedgerCommand) -> Result<Ex
         }
         LedgerCommand::Stats => {
             let stats = ledger.stats().await?;
-            context.output.data(
-                &serde_json::json!({ "ledger": path, "stats": stats }),
-                || {
+            context
+                .output
+                .data(&serde_json::json!({ "ledger": path, "stats": stats }), || {
                     let mut rows = table(&["what", "value", "unit"]);
                     for stat in &stats {
                         rows.add_row([stat.name, &stat.value.to_string(), stat.unit]);
                     }
                     lines(&rows)
-                },
-            )?;
+                })?;
             Ok(Exit::Done)
         }
     }

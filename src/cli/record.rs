@@ -97,10 +97,7 @@ async fn copy(context: &Context, checked: &Checked) -> Result<Trial, Failure> {
         Err(error) => return Err(error.into()),
     }
     let ledger = Place::File(path).open(OpenMode::ReadWrite).await?;
-    Ok(Trial {
-        ledger,
-        _dir: dir,
-    })
+    Ok(Trial { ledger, _dir: dir })
 }
 
 /// Bytes of a regular file: what tells how much of the reading is left.

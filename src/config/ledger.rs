@@ -24,7 +24,14 @@ const SQLITE: &str = "write `url = \"sqlite:/var/lib/retentiond/ledger.db\"`";
 const POSTGRES: &str = "write `url = \"postgres://USER@HOST/DATABASE\"`";
 /// Parameters of the URL that are understood.
 const PARAMETERS: [&str; 5] = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
-const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+const SSL_MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
 
 /// `[ledger]`: where the ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +88,14 @@ impl LedgerSettings {
     }
 
     fn server(section: &Section<'_>, text: &Spanned<String>, findings: &mut Findings) -> Self {
-        let password_file = section
-            .string("password_file", findings)
-            .and_then(|text| absolute("password_file", "/etc/retentiond/credentials/ledger-password", &text, findings));
+        let password_file = section.string("password_file", findings).and_then(|text| {
+            absolute(
+                "password_file",
+                "/etc/retentiond/credentials/ledger-password",
+                &text,
+                findings,
+            )
+        });
         let state = section
             .string("state_dir", findings)
             .and_then(|text| absolute("state_dir", DEFAULT_STATE, &text, findings));
@@ -96,7 +108,9 @@ impl LedgerSettings {
         };
         Self {
             url,
-            path: state.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE)).join(STATE_NAME),
+            path: state
+                .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE))
+                .join(STATE_NAME),
             server: Some(ServerSettings { password_file }),
         }
     }
@@ -110,11 +124,11 @@ fn is_server(url: &str) -> bool {
 /// A key that would do nothing beside a file is a mistake about where the ledger is.
 fn only_for_a_server(section: &Section<'_>, findings: &mut Findings) {
     for key in ["password_file", "state_dir"] {
-        if let Some(value) = section.value(key) {
+        if let Some(text) = section.string(key, findings) {
             findings.push(
                 Problem::at(
                     Code::OnlyForPostgres,
-                    value.span(),
+                    text.span(),
                     format!("`{key}` is for a ledger on PostgreSQL, and this one is a SQLite file"),
                 )
                 .label("would do nothing")
@@ -162,9 +176,13 @@ fn absolute(key: &str, example: &str, text: &Spanned<String>, findings: &mut Fin
         return Some(PathBuf::from(text.get_ref()));
     }
     findings.push(
-        Problem::at(Code::RelativePath, text.span(), format!("`{key}` is not an absolute path"))
-            .label("not a path from `/` on")
-            .help(format!("write `{key} = \"{example}\"`")),
+        Problem::at(
+            Code::RelativePath,
+            text.span(),
+            format!("`{key}` is not an absolute path"),
+        )
+        .label("not a path from `/` on")
+        .help(format!("write `{key} = \"{example}\"`")),
     );
     None
 }
@@ -210,20 +228,32 @@ fn server_url(text: &str) -> Result<String, Refusal> {
     };
     let no_password = "remove it: the password belongs into a file, `password_file = \"/etc/retentiond/credentials/ledger-password\"`";
     if url.password().is_some() {
-        return Err(Refusal::url("holds a password", "a secret does not belong here", no_password));
+        return Err(Refusal::url(
+            "holds a password",
+            "a secret does not belong here",
+            no_password,
+        ));
     }
     if url.username().is_empty() {
         return Err(Refusal::url("names no user", "no `USER@`", POSTGRES));
     }
     let database = url.path().trim_start_matches('/');
     if database.is_empty() || database.contains('/') || url.fragment().is_some() {
-        return Err(Refusal::url("does not end with the name of a database", "no `/DATABASE`", POSTGRES));
+        return Err(Refusal::url(
+            "does not end with the name of a database",
+            "no `/DATABASE`",
+            POSTGRES,
+        ));
     }
     let (mut socket, mut mode) = (None, None);
     for (key, value) in url.query_pairs() {
         match &*key {
             "password" => {
-                return Err(Refusal::url("holds a password", "a secret does not belong here", no_password));
+                return Err(Refusal::url(
+                    "holds a password",
+                    "a secret does not belong here",
+                    no_password,
+                ));
             }
             "host" if value.starts_with('/') => socket = Some(value.into_owned()),
             "host" => {
@@ -235,7 +265,11 @@ fn server_url(text: &str) -> Result<String, Refusal> {
             }
             "sslmode" if SSL_MODES.contains(&&*value) => mode = Some(value.into_owned()),
             "sslmode" => {
-                return Err(Refusal::url("has an unknown `sslmode`", "not understood", "write `sslmode=verify-full`"));
+                return Err(Refusal::url(
+                    "has an unknown `sslmode`",
+                    "not understood",
+                    "write `sslmode=verify-full`",
+                ));
             }
             "sslrootcert" | "sslcert" | "sslkey" if !value.starts_with('/') => {
                 return Err(Refusal::url(
@@ -249,14 +283,21 @@ fn server_url(text: &str) -> Result<String, Refusal> {
                 return Err(Refusal::url(
                     "holds a parameter that is not understood",
                     "not understood",
-                    format!("the parameters are {}", PARAMETERS.map(|name| format!("`{name}`")).join(", ")),
+                    format!(
+                        "the parameters are {}",
+                        PARAMETERS.map(|name| format!("`{name}`")).join(", ")
+                    ),
                 ));
             }
         }
     }
     let host = url.host_str().filter(|host| !host.is_empty());
     if host.is_none_or(|host| host.contains(',')) && socket.is_none() {
-        return Err(Refusal::url("names no host, or more than one", "no `@HOST`", POSTGRES));
+        return Err(Refusal::url(
+            "names no host, or more than one",
+            "no `@HOST`",
+            POSTGRES,
+        ));
     }
     let here = socket.is_some() || urls::is_here(&url);
     match mode.as_deref() {

@@ -182,7 +182,9 @@ impl PostgresLedger {
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
         let task = async move {
-            let done = AssertUnwindSafe(body(session.ready().await?)).catch_unwind().await;
+            let done = AssertUnwindSafe(body(session.ready().await?))
+                .catch_unwind()
+                .await;
             match done {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) => {

@@ -90,7 +90,10 @@ impl Cluster {
 
     /// The URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@localhost/{database}?host={}", self.socket.display())
+        format!(
+            "postgres://postgres@localhost/{database}?host={}",
+            self.socket.display()
+        )
     }
 
     /// The URL of a new and empty database.

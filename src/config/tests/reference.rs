@@ -91,9 +91,7 @@ fn examples() -> impl Iterator<Item = (&'static Schema, &'static keys::Key)> {
         .filter(|(_, key)| !matches!(key.takes, Takes::Table(_) if key.example.starts_with('[')))
         .filter(|(_, key)| !matches!(key.takes, Takes::Tables(_)))
         // Without PostgreSQL the other keys of [ledger] are refused.
-        .filter(|(schema, key)| {
-            cfg!(feature = "postgres") || schema.title != "[ledger]" || key.name == "url"
-        })
+        .filter(|(schema, key)| cfg!(feature = "postgres") || schema.title != "[ledger]" || key.name == "url")
 }
 
 #[test]

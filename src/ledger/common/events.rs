@@ -17,7 +17,11 @@ pub(in crate::ledger) fn columns(scope: &EventScope) -> (&'static str, Option<&s
     }
 }
 
-pub(in crate::ledger) fn scope(kind: &str, key: Option<String>, value: String) -> Result<EventScope, LedgerError> {
+pub(in crate::ledger) fn scope(
+    kind: &str,
+    key: Option<String>,
+    value: String,
+) -> Result<EventScope, LedgerError> {
     let bad = |error: crate::model::InvalidId| damaged(format!("start_events: {error}"));
     match (kind, key) {
         ("file", None) => Ok(EventScope::File(file_id(value)?)),

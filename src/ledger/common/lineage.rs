@@ -55,7 +55,8 @@ impl Line {
 pub(in crate::ledger) fn behind_checkpoint(said: &Checkpoint, tree: &TreeHead) -> Option<String> {
     if said.origin != tree.origin {
         return Some(
-            "the checkpoints beside the ledger are another ledger's: this one was put in its place".to_owned(),
+            "the checkpoints beside the ledger are another ledger's: this one was put in its place"
+                .to_owned(),
         );
     }
     (said.size > tree.size).then(|| {

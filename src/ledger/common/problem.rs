@@ -18,7 +18,11 @@ pub(in crate::ledger) fn conflict(what: impl Into<String>, problem: impl Into<St
 }
 
 /// `Ok` when a guarded statement changed as many rows as it had to.
-pub(in crate::ledger) fn ensure_rows(what: &'static str, changed: u64, expected: usize) -> Result<(), LedgerError> {
+pub(in crate::ledger) fn ensure_rows(
+    what: &'static str,
+    changed: u64,
+    expected: usize,
+) -> Result<(), LedgerError> {
     if usize::try_from(changed).is_ok_and(|changed| changed == expected) {
         return Ok(());
     }

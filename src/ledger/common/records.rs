@@ -84,13 +84,17 @@ pub(in crate::ledger) fn batches_of(
 /// Document type and labels by number.
 pub(in crate::ledger) type AttributesById = BTreeMap<i64, (Option<Arc<str>>, Arc<Labels>)>;
 
-pub(in crate::ledger) fn attributes_of(rows: Vec<(i64, Option<String>, String)>) -> Result<AttributesById, LedgerError> {
+pub(in crate::ledger) fn attributes_of(
+    rows: Vec<(i64, Option<String>, String)>,
+) -> Result<AttributesById, LedgerError> {
     rows.into_iter()
         .map(|(id, kind, labels)| Ok((id, (kind.map(Arc::from), Arc::new(parse_labels(&labels)?)))))
         .collect()
 }
 
-pub(in crate::ledger) fn policies_of(rows: Vec<(i64, String)>) -> Result<BTreeMap<i64, PolicyName>, LedgerError> {
+pub(in crate::ledger) fn policies_of(
+    rows: Vec<(i64, String)>,
+) -> Result<BTreeMap<i64, PolicyName>, LedgerError> {
     rows.into_iter()
         .map(|(id, name)| Ok((id, policy_name(name)?)))
         .collect()

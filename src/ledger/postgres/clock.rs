@@ -63,10 +63,7 @@ pub(super) async fn reset_high_water(tx: &mut PgConnection, mark: &ClockMark) ->
     Ok(())
 }
 
-pub(super) async fn add_anomaly(
-    tx: &mut PgConnection,
-    anomaly: &ClockAnomaly,
-) -> Result<bool, LedgerError> {
+pub(super) async fn add_anomaly(tx: &mut PgConnection, anomaly: &ClockAnomaly) -> Result<bool, LedgerError> {
     let done = sqlx::query(
         "INSERT INTO anomalies (identity, seen_at, skew_ms, resolved_at)
          VALUES ($1, $2, $3, $4)

@@ -205,11 +205,7 @@ async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, LedgerError> {
         .collect()
 }
 
-async fn set_pause(
-    tx: &mut PgConnection,
-    pause: Option<&Pause>,
-    at: Timestamp,
-) -> Result<(), LedgerError> {
+async fn set_pause(tx: &mut PgConnection, pause: Option<&Pause>, at: Timestamp) -> Result<(), LedgerError> {
     let context = "setting the pause";
     let cleared = sqlx::query(
         "UPDATE pauses

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::PostgresLedger;
 use super::fault::{conflict, damaged, during};
 use super::leaves::{self, Sealing};
-use super::rows::{Keys, FileRow, batch_id, count, file_id, optional, records, select_files, timestamp};
+use super::rows::{FileRow, Keys, batch_id, count, file_id, optional, records, select_files, timestamp};
 use crate::evidence::Fact;
 use crate::ledger::{Entered, ErasureFiles, ErasureRequests, LedgerError};
 use crate::model::{Closing, Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp};
@@ -244,12 +244,7 @@ pub(super) async fn take_in(tx: &mut PgConnection, keys: &Keys<'_>) -> Result<()
     Ok(())
 }
 
-async fn close(
-    tx: &mut PgConnection,
-    id: ErasureId,
-    reason: &str,
-    at: Timestamp,
-) -> Result<(), LedgerError> {
+async fn close(tx: &mut PgConnection, id: ErasureId, reason: &str, at: Timestamp) -> Result<(), LedgerError> {
     let done = sqlx::query(
         "UPDATE erasures
          SET closed_at = $2, close_reason = $3
@@ -491,10 +486,7 @@ macro_rules! select_requests {
 }
 
 /// The open ones, or all.
-pub(super) async fn requests(
-    tx: &mut PgConnection,
-    open_only: bool,
-) -> Result<Vec<Erasure>, LedgerError> {
+pub(super) async fn requests(tx: &mut PgConnection, open_only: bool) -> Result<Vec<Erasure>, LedgerError> {
     let statement = if open_only {
         select_requests!("WHERE closed_at IS NULL ORDER BY id")
     } else {

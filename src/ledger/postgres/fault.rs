@@ -1,8 +1,8 @@
 //! What PostgreSQL's complaints mean to a caller, by SQLSTATE
 //! (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 
-use crate::ledger::{LedgerError, Refusal};
 pub(super) use crate::ledger::common::problem::{conflict, damaged, ensure_rows};
+use crate::ledger::{LedgerError, Refusal};
 
 /// For `map_err`: an error of the database, met while doing `context`.
 pub(super) fn during(context: &'static str) -> impl FnOnce(sqlx::Error) -> LedgerError {
@@ -13,9 +13,13 @@ pub(super) fn during(context: &'static str) -> impl FnOnce(sqlx::Error) -> Ledge
 pub(super) fn is_cut(error: &sqlx::Error) -> bool {
     if let Some(code) = code(error) {
         // Connection exceptions; the server shuts down, crashed, or is not up yet; it ended an idle session.
-        return code.starts_with("08") || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
+        return code.starts_with("08")
+            || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
     }
-    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)
+    )
 }
 
 /// For `map_err`: why there is no connection to the database called `name`.

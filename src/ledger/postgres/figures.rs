@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::rows::{FileRow, records, select_files};
-use super::{lineage, PostgresLedger, check, due, history, intern, settle, stats, tallies};
+use super::{PostgresLedger, check, due, history, intern, lineage, settle, stats, tallies};
 use crate::ledger::{Figures, HistoryFilter, LedgerError, Stat, Tally};
 use crate::model::{
     Attempt, BatchAddress, BatchKey, FileAddress, FileId, FileRecord, FileState, PolicyName, Timestamp,
@@ -117,10 +117,7 @@ async fn locate(tx: &mut PgConnection, address: &FileAddress) -> Result<Option<F
     Ok(found.pop())
 }
 
-async fn quarantined(
-    tx: &mut PgConnection,
-    limit: u32,
-) -> Result<Vec<(FileRecord, String)>, LedgerError> {
+async fn quarantined(tx: &mut PgConnection, limit: u32) -> Result<Vec<(FileRecord, String)>, LedgerError> {
     let context = "reading quarantined files";
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "files f",

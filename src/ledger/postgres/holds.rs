@@ -13,11 +13,7 @@ use crate::evidence::Fact;
 use crate::ledger::{LedgerError, Placed};
 use crate::model::{AttemptId, BatchId, FileId, FileState, Hold, HoldId, HoldScope, NewHold, Timestamp};
 
-pub(super) async fn add(
-    tx: &mut PgConnection,
-    new: &NewHold,
-    at: Timestamp,
-) -> Result<Placed, LedgerError> {
+pub(super) async fn add(tx: &mut PgConnection, new: &NewHold, at: Timestamp) -> Result<Placed, LedgerError> {
     let (kind, key, value) = columns(&new.scope);
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO holds (scope, label_key, value, reason, reference, owner, review_by, placed_at)
@@ -52,12 +48,7 @@ pub(super) async fn add(
     Ok(placed)
 }
 
-async fn tell_of(
-    tx: &mut PgConnection,
-    id: i64,
-    new: &NewHold,
-    at: Timestamp,
-) -> Result<(), LedgerError> {
+async fn tell_of(tx: &mut PgConnection, id: i64, new: &NewHold, at: Timestamp) -> Result<(), LedgerError> {
     let (scope, key, value) = columns(&new.scope);
     let mut sealing = Sealing::new()?;
     let covers = key.map_or_else(|| value.to_owned(), |key| format!("{key}={value}"));

@@ -91,9 +91,15 @@ async fn doubt_covered(
             let original = row.facts.original.as_ref();
             coming.batches.push(numbers.batches[row.batch]);
             coming.files.push(row.file.as_str());
-            coming.attributes.push(row.facts.attributes.map(|at| numbers.attributes[at]));
-            coming.original_batches.push(original.map(|(batch, _)| numbers.batches[*batch]));
-            coming.original_files.push(original.map(|(_, file)| file.as_str()));
+            coming
+                .attributes
+                .push(row.facts.attributes.map(|at| numbers.attributes[at]));
+            coming
+                .original_batches
+                .push(original.map(|(batch, _)| numbers.batches[*batch]));
+            coming
+                .original_files
+                .push(original.map(|(_, file)| file.as_str()));
         }
         for at in occurred::covered(tx, &coming).await? {
             if let Some(row) = page.get_mut(at) {
@@ -148,7 +154,10 @@ async fn insert<'a>(
     if added.len() == page.len() {
         return Ok((page.iter().collect(), Vec::new()));
     }
-    let added: HashSet<(i64, &str)> = added.iter().map(|(batch, file)| (*batch, file.as_str())).collect();
+    let added: HashSet<(i64, &str)> = added
+        .iter()
+        .map(|(batch, file)| (*batch, file.as_str()))
+        .collect();
     let (new, known): (Vec<&Row>, Vec<&Row>) = page
         .iter()
         .partition(|row| added.contains(&(numbers.batches[row.batch], row.file.as_str())));

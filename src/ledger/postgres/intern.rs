@@ -120,10 +120,7 @@ pub(super) async fn attributes(
 }
 
 /// Numbers of policies, in the order asked.
-pub(super) async fn policies(
-    tx: &mut PgConnection,
-    names: &[PolicyName],
-) -> Result<Vec<i64>, LedgerError> {
+pub(super) async fn policies(tx: &mut PgConnection, names: &[PolicyName]) -> Result<Vec<i64>, LedgerError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }

@@ -8,7 +8,9 @@ use super::rows::batch_address;
 use crate::evidence::{Fact, Frontier, Hash, Leaf};
 use crate::ledger::LedgerError;
 use crate::ledger::common::sealing;
-pub(super) use crate::ledger::common::sealing::{Sealing, clear_files, digest_of, field_of, frontier, to_i64};
+pub(super) use crate::ledger::common::sealing::{
+    Sealing, clear_files, digest_of, field_of, frontier, to_i64,
+};
 use crate::model::{BatchAddress, BatchKey, Timestamp};
 
 /// Adds a leaf without anything to hide.
@@ -126,4 +128,3 @@ pub(super) async fn address(tx: &mut PgConnection, batch: BatchKey) -> Result<Ba
         row.ok_or_else(|| conflict(format!("batch {}", batch.0), "the ledger does not know it"))?;
     batch_address(&module, parent, name)
 }
-

@@ -154,11 +154,7 @@ async fn set_reason(
     strike(tx, batch, files, 0, reason).await.map(|_| ())
 }
 
-async fn forget_strikes(
-    tx: &mut PgConnection,
-    batch: BatchKey,
-    files: &[FileId],
-) -> Result<(), LedgerError> {
+async fn forget_strikes(tx: &mut PgConnection, batch: BatchKey, files: &[FileId]) -> Result<(), LedgerError> {
     sqlx::query(
         "DELETE FROM strikes
          WHERE batch = $1

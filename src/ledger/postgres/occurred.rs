@@ -59,7 +59,10 @@ pub(super) struct Coming<'a> {
 }
 
 /// Places in the list of files that an event covers.
-pub(super) async fn covered(tx: &mut PgConnection, coming: &Coming<'_>) -> Result<BTreeSet<usize>, LedgerError> {
+pub(super) async fn covered(
+    tx: &mut PgConnection,
+    coming: &Coming<'_>,
+) -> Result<BTreeSet<usize>, LedgerError> {
     let places: Vec<i64> = sqlx::query_scalar(
         "SELECT j.place - 1
          FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[]) WITH ORDINALITY

@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 use super::right::Holder;
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
-use crate::ledger::{DeleterLock, OpenMode};
 use crate::ledger::anchor::Anchor;
 use crate::ledger::checkpoints::CheckpointFile;
+use crate::ledger::{DeleterLock, OpenMode};
 
 /// Where a ledger is, and how to get in.
 #[derive(Debug, Clone)]
@@ -107,9 +107,7 @@ pub(super) fn address(options: &PostgresOptions) -> Result<Address, LedgerError>
         Some(password) => parsed.password(password.expose_secret()),
         None => parsed,
     };
-    let parsed = parsed
-        .application_name("retentiond")
-        .disable_statement_logging();
+    let parsed = parsed.application_name("retentiond").disable_statement_logging();
     let place = match parsed.get_socket() {
         Some(directory) => directory.display().to_string(),
         None => format!("{}:{}", parsed.get_host(), parsed.get_port()),

@@ -43,10 +43,7 @@ impl Others for PostgresLedger {
 }
 
 /// What the ledger holds of it, batch by batch.
-async fn found(
-    tx: &mut PgConnection,
-    removed: Removed,
-) -> Result<Vec<(BatchKey, Vec<FileId>)>, LedgerError> {
+async fn found(tx: &mut PgConnection, removed: Removed) -> Result<Vec<(BatchKey, Vec<FileId>)>, LedgerError> {
     let batches = match removed {
         Removed::Files { batch, files } => {
             let known = intern::known_batch(tx, &batch).await?;

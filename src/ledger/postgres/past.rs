@@ -81,10 +81,7 @@ async fn rules_at(tx: &mut PgConnection, at: Timestamp) -> Result<Option<RulesIn
     row.map(changes::adopted).transpose()
 }
 
-async fn approval_used_by(
-    tx: &mut PgConnection,
-    sweep: SweepId,
-) -> Result<Option<Approval>, LedgerError> {
+async fn approval_used_by(tx: &mut PgConnection, sweep: SweepId) -> Result<Option<Approval>, LedgerError> {
     let row = sqlx::query_as(
         "SELECT p.hash, o.name, a.given_at, a.valid_until
          FROM approvals a

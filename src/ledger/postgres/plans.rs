@@ -104,11 +104,7 @@ async fn write_files(tx: &mut PgConnection, plan: i64, files: &[StoredFile]) -> 
     Ok(())
 }
 
-pub(super) async fn add(
-    tx: &mut PgConnection,
-    hash: &str,
-    files: &[StoredFile],
-) -> Result<(), LedgerError> {
+pub(super) async fn add(tx: &mut PgConnection, hash: &str, files: &[StoredFile]) -> Result<(), LedgerError> {
     let plan: Option<i64> = sqlx::query_scalar(
         "SELECT id
          FROM plans
@@ -122,10 +118,7 @@ pub(super) async fn add(
     write_files(tx, plan, files).await
 }
 
-pub(super) async fn waiting(
-    tx: &mut PgConnection,
-    since: Timestamp,
-) -> Result<Vec<StoredPlan>, LedgerError> {
+pub(super) async fn waiting(tx: &mut PgConnection, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
     let rows: Vec<(String, String, String, i64, i64, String)> = sqlx::query_as(
         "SELECT p.hash, o.name, r.digest, p.at, p.files, p.waits_for
          FROM plans p
@@ -253,10 +246,7 @@ pub(super) async fn approve(
     })
 }
 
-pub(super) async fn approvals(
-    tx: &mut PgConnection,
-    now: Timestamp,
-) -> Result<Vec<Approval>, LedgerError> {
+pub(super) async fn approvals(tx: &mut PgConnection, now: Timestamp) -> Result<Vec<Approval>, LedgerError> {
     let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
         "SELECT p.hash, o.name, a.given_at, a.valid_until
          FROM approvals a

@@ -211,7 +211,10 @@ async fn rehint_undecided(
     let seen = files.len();
     let hints = asker.ask(files).await?;
     ensure_rows("hints of files being decided anew", hints.len() as u64, seen)?;
-    let keys: Keys<'_> = hints.iter().map(|(key, _)| (key.batch.0, key.file.as_str())).collect();
+    let keys: Keys<'_> = hints
+        .iter()
+        .map(|(key, _)| (key.batch.0, key.file.as_str()))
+        .collect();
     tallies::take_off(tx, &keys).await?;
     apply(tx, rule_set, &hints.iter().collect::<Vec<_>>()).await?;
     tallies::put_on(tx, &keys).await?;
@@ -278,11 +281,7 @@ async fn page_after(
     records(tx, rows).await
 }
 
-async fn apply(
-    tx: &mut PgConnection,
-    rule_set: i64,
-    hints: &[&(FileKey, Hint)],
-) -> Result<(), LedgerError> {
+async fn apply(tx: &mut PgConnection, rule_set: i64, hints: &[&(FileKey, Hint)]) -> Result<(), LedgerError> {
     if hints.is_empty() {
         return Ok(());
     }
@@ -290,16 +289,24 @@ async fn apply(
     names.sort_unstable();
     names.dedup();
     let numbers = intern::policies(tx, &names).await?;
-    let keys: Keys<'_> = hints.iter().map(|(key, _)| (key.batch.0, key.file.as_str())).collect();
+    let keys: Keys<'_> = hints
+        .iter()
+        .map(|(key, _)| (key.batch.0, key.file.as_str()))
+        .collect();
     let owner = |hint: &Hint| {
-        let place = hint.owner.as_ref().and_then(|name| names.binary_search(name).ok());
+        let place = hint
+            .owner
+            .as_ref()
+            .and_then(|name| names.binary_search(name).ok());
         place.map_or(0, |at| numbers[at])
     };
     let owners: Vec<i64> = hints.iter().map(|(_, hint)| owner(hint)).collect();
     let millis = |at: Timestamp| at.as_millis();
     let due: Vec<Option<i64>> = hints.iter().map(|(_, hint)| hint.due_at.map(millis)).collect();
     // Nothing can be overdue that is never due.
-    let deadlines = hints.iter().map(|(_, hint)| hint.due_at.and(hint.deadline_at).map(millis));
+    let deadlines = hints
+        .iter()
+        .map(|(_, hint)| hint.due_at.and(hint.deadline_at).map(millis));
     let deadlines: Vec<Option<i64>> = deadlines.collect();
     let done = sqlx::query(
         "UPDATE files

@@ -60,7 +60,9 @@ impl Right {
             return Ok(held.number);
         }
         let again = take(&self.address).await?;
-        tracing::warn!("the right to delete was lost with its connection, and taken again: nobody else had it");
+        tracing::warn!(
+            "the right to delete was lost with its connection, and taken again: nobody else had it"
+        );
         let number = again.number;
         *held = Some(again);
         Ok(number)

@@ -16,7 +16,8 @@ use crate::ledger::common::records::{
     AttributesById, Named, Names, attributes_of, batches_of, covering_ids, policies_of, record,
 };
 pub(super) use crate::ledger::common::values::{
-    batch_address, batch_id, count, file_id, module_name, optional, parse_labels, policy_name, state, timestamp,
+    batch_address, batch_id, count, file_id, module_name, optional, parse_labels, policy_name, state,
+    timestamp,
 };
 use crate::model::{FileId, FileRecord};
 
@@ -58,7 +59,10 @@ impl FromRow<'_, PgRow> for FileRow {
 }
 
 /// Whole records for a page of rows, in their order.
-pub(super) async fn records(tx: &mut PgConnection, rows: Vec<FileRow>) -> Result<Vec<FileRecord>, LedgerError> {
+pub(super) async fn records(
+    tx: &mut PgConnection,
+    rows: Vec<FileRow>,
+) -> Result<Vec<FileRecord>, LedgerError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

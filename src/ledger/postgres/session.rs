@@ -83,7 +83,11 @@ impl Session {
             Err(error) if was_open && fault::is_cut(&error) => self.forget(),
             Err(error) => {
                 // The lock was not to be had, or worse: out of the transaction, or out of the session.
-                if sqlx::raw_sql("ROLLBACK").execute(self.ready().await?).await.is_err() {
+                if sqlx::raw_sql("ROLLBACK")
+                    .execute(self.ready().await?)
+                    .await
+                    .is_err()
+                {
                     self.forget();
                 }
                 return Err(during("beginning a transaction")(error));

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 
+use super::due;
 use super::fault::{conflict, during, ensure_rows};
 use super::leaves::{self, Sealing};
 use super::rows::{Keys, file_id, ids, state};
-use super::due;
 use crate::evidence::Fact;
 use crate::evidence::leaf::States;
 use crate::ledger::{LedgerError, Settlement};
@@ -185,12 +185,12 @@ pub(super) async fn count_sent_before(
                AND l.result IS DISTINCT FROM 0 -- under way, or settled as anything but released
          )",
     )
-        .bind(sweep)
-        .bind(batch.0)
-        .bind(ids(files))
-        .fetch_one(tx)
-        .await
-        .map_err(during("reading what a sweep has sent"))?;
+    .bind(sweep)
+    .bind(batch.0)
+    .bind(ids(files))
+    .fetch_one(tx)
+    .await
+    .map_err(during("reading what a sweep has sent"))?;
     super::rows::count(sent)
 }
 

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::{PostgresLedger, stats};
 use super::fault::during;
 use super::rows::timestamp;
+use super::{PostgresLedger, stats};
 use crate::ledger::{LedgerError, Space, Standing};
 use crate::model::{PolicyName, Timestamp};
 

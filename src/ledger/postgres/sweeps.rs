@@ -311,10 +311,7 @@ async fn last_occurrence(
         .transpose()
 }
 
-async fn first_seen(
-    tx: &mut PgConnection,
-    policy: &PolicyName,
-) -> Result<Option<Timestamp>, LedgerError> {
+async fn first_seen(tx: &mut PgConnection, policy: &PolicyName) -> Result<Option<Timestamp>, LedgerError> {
     let first_seen: Option<i64> = sqlx::query_scalar(
         "SELECT s.first_seen
          FROM policies AS p

@@ -40,9 +40,7 @@ pub(super) async fn tallies(
 }
 
 /// Every policy that ever was, by number; nobody's files have number 0.
-pub(super) async fn policies(
-    tx: &mut PgConnection,
-) -> Result<Vec<(i64, Option<PolicyName>)>, LedgerError> {
+pub(super) async fn policies(tx: &mut PgConnection) -> Result<Vec<(i64, Option<PolicyName>)>, LedgerError> {
     let rows: Vec<(i64, Option<String>)> = sqlx::query_as(
         "SELECT id, name
          FROM policies
@@ -120,7 +118,10 @@ pub(super) async fn falling_due(
         return Ok(BTreeMap::new());
     }
     let until: Vec<i64> = bounds.iter().map(|bound| bound.as_millis()).collect();
-    let after: Vec<i64> = std::iter::once(from.as_millis()).chain(until.iter().copied()).take(until.len()).collect();
+    let after: Vec<i64> = std::iter::once(from.as_millis())
+        .chain(until.iter().copied())
+        .take(until.len())
+        .collect();
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT p.name,
                 j.step - 1,
@@ -231,10 +232,7 @@ pub(super) async fn take_off_stretch(
 }
 
 /// The same stretch has changed: it is counted as it is now.
-pub(super) async fn put_on_stretch(
-    tx: &mut PgConnection,
-    stretch: &Stretch<'_>,
-) -> Result<(), LedgerError> {
+pub(super) async fn put_on_stretch(tx: &mut PgConnection, stretch: &Stretch<'_>) -> Result<(), LedgerError> {
     sqlx::query(
         "INSERT INTO tallies (policy, state, rule_set, has_due, files)
          SELECT policy, state, rule_set, due_at IS NOT NULL, count(*)

@@ -152,11 +152,7 @@ async fn finish(
     }
 }
 
-async fn interrupt(
-    tx: &mut PgConnection,
-    source: UploadSource,
-    at: Timestamp,
-) -> Result<u64, LedgerError> {
+async fn interrupt(tx: &mut PgConnection, source: UploadSource, at: Timestamp) -> Result<u64, LedgerError> {
     let done = sqlx::query(
         "UPDATE uploads
          SET state = 'doubtful', settled_at = $2, reason = 'interrupted: the process ended in the middle of it'

@@ -17,11 +17,11 @@ use sqlx::SqliteConnection;
 
 use super::fault::{during, ensure_rows};
 use super::{SqliteLedger, erasures, intern, occurred};
+use crate::ledger::common::intake::change::{Numbers, rule_set};
+use crate::ledger::common::intake::prepare::{Prepared, Row};
 use crate::ledger::{Hinted, Intake, LedgerError, Recorded};
 use crate::model::Timestamp;
 use crate::rules::policy::RuleDigest;
-use crate::ledger::common::intake::change::{Numbers, rule_set};
-use crate::ledger::common::intake::prepare::{Prepared, Row};
 use attach::attach;
 
 /// Rows per statement: beyond, nothing is gained and the list only grows.

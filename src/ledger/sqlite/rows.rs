@@ -11,13 +11,14 @@ use super::batch;
 use super::fault::{damaged, during};
 use super::occurred::{self, any_sql};
 use crate::ledger::LedgerError;
-pub(super) use crate::ledger::common::records::{FileRow, by_key};
 use crate::ledger::common::events::Index;
 use crate::ledger::common::records::{
     AttributesById, Named, Names, attributes_of, batches_of, covering_ids, policies_of, record,
 };
+pub(super) use crate::ledger::common::records::{FileRow, by_key};
 pub(super) use crate::ledger::common::values::{
-    batch_address, batch_id, count, file_id, module_name, optional, parse_labels, policy_name, state, timestamp,
+    batch_address, batch_id, count, file_id, module_name, optional, parse_labels, policy_name, state,
+    timestamp,
 };
 use crate::model::{FileId, FileRecord};
 

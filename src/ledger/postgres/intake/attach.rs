@@ -9,7 +9,11 @@ use crate::ledger::common::intake::change::{Numbers, rule_set};
 use crate::ledger::common::intake::prepare::Row;
 use crate::ledger::postgres::fault::during;
 
-pub(super) async fn attach(tx: &mut PgConnection, new: &[&Row], numbers: &Numbers) -> Result<(), LedgerError> {
+pub(super) async fn attach(
+    tx: &mut PgConnection,
+    new: &[&Row],
+    numbers: &Numbers,
+) -> Result<(), LedgerError> {
     if new.is_empty() {
         return Ok(());
     }

@@ -46,7 +46,11 @@ pub(super) async fn merge_known(
 }
 
 /// Live files of the page that may have something to learn from it.
-async fn differing(tx: &mut PgConnection, page: &[&Row], numbers: &Numbers) -> Result<Vec<KnownRow>, LedgerError> {
+async fn differing(
+    tx: &mut PgConnection,
+    page: &[&Row],
+    numbers: &Numbers,
+) -> Result<Vec<KnownRow>, LedgerError> {
     let side_facts = page
         .iter()
         .any(|row| row.facts.subject.is_some() || row.facts.original.is_some());
@@ -144,8 +148,15 @@ async fn update_files(
     ensure_rows("files being recorded again", done.rows_affected(), changes.len())
 }
 
-async fn fill_subjects(tx: &mut PgConnection, keys: &Keys<'_>, changes: &[Change<'_>]) -> Result<(), LedgerError> {
-    let subjects: Vec<Option<&str>> = changes.iter().map(|change| change.facts.subject.as_deref()).collect();
+async fn fill_subjects(
+    tx: &mut PgConnection,
+    keys: &Keys<'_>,
+    changes: &[Change<'_>],
+) -> Result<(), LedgerError> {
+    let subjects: Vec<Option<&str>> = changes
+        .iter()
+        .map(|change| change.facts.subject.as_deref())
+        .collect();
     sqlx::query(
         "INSERT INTO subjects (batch, file_id, subject)
          SELECT j.batch, j.file_id, j.subject
@@ -162,7 +173,11 @@ async fn fill_subjects(tx: &mut PgConnection, keys: &Keys<'_>, changes: &[Change
     Ok(())
 }
 
-async fn fill_originals(tx: &mut PgConnection, keys: &Keys<'_>, changes: &[Change<'_>]) -> Result<(), LedgerError> {
+async fn fill_originals(
+    tx: &mut PgConnection,
+    keys: &Keys<'_>,
+    changes: &[Change<'_>],
+) -> Result<(), LedgerError> {
     let (mut batches, mut files) = (Vec::new(), Vec::new());
     for change in changes {
         let original = change.facts.original.as_ref();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row, PgConnection};
+use sqlx::{FromRow, PgConnection, Row};
 use tokio::sync::mpsc::Sender;
 
 use super::super::fault::{damaged, during};

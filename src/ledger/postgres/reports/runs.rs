@@ -88,10 +88,7 @@ pub(super) async fn unfinished(
         .collect()
 }
 
-pub(super) async fn scheduled(
-    tx: &mut PgConnection,
-    period: &ReportPeriod,
-) -> Result<Vec<Run>, LedgerError> {
+pub(super) async fn scheduled(tx: &mut PgConnection, period: &ReportPeriod) -> Result<Vec<Run>, LedgerError> {
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT p.name, s.occurrence, s.started_at
          FROM sweeps s
