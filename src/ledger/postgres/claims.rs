@@ -109,14 +109,10 @@ impl Claims for PostgresLedger {
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
-<<<<<<< HEAD
         // Asked at every turn: only what was interrupted is worth a commit.
         if !self.read_one(|tx| Box::pin(settle::interrupted(tx))).await? {
             return Ok(0);
         }
-        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at)))
-            .await
-=======
         // What looks like an orphan is another's work, where the right is another's.
         let fence = self.holder.fence().await?;
         let recovered = self.write(move |tx| {
@@ -134,7 +130,6 @@ impl Claims for PostgresLedger {
                 Err(lost("its connection was cut"))
             }
         }
->>>>>>> pgb
     }
 
     async fn verified(
