@@ -53,6 +53,8 @@ mod others;
 mod past;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[path = "ledger/redaction.rs"]
+mod redaction;
 #[path = "ledger/rehint.rs"]
 mod rehint;
 #[cfg(feature = "postgres")]
