@@ -24,7 +24,7 @@ pub use event::{
     RecordedEvent,
 };
 pub use file::{BatchKey, FileKey, FileRecord, FileState, Labels, NewFile};
-pub use hold::{Hold, HoldId, HoldScope, Holds, NewHold};
+pub use hold::{Hold, HoldId, HoldScope, Holdable, Holds, NewHold};
 pub use ids::{
     BatchId, ClassificationId, ExtractionId, FileId, InvalidId, MAX_ID_BYTES, PolicyName, push_id_time,
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchId, Erasure, Erasures, FileId, FileRecord, PolicyName, Timestamp};
+use super::{BatchId, Erasure, Erasures, FileId, FileRecord, Labels, PolicyName, Timestamp};
 
 /// Number of a hold, as shown to operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +66,48 @@ pub struct Hold {
     pub ends_at: Option<Timestamp>,
 }
 
+/// What of a file the scopes of holds speak of.
+#[derive(Debug, Clone, Copy)]
+pub struct Holdable<'f> {
+    /// Its id.
+    pub file: &'f FileId,
+    /// Its batch.
+    pub batch: &'f BatchId,
+    /// File and batch of its original, if it is a linked copy.
+    pub original: Option<(&'f FileId, &'f BatchId)>,
+    /// Its labels.
+    pub labels: &'f Labels,
+    /// The policy that owns it.
+    pub owner: Option<&'f PolicyName>,
+}
+
+impl<'f> Holdable<'f> {
+    /// Of `file`, owned by `owner`.
+    #[must_use]
+    pub fn of(file: &'f FileRecord, owner: Option<&'f PolicyName>) -> Self {
+        Self {
+            file: &file.key.file,
+            batch: &file.batch.batch,
+            original: file.copy_of.as_ref().map(|o| (&o.file, &o.batch.batch)),
+            labels: &file.labels,
+            owner,
+        }
+    }
+}
+
+impl HoldScope {
+    /// Whether `file` is in it. A copy is covered where its original is.
+    #[must_use]
+    pub fn covers(&self, file: &Holdable<'_>) -> bool {
+        match self {
+            Self::File(id) => file.file == id || file.original.is_some_and(|(of, _)| of == id),
+            Self::Batch(id) => file.batch == id || file.original.is_some_and(|(_, of)| of == id),
+            Self::Label { key, value } => file.labels.get(key).is_some_and(|v| v == value),
+            Self::Policy(name) => file.owner == Some(name),
+        }
+    }
+}
+
 impl Hold {
     /// Whether it still covers at `now`: also during the cool-down after a release.
     #[must_use]
@@ -73,16 +115,16 @@ impl Hold {
         self.ends_at.is_none_or(|end| now < end)
     }
 
-    /// Whether `file`, owned by `owner`, is in its scope. A copy is covered where its original is.
+    /// Whether it covered at some time from `from` on and before `until`.
+    #[must_use]
+    pub fn stood_between(&self, from: Timestamp, until: Timestamp) -> bool {
+        self.placed_at < until && self.is_active(from)
+    }
+
+    /// Whether `file`, owned by `owner`, is in its scope.
     #[must_use]
     pub fn covers(&self, file: &FileRecord, owner: Option<&PolicyName>) -> bool {
-        let origin = file.copy_of.as_ref();
-        match &self.scope {
-            HoldScope::File(id) => file.key.file == *id || origin.is_some_and(|o| o.file == *id),
-            HoldScope::Batch(id) => file.batch.batch == *id || origin.is_some_and(|o| o.batch.batch == *id),
-            HoldScope::Label { key, value } => file.labels.get(key).is_some_and(|v| v == value),
-            HoldScope::Policy(name) => owner == Some(name),
-        }
+        self.scope.covers(&Holdable::of(file, owner))
     }
 }
 
@@ -137,23 +179,91 @@ impl Holds {
     /// The oldest active hold that covers `file`, owned by `owner`, at `now`.
     #[must_use]
     pub fn covering(&self, file: &FileRecord, owner: Option<&PolicyName>, now: Timestamp) -> Option<&Hold> {
-        let origin = file.copy_of.as_ref();
-        let files = [Some(&file.key.file), origin.map(|o| &o.file)];
-        let batches = [Some(&file.batch.batch), origin.map(|o| &o.batch.batch)];
-        let by_file = files
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.by_file.get(id))
-            .flatten();
-        let by_batch = batches
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.by_batch.get(id))
-            .flatten();
-        by_file
-            .chain(by_batch)
-            .chain(&self.wide)
+        self.candidates(&Holdable::of(file, owner))
             .filter(|hold| hold.is_active(now) && hold.covers(file, owner))
             .min_by_key(|hold| hold.id)
+    }
+
+    /// Whether any hold covered `file` at some time from `from` on and before `until`.
+    #[must_use]
+    pub fn covered_between(&self, file: &Holdable<'_>, from: Timestamp, until: Timestamp) -> bool {
+        self.candidates(file)
+            .any(|hold| hold.stood_between(from, until) && hold.scope.covers(file))
+    }
+
+    /// All that may cover it.
+    fn candidates<'h>(&'h self, file: &Holdable<'_>) -> impl Iterator<Item = &'h Hold> {
+        let files = [Some(file.file), file.original.map(|(file, _)| file)];
+        let batches = [Some(file.batch), file.original.map(|(_, batch)| batch)];
+        let [by_file, by_original] = files.map(|id| id.and_then(|id| self.by_file.get(id)));
+        let [by_batch, by_its] = batches.map(|id| id.and_then(|id| self.by_batch.get(id)));
+        [by_file, by_original, by_batch, by_its]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .chain(&self.wide)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_millis(hours * 3_600_000).unwrap()
+    }
+
+    #[test]
+    fn a_hold_of_the_past_is_found_by_every_scope_within_its_time_alone() {
+        let id = |text: &str| FileId::new(text).unwrap();
+        let batch = |text: &str| BatchId::new(text).unwrap();
+        let (file, of, own, its) = (id("f"), id("o"), batch("b"), batch("ob"));
+        let labels = Labels::from([("tenant".to_owned(), "acme".to_owned())]);
+        let owner = PolicyName::new("p").unwrap();
+        let held = Holdable {
+            file: &file,
+            batch: &own,
+            original: Some((&of, &its)),
+            labels: &labels,
+            owner: Some(&owner),
+        };
+        let label = |value: &str| HoldScope::Label {
+            key: "tenant".to_owned(),
+            value: value.to_owned(),
+        };
+        let scopes = [
+            (HoldScope::File(id("f")), true),
+            (HoldScope::File(id("o")), true),
+            (HoldScope::File(id("b")), false),
+            (HoldScope::Batch(batch("b")), true),
+            (HoldScope::Batch(batch("ob")), true),
+            (HoldScope::Batch(batch("f")), false),
+            (label("acme"), true),
+            (label("other"), false),
+            (HoldScope::Policy(owner.clone()), true),
+            (HoldScope::Policy(PolicyName::new("q").unwrap()), false),
+        ];
+        for (scope, covers) in scopes {
+            let hold = Hold {
+                id: HoldId(1),
+                scope,
+                reason: "litigation".to_owned(),
+                reference: None,
+                owner: None,
+                review_by: None,
+                placed_at: at(10),
+                released_at: Some(at(15)),
+                ends_at: Some(at(20)),
+            };
+            let holds = Holds::new([hold.clone()]);
+            for (from, until, stood) in [(0, 10, false), (0, 11, true), (19, 30, true), (20, 30, false)] {
+                assert_eq!(
+                    holds.covered_between(&held, at(from), at(until)),
+                    covers && stood,
+                    "{:?} from {from} until {until}",
+                    hold.scope
+                );
+            }
+        }
     }
 }

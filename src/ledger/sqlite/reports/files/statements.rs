@@ -1,52 +1,35 @@
 //! The four statements: ends by attempts and by notes, what is live and due, what is unsettled. Each gives the
 //! columns of a `FactRow`.
 
-/// Whether a hold covered the file `f` at some time from `$from` on and before `$until`, as `Hold::covers`
-/// sees it. The first condition is asked of every file and costs a look-up or two; the second of the few
-/// that any hold ever named.
-macro_rules! held {
-    ($from:literal, $until:literal) => {
-        concat!(
-            "(
-                 f.file_id IN (SELECT value FROM holds WHERE scope = 'file')
-                 OR f.batch IN (
-                     SELECT b.id FROM holds h JOIN batches b ON b.batch = h.value WHERE h.scope = 'batch'
-                 )
-                 OR f.policy IN (
-                     SELECT p.id FROM holds h JOIN policies p ON p.name = h.value WHERE h.scope = 'policy'
-                 )
-                 OR f.attributes IN (
-                     SELECT t.id
-                     FROM holds h, attributes t, json_each(t.labels) j
-                     WHERE h.scope = 'label' AND j.key = h.label_key AND j.value = h.value
-                 )
-                 OR EXISTS (SELECT 1 FROM copies c WHERE c.batch = f.batch AND c.file_id = f.file_id)
-             ) AND EXISTS (
-                 SELECT 1
-                 FROM holds h
-                 LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
-                 WHERE h.placed_at < ",
-            $until,
-            "
-                   AND (h.ends_at IS NULL OR h.ends_at > ",
-            $from,
-            ")
-                   AND CASE h.scope
-                       WHEN 'file' THEN h.value IN (f.file_id, c.original_file)
-                       WHEN 'batch' THEN EXISTS (
-                           SELECT 1
-                           FROM batches b
-                           WHERE b.batch = h.value AND b.id IN (f.batch, c.original_batch)
-                       )
-                       WHEN 'policy' THEN h.value = (SELECT p.name FROM policies p WHERE p.id = f.policy)
-                       ELSE EXISTS (
-                           SELECT 1
-                           FROM attributes t, json_each(t.labels) j
-                           WHERE t.id = f.attributes AND j.key = h.label_key AND j.value = h.value
-                       )
-                   END
-             )"
-        )
+/// What `Holds` asks to decide on the file `f`: NULL where no hold ever named it, nor its batch, a label, its
+/// policy or its original. Asked of every file, it costs a look-up or two.
+macro_rules! holdable {
+    () => {
+        "CASE WHEN
+             f.file_id IN (SELECT value FROM holds WHERE scope = 'file')
+             OR f.batch IN (
+                 SELECT b.id FROM holds h JOIN batches b ON b.batch = h.value WHERE h.scope = 'batch'
+             )
+             OR f.policy IN (
+                 SELECT p.id FROM holds h JOIN policies p ON p.name = h.value WHERE h.scope = 'policy'
+             )
+             OR f.attributes IN (
+                 SELECT t.id
+                 FROM holds h, attributes t, json_each(t.labels) j
+                 WHERE h.scope = 'label' AND j.key = h.label_key AND j.value = h.value
+             )
+             -- Asked only where there is any hold at all.
+             OR (SELECT count(*) FROM holds) > 0 AND EXISTS (
+                 SELECT 1 FROM copies c WHERE c.batch = f.batch AND c.file_id = f.file_id
+             )
+         THEN (
+             SELECT json_array(f.file_id, b.batch, c.original_file, ob.batch, json(ifnull(t.labels, '{}')))
+             FROM batches b
+             LEFT JOIN attributes t ON t.id = f.attributes
+             LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
+             LEFT JOIN batches ob ON ob.id = c.original_batch
+             WHERE b.id = f.batch
+         ) END"
     };
 }
 
@@ -57,16 +40,13 @@ macro_rules! hindered {
             "CASE WHEN f.deadline_at < ",
             $at,
             " THEN
-                 4 * (",
-            held!("f.due_at", $at),
-            ")
-                 + 8 * EXISTS (
+                 4 * EXISTS (
                      SELECT 1
                      FROM attempt_files m
                      CROSS JOIN attempts o ON o.id = m.attempt
                      WHERE m.file_id = f.file_id AND o.batch = f.batch AND m.result = 4
                  )
-                 + 16 * (
+                 + 8 * (
                      EXISTS (
                          SELECT 1
                          FROM attempt_files m
@@ -90,9 +70,16 @@ macro_rules! hindered {
     };
 }
 
+/// [`holdable`] of an ended file, where it ended past its deadline.
+macro_rules! holdable_before {
+    ($at:literal) => {
+        concat!("CASE WHEN f.deadline_at < ", $at, " THEN ", holdable!(), " END")
+    };
+}
+
 macro_rules! address {
     () => {
-        "iif(?2, b.module, NULL), b.parent, b.batch, iif(?2, f.file_id, NULL)"
+        "iif(?2, json_array(b.module, b.parent, b.batch, f.file_id), NULL)"
     };
 }
 
@@ -101,6 +88,8 @@ pub(super) const BY_ATTEMPTS: &str = concat!(
     "SELECT f.policy, l.result, a.settled_at, f.due_at, f.deadline_at,
             (s.policy = ?3) + 2 * (l.finding IS 'absent') + ",
     hindered!("a.settled_at"),
+    ", ",
+    holdable_before!("a.settled_at"),
     ", ",
     address!(),
     " FROM attempts a
@@ -141,6 +130,8 @@ pub(super) const BY_NOTES: &str = concat!(
             + 2 * (n.event IN ('found-gone', 'resolved')) + ",
     hindered!("n.at"),
     ", ",
+    holdable_before!("n.at"),
+    ", ",
     address!(),
     " FROM notes n
       CROSS JOIN files f ON f.file_id = n.file_id AND f.batch = n.batch
@@ -164,9 +155,9 @@ pub(super) const BY_NOTES: &str = concat!(
 macro_rules! select_open {
     ($from:literal, $where:literal) => {
         concat!(
-            "SELECT f.policy, f.state, f.due_at, f.due_at, f.deadline_at, 4 * (",
-            held!("?3", "?3 + 1"),
-            "), ",
+            "SELECT f.policy, f.state, f.due_at, f.due_at, f.deadline_at, 0, ",
+            holdable!(),
+            ", ",
             address!(),
             " FROM files f ",
             $from,
