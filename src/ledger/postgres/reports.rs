@@ -13,7 +13,7 @@ use super::fault::{conflict, during};
 use super::rows::{count, optional};
 use super::{PostgresLedger, clock, erasures, holds, tallies, tree};
 use crate::ledger::{ErasureFiles, LedgerError, ReportFacts, ReportPage, ReportPeriod, Reports, Unowned};
-use crate::model::{Erasure, Hold};
+use crate::model::Erasure;
 
 #[async_trait]
 impl Reports for PostgresLedger {
@@ -61,7 +61,7 @@ async fn facts(tx: &mut PgConnection, period: &ReportPeriod) -> Result<ReportFac
         holds: holds::all(tx)
             .await?
             .into_iter()
-            .filter(|hold| covered(hold, period))
+            .filter(|hold| hold.stood_between(period.from, period.to))
             .collect(),
         erasures: requests(tx, period).await?,
         breakers: record::breakers(tx, period).await?,
@@ -71,10 +71,6 @@ async fn facts(tx: &mut PgConnection, period: &ReportPeriod) -> Result<ReportFac
         unowned: unowned(tx).await?,
         tree: tree::head(tx).await?,
     })
-}
-
-fn covered(hold: &Hold, period: &ReportPeriod) -> bool {
-    hold.placed_at < period.to && hold.ends_at.is_none_or(|end| period.from < end)
 }
 
 async fn requests(
