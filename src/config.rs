@@ -13,6 +13,7 @@ mod endpoint;
 mod erasure;
 mod evidence;
 mod keys;
+mod ledger;
 mod lines;
 mod listening;
 mod load;
@@ -41,11 +42,12 @@ mod zone;
 mod tests;
 
 pub use code::{Code, Severity};
-pub use credentials::{CredentialError, api_key, audit_key, intake_token, subject_key};
+pub use credentials::{CredentialError, api_key, audit_key, intake_token, ledger_password, subject_key};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use endpoint::{IntakeSettings, Orphans};
 pub use erasure::ErasureSettings;
 pub use evidence::EvidenceSettings;
+pub use ledger::{DEFAULT_LEDGER, LedgerSettings, ServerSettings};
 pub use listening::HttpSettings;
 pub use load::{Checked, Loaded, load, parse};
 pub use notifying::{NotifySettings, SecretError, webhook_secret};
@@ -54,9 +56,7 @@ pub use reference::{KeyRow, KeyTable, key_tables};
 pub use runtime::{control_socket, own_control_socket};
 pub use schema::json_schema;
 pub use secrets::{WebhookSecretError, webhook_secrets};
-pub use settings::{
-    DEFAULT_LEDGER, ExtractaSettings, HoldSettings, LedgerSettings, LogFormat, LogLevel, LogSettings,
-};
+pub use settings::{ExtractaSettings, HoldSettings, LogFormat, LogLevel, LogSettings};
 pub use statements::{ControllerSettings, Statement};
 
 /// Where the policy file is, unless the command line says otherwise.

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod planning;
 mod probe;
 pub mod progress;
+pub mod redaction;
 pub mod requests;
 mod ruling;
 mod run;

@@ -2,7 +2,7 @@
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
-//! callers; `lock` the right to delete; `measure` prints figures.
+//! callers; `lock` and `right` the right to delete; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -55,6 +55,9 @@ mod past;
 mod plans;
 #[path = "ledger/rehint.rs"]
 mod rehint;
+#[cfg(feature = "postgres")]
+#[path = "ledger/right.rs"]
+mod right;
 #[path = "ledger/settle.rs"]
 mod settle;
 #[path = "ledger/sqlite_file.rs"]

@@ -16,7 +16,7 @@ use super::output::files;
 use crate::config::{self, Checked, ProblemRecord};
 use crate::extracta::Remote;
 use crate::extracta::remote::Probe;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, OpenMode};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -103,19 +103,17 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
 
 /// Live files that no policy owns, where there is a ledger whose hints are of these rules.
 async fn unowned(context: &Context, checked: &Checked) -> Result<Option<u64>, Failure> {
-    let ledger =
-        match crate::ledger::SqliteLedger::open(&checked.ledger.url, crate::ledger::OpenMode::ReadOnly).await
-        {
-            Ok(ledger) => ledger,
-            Err(LedgerError::Missing { .. }) => return Ok(None),
-            Err(error) => {
-                context.output.say(&format!(
-                    "note: the ledger cannot be read ({error}); its files are not counted"
-                ));
-                return Ok(None);
-            }
-        };
-    let ledger: &dyn crate::ledger::Ledger = &ledger;
+    let place = context.place(&checked.ledger)?;
+    let ledger = match place.open(OpenMode::ReadOnly).await {
+        Ok(ledger) => ledger,
+        Err(LedgerError::Missing { .. }) => return Ok(None),
+        Err(error) => {
+            context.output.say(&format!(
+                "note: the ledger cannot be read ({error}); its files are not counted"
+            ));
+            return Ok(None);
+        }
+    };
     if !ledger.hints_are_current(&checked.rules.digest).await? {
         return Ok(None);
     }

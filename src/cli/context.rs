@@ -9,13 +9,13 @@ use super::args::Cli;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::progress::Bar;
-use crate::config::{self, Checked, ExtractaSettings, Loaded};
+use crate::config::{self, Checked, ExtractaSettings, LedgerSettings, Loaded};
 use crate::engine::planning::refresh_hints;
 use crate::engine::{Clock, Engine, Listener, Settings, SystemClock};
 use crate::evidence::SecretKey;
 use crate::extracta::{ClientConfig, ExtractaClient};
 use crate::intake::SubjectHasher;
-use crate::ledger::{DeleterLock, Ledger, OpenMode, SqliteLedger};
+use crate::ledger::{DeleterLock, Ledger, OpenMode, Place};
 use crate::model::{PolicyName, Timestamp};
 use crate::rules::period::day_begins;
 use crate::rules::policy::{Policy, RuleSet};
@@ -90,14 +90,33 @@ impl Context {
         })
     }
 
+    /// Where the ledger is, with the password for it.
+    ///
+    /// # Errors
+    /// Exit 5 when the password cannot be read.
+    pub fn place(&self, ledger: &LedgerSettings) -> Result<Place, Failure> {
+        match &ledger.server {
+            None => Ok(Place::File(ledger.path.clone())),
+            #[cfg(feature = "postgres")]
+            Some(server) => Ok(Place::Server(crate::ledger::PostgresOptions {
+                url: ledger.url.clone(),
+                password: config::ledger_password(server, &|name| std::env::var_os(name))?,
+                beside: ledger.path.clone(),
+            })),
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(Failure::new(
+                Exit::Config,
+                "this build of retentiond has no PostgreSQL",
+            )),
+        }
+    }
+
     /// The ledger to read from. Nothing is made or changed.
     ///
     /// # Errors
     /// When there is none, or it is not ours.
     pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(Arc::new(
-            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await?,
-        ))
+        Ok(self.place(&checked.ledger)?.open(OpenMode::ReadOnly).await?)
     }
 
     /// The ledger to write to; made and migrated where needed.
@@ -105,9 +124,7 @@ impl Context {
     /// # Errors
     /// When it cannot be opened, or is not ours.
     pub async fn writer(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(Arc::new(
-            SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?,
-        ))
+        Ok(self.place(&checked.ledger)?.open(OpenMode::ReadWrite).await?)
     }
 
     /// The ledger with hints of this policy file's rules: for faces that show due times.
@@ -126,8 +143,7 @@ impl Context {
         let path = dir.path().join("ledger.db");
         let bar = Bar::new(self.output.progress, TRYING);
         ledger.backup(&path).await?;
-        let copy: Arc<dyn Ledger> =
-            Arc::new(SqliteLedger::open(&path.to_string_lossy(), OpenMode::ReadWrite).await?);
+        let copy = Place::File(path).open(OpenMode::ReadWrite).await?;
         refresh_hints(copy.as_ref(), &checked.rules, self.clock.now(), &|seen, of| {
             bar.set(TRYING, seen, Some(of));
         })
@@ -160,9 +176,10 @@ impl Context {
         checked: &Checked,
         progress: Listener,
     ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
-        let lock = DeleterLock::acquire(&checked.ledger.path)?;
+        let place = self.place(&checked.ledger)?;
+        let lock = place.lock().await?;
         let remote = Arc::new(self.remote(&checked.extracta)?);
-        let ledger = self.writer(checked).await?;
+        let ledger = place.open_to_delete(&lock).await?;
         let settings = Settings {
             progress,
             ..engine_settings(&checked.extracta)

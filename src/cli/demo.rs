@@ -18,7 +18,7 @@ use super::output::files;
 use crate::config::{self, Checked};
 use crate::engine::{Clock, Engine, ShiftedClock, SweepRequest};
 use crate::extracta::ExtractaClient;
-use crate::ledger::{DeleterLock, HistoryFilter, Ledger, OpenMode, SqliteLedger};
+use crate::ledger::{DeleterLock, HistoryFilter, Ledger};
 use crate::model::{HoldScope, NewHold, Trigger};
 use crate::sandbox::{Sandbox, SandboxConfig, SandboxHandle};
 
@@ -51,9 +51,9 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Fail
     let key = secrecy::SecretString::from(crate::sandbox::DEFAULT_KEY);
     let client = ExtractaClient::new(client_config(&checked.extracta, key))
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    let lock = DeleterLock::acquire(&checked.ledger.path)?;
-    let ledger: Arc<dyn Ledger> =
-        Arc::new(SqliteLedger::open(&checked.ledger.url, OpenMode::ReadWrite).await?);
+    let ledger_place = context.place(&checked.ledger)?;
+    let lock = ledger_place.lock().await?;
+    let ledger = ledger_place.open_to_delete(&lock).await?;
     let stage = Stage {
         context,
         clock,

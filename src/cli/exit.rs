@@ -3,7 +3,7 @@
 use crate::config::{CredentialError, Problems};
 use crate::engine::planning::PlanError;
 use crate::engine::{Stop, SweepError};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Refusal};
 use crate::model::BreakerKind;
 
 /// The exit codes of design §8.
@@ -27,7 +27,7 @@ pub enum Exit {
     InUse,
     /// 8: the clock is not trusted.
     Clock,
-    /// 75: the API cannot be used now.
+    /// 75: the API, or the server that keeps the ledger, cannot be used now.
     Unavailable,
     /// 78: the configuration is wrong.
     Config,
@@ -137,6 +137,11 @@ impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let exit = match &error {
             LedgerError::InUse { .. } => Exit::InUse,
+            LedgerError::Refused { why, .. } => match why {
+                Refusal::Unreachable => Exit::Unavailable,
+                Refusal::Password | Refusal::Rights => Exit::Credentials,
+                Refusal::Certificate | Refusal::Database => Exit::Config,
+            },
             LedgerError::NotOurs { .. } | LedgerError::Damaged { .. } | LedgerError::Transition(_) => {
                 Exit::Integrity
             }

@@ -8,12 +8,12 @@ use super::output::{lines, table};
 pub(super) async fn run(context: &Context, command: &LedgerCommand) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
     let ledger = context.reader(&checked).await?;
-    let path = checked.ledger.path.display();
+    let path = checked.ledger.name();
     match command {
         LedgerCommand::Check { deep } => {
             let problems = ledger.check(*deep).await?;
             context.output.data(
-                &serde_json::json!({ "ledger": path.to_string(), "problems": problems }),
+                &serde_json::json!({ "ledger": path, "problems": problems }),
                 || {
                     if problems.is_empty() {
                         return format!("{path}: ok\n");
@@ -42,16 +42,15 @@ pub(super) async fn run(context: &Context, command: &LedgerCommand) -> Result<Ex
         }
         LedgerCommand::Stats => {
             let stats = ledger.stats().await?;
-            context.output.data(
-                &serde_json::json!({ "ledger": path.to_string(), "stats": stats }),
-                || {
+            context
+                .output
+                .data(&serde_json::json!({ "ledger": path, "stats": stats }), || {
                     let mut rows = table(&["what", "value", "unit"]);
                     for stat in &stats {
                         rows.add_row([stat.name, &stat.value.to_string(), stat.unit]);
                     }
                     lines(&rows)
-                },
-            )?;
+                })?;
             Ok(Exit::Done)
         }
     }

@@ -16,7 +16,7 @@ use crate::intake::{
     Format, InForce, Input, Mapping, Progress, RecordError, RecordOptions, RecordResult, RecordSummary,
     Stage, record,
 };
-use crate::ledger::{Figures, Ledger, LedgerError, OpenMode, SqliteLedger};
+use crate::ledger::{Ledger, LedgerError, OpenMode, Place};
 use crate::model::Labels;
 use crate::rules::decide::hint;
 
@@ -87,7 +87,7 @@ struct Trial {
 async fn copy(context: &Context, checked: &Checked) -> Result<Trial, Failure> {
     let dir = tempfile::Builder::new().prefix("retentiond-").tempdir()?;
     let path = dir.path().join("ledger.db");
-    match SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await {
+    match context.place(&checked.ledger)?.open(OpenMode::ReadOnly).await {
         Ok(ledger) => {
             let bar = Bar::new(context.output.progress, "copying the ledger to try the input on");
             ledger.backup(&path).await?;
@@ -96,11 +96,8 @@ async fn copy(context: &Context, checked: &Checked) -> Result<Trial, Failure> {
         Err(LedgerError::Missing { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let ledger = SqliteLedger::open(&path.to_string_lossy(), OpenMode::ReadWrite).await?;
-    Ok(Trial {
-        ledger: Arc::new(ledger),
-        _dir: dir,
-    })
+    let ledger = Place::File(path).open(OpenMode::ReadWrite).await?;
+    Ok(Trial { ledger, _dir: dir })
 }
 
 /// Bytes of a regular file: what tells how much of the reading is left.

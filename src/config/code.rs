@@ -138,9 +138,9 @@ codes! {
     OutOfRange = "E402" "out-of-range" Error;
     /// A base URL that must not be called.
     BadUrl = "E403" "bad-url" Error;
-    /// A ledger URL that names no SQLite file.
+    /// A ledger URL that names neither a SQLite file nor a PostgreSQL database.
     BadLedgerUrl = "E404" "bad-ledger-url" Error;
-    /// A ledger that this version cannot use.
+    /// A ledger on PostgreSQL, and a build without it.
     LedgerNotAvailable = "E405" "ledger-not-available" Error;
     /// A path that depends on where the daemon was started.
     RelativePath = "E406" "relative-path" Error;
@@ -148,6 +148,10 @@ codes! {
     BadInterval = "E407" "bad-interval" Error;
     /// A text that is no address with a port.
     BadAddress = "E408" "bad-address" Error;
+    /// A key of `[ledger]` that says nothing about a SQLite file.
+    OnlyForPostgres = "E409" "only-for-postgres" Error;
+    /// A connection to the ledger beyond this machine whose other end is not checked.
+    WeakTls = "E410" "weak-tls" Error;
     /// A listener that other machines can reach, although nobody allowed it.
     RemoteListener = "E420" "remote-listener" Error;
     /// The gateway's own address as the API's.

@@ -1,4 +1,4 @@
-//! The API key, and the key that hides data subjects: from a file of its own, systemd's credentials, or the environment.
+//! The API key, the key that hides data subjects, the ledger's password: from a file of its own, systemd's credentials, or the environment.
 //!
 //! Errors name the place that was looked at, never what was found there.
 
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use super::endpoint::IntakeSettings;
 use super::erasure::ErasureSettings;
 use super::evidence::EvidenceSettings;
+use super::ledger::ServerSettings;
 use super::settings::ExtractaSettings;
 
 /// A key longer than this, in bytes, is taken for another file.
@@ -124,6 +125,19 @@ pub fn audit_key(
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<SecretString>, CredentialError> {
     optional(settings.key_file.as_deref(), "audit-key", env)
+}
+
+/// Finds the password for a ledger on PostgreSQL: `password_file` of `[ledger]`, else
+/// `$CREDENTIALS_DIRECTORY/ledger-password`, with the exception that [`api_key`] makes. `None` where neither is set
+/// up: the driver then asks libpq's password file (`$PGPASSFILE`), or none is needed.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content.
+pub fn ledger_password(
+    settings: &ServerSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretString>, CredentialError> {
+    optional(settings.password_file.as_deref(), "ledger-password", env)
 }
 
 fn optional(

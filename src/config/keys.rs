@@ -153,7 +153,11 @@ pub(super) static EXTRACTA: Schema = Schema {
 pub(super) static LEDGER: Schema = Schema {
     title: "[ledger]",
     place: "in [ledger]",
-    keys: &[key("url", Takes::Text, Is("`\"sqlite:/var/lib/retentiond/ledger.db\"`"), "\"sqlite:/var/lib/retentiond/ledger.db\"", "`sqlite:` and an absolute path")],
+    keys: &[
+        key("url", Takes::Text, Is("`\"sqlite:/var/lib/retentiond/ledger.db\"`"), "\"sqlite:/var/lib/retentiond/ledger.db\"", "`sqlite:` and an absolute path, or `postgres://USER@HOST/DATABASE`"),
+        key("password_file", Takes::Text, Is("the systemd credential `ledger-password`, else `$PGPASSFILE`"), "\"/etc/retentiond/credentials/ledger-password\"", "for PostgreSQL: absolute path of a file that holds the password and nothing else"),
+        key("state_dir", Takes::Text, Is("`\"/var/lib/retentiond\"`"), "\"/var/lib/retentiond\"", "for PostgreSQL: where this host keeps its anchor and its copy of the checkpoints"),
+    ],
 };
 
 /// `[limits]`.
@@ -197,6 +201,7 @@ pub(super) static EVIDENCE: Schema = Schema {
     place: "in [evidence]",
     keys: &[
         key("key_file", Takes::Text, Is("the systemd credential `audit-key`"), "\"/etc/retentiond/credentials/audit-key\"", "absolute path of the file that `retentiond audit init-key` made; without a key checkpoints are not signed"),
+        key("keep", Takes::Period, Is("for ever"), "\"3 years\"", "how long what was done stays on record once it is over, at least 3 months; then ids, reasons and salts go, and the tree of hashes stays"),
     ],
 };
 

@@ -1,4 +1,4 @@
-//! What the daemon needs to know besides the rules: the API, the ledger, holds, the log.
+//! What the daemon needs to know besides the rules: the API, holds, the log.
 //!
 //! The types are valid by construction: only this room builds them, from their tables.
 
@@ -50,15 +50,6 @@ impl ExtractaSettings {
     pub fn is_loopback(&self) -> bool {
         urls::is_loopback(&self.base_url)
     }
-}
-
-/// `[ledger]`: where the ledger is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerSettings {
-    /// `sqlite:` and an absolute path, as normalised.
-    pub url: String,
-    /// The SQLite file.
-    pub path: PathBuf,
 }
 
 /// `[holds]`.
@@ -134,8 +125,6 @@ const LEVELS: [(&str, LogLevel); 5] = [
 const EXCESS: [(&str, OnExcess); 2] = [("stop", OnExcess::Stop), ("oldest-first", OnExcess::OldestFirst)];
 
 const DEFAULT_BASE_URL: &str = "https://api.extracta.ai/api/v1";
-/// Where the ledger is, unless the policy file says otherwise.
-pub const DEFAULT_LEDGER: &str = "/var/lib/retentiond/ledger.db";
 const REQUEST_INTERVALS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(600);
 
@@ -234,19 +223,6 @@ pub(super) fn secret_file(key: &str, text: &Spanned<String>, findings: &mut Find
             )),
     );
     None
-}
-
-impl LedgerSettings {
-    pub(super) fn read(section: Option<&Section<'_>>, findings: &mut Findings) -> Self {
-        let path = section
-            .and_then(|section| section.string("url", findings))
-            .and_then(|text| urls::ledger_path(&text, findings))
-            .unwrap_or_else(|| DEFAULT_LEDGER.to_owned());
-        Self {
-            url: format!("sqlite:{path}"),
-            path: PathBuf::from(path),
-        }
-    }
 }
 
 /// `[limits]`, with its defaults.

@@ -59,9 +59,17 @@ fn path_of(schema: &Schema) -> &'static str {
     }
 }
 
+/// The example with its ledger on PostgreSQL: the lines behind `#:` in place of the one before them.
+fn example_on_a_server() -> String {
+    EXAMPLE
+        .replace("url = \"sqlite:/var/lib/retentiond/ledger.db\"\n", "")
+        .replace("\n#: ", "\n")
+}
+
 #[test]
 fn the_example_shows_every_key_and_no_other() {
-    let document = DeTable::parse(EXAMPLE).unwrap();
+    let text = example_on_a_server();
+    let document = DeTable::parse(&text).unwrap();
     let mut shown = BTreeSet::new();
     keys_in(document.get_ref(), "", false, &mut shown);
     let known: BTreeSet<String> = keys::ALL
@@ -122,6 +130,19 @@ fn the_example_is_accepted_without_a_warning_and_says_what_it_seems_to_say() {
     assert_eq!(rules.erasure.warn_before, Period::parse("7 days").unwrap());
     assert_eq!(rules.erasure.sweep.schedule.as_str(), "0 * * * *");
     assert!(checked.erasure.subject_key_file.is_some());
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn the_example_is_accepted_with_its_ledger_on_a_server_too() {
+    let checked = parse("policies.example.toml", &example_on_a_server()).unwrap_or_else(|p| panic!("{p}"));
+    assert!(checked.warnings.is_empty(), "{}", checked.warnings);
+    assert_eq!(
+        checked.ledger.url,
+        "postgres://retentiond@db.example/retentiond?sslmode=verify-full"
+    );
+    assert_eq!(checked.ledger.path, PathBuf::from("/var/lib/retentiond/ledger"));
+    assert!(checked.ledger.server.unwrap().password_file.is_some());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The addresses of the policy file: the API's, its proxy's, and the ledger's.
+//! The addresses of the policy file: the API's and its proxy's.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,7 +46,7 @@ pub(super) fn callable(
             "remove everything from the `?` or `#` on",
         ),
         Ok(url) if is_link_local(&url) => refuse("points to a link-local address", usual),
-        Ok(url) if url.scheme() == "http" && !loopback(&url) => refuse(
+        Ok(url) if url.scheme() == "http" && !is_here(&url) => refuse(
             "is not encrypted",
             "write `https://`; plain http is accepted only for this machine (127.0.0.1, [::1], localhost)",
         ),
@@ -84,19 +84,20 @@ pub(super) fn proxy(text: &Spanned<String>, findings: &mut Findings) -> Option<S
 
 /// Whether a base URL points to this machine.
 pub(super) fn is_loopback(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| loopback(&url))
+    Url::parse(url).is_ok_and(|url| is_here(&url))
 }
 
 /// Whether a base URL points to this very address and port.
 pub(super) fn is_at(url: &str, at: SocketAddr) -> bool {
     Url::parse(url).is_ok_and(|url| {
         let same_host =
-            address(&url).map_or_else(|| loopback(&url) && at.ip().is_loopback(), |ip| ip == at.ip());
+            address(&url).map_or_else(|| is_here(&url) && at.ip().is_loopback(), |ip| ip == at.ip());
         same_host && at.port() != 0 && url.port_or_known_default() == Some(at.port())
     })
 }
 
-fn loopback(url: &Url) -> bool {
+/// Whether a URL's host is this machine.
+pub(super) fn is_here(url: &Url) -> bool {
     address(url).is_some_and(|ip| ip.is_loopback()) || url.host_str() == Some("localhost")
 }
 
@@ -115,49 +116,4 @@ fn is_link_local(url: &Url) -> bool {
 fn address(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-/// The file behind `sqlite:/path`.
-pub(super) fn ledger_path(text: &Spanned<String>, findings: &mut Findings) -> Option<String> {
-    let given = text.get_ref();
-    let scheme = given.split(':').next().unwrap_or_default();
-    let usual = "write `url = \"sqlite:/var/lib/retentiond/ledger.db\"`";
-    if matches!(scheme, "postgres" | "postgresql") {
-        findings.push(
-            Problem::at(
-                Code::LedgerNotAvailable,
-                text.span(),
-                "a PostgreSQL ledger is not available in this version",
-            )
-            .label("not available yet")
-            .help(usual),
-        );
-        return None;
-    }
-    let path = given
-        .strip_prefix("sqlite:")
-        .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-    match path {
-        Some(path) if is_file_path(path) => Some(path.to_owned()),
-        Some(_) | None => {
-            findings.push(
-                Problem::at(
-                    Code::BadLedgerUrl,
-                    text.span(),
-                    "the ledger's `url` names no SQLite file",
-                )
-                .label("not `sqlite:` and an absolute path")
-                .help(format!("{usual}, with a path from `/` on and no parameters")),
-            );
-            None
-        }
-    }
-}
-
-fn is_file_path(path: &str) -> bool {
-    path.starts_with('/')
-        && path.len() > 1
-        && !path.ends_with('/')
-        && !path.contains(['?', '#', '%'])
-        && !path.chars().any(char::is_control)
 }

@@ -18,8 +18,8 @@ use crate::rules::policy::RuleSet;
 /// What must not change while the daemon runs.
 fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     let mut fixed = Vec::new();
-    if old.ledger.path != new.ledger.path {
-        fixed.push("[ledger] url");
+    if old.ledger != new.ledger {
+        fixed.push("[ledger]");
     }
     if old.extracta != new.extracta {
         fixed.push("[extracta]");

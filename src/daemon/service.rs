@@ -374,6 +374,7 @@ impl Daemon {
                     true
                 }
                 LedgerError::InUse { .. }
+                | LedgerError::Refused { .. }
                 | LedgerError::Missing { .. }
                 | LedgerError::NotWritable { .. }
                 | LedgerError::Busy

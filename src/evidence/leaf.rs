@@ -262,6 +262,19 @@ pub enum Fact {
         /// The name before.
         before: String,
     },
+    /// The log's own retention: facts that were over went from the ledger. Their leaves keep their hashes.
+    Redaction {
+        /// What was over before this instant, in ms UTC.
+        before: i64,
+        /// Leaves whose bytes and salts went in this transaction.
+        leaves: u64,
+        /// The last of them; `None`: there was none.
+        last: Option<u64>,
+        /// Files whose rows went, with their attempts.
+        files: u64,
+        /// Other records that went: holds, requests, stops, uploads.
+        records: u64,
+    },
 }
 
 /// Files by the state that they went to.
@@ -336,7 +349,7 @@ impl Leaf {
 
 impl Fact {
     /// Every kind.
-    pub const KINDS: [&str; 26] = [
+    pub const KINDS: [&str; 27] = [
         "genesis",
         "intent",
         "outcome",
@@ -363,7 +376,11 @@ impl Fact {
         "resume",
         "gap",
         "lineage-accepted",
+        "redaction",
     ];
+
+    /// Kinds whose leaves keep their bytes for ever: they name the tree, and say what went.
+    pub const LASTING: [&str; 3] = ["genesis", "lineage-accepted", "redaction"];
 
     /// The name of its kind, as in the leaf.
     #[must_use]
@@ -395,6 +412,7 @@ impl Fact {
             Self::Resume {} => "resume",
             Self::Gap { .. } => "gap",
             Self::LineageAccepted { .. } => "lineage-accepted",
+            Self::Redaction { .. } => "redaction",
         }
     }
 }

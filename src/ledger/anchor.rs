@@ -6,11 +6,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
-use super::lock::beside;
+use super::lock::{beside, entrust};
 
 /// Format and its version, the first word of the one line.
 const FORMAT: &str = "retentiond-anchor-1";
@@ -84,11 +84,7 @@ impl Anchor {
             let fresh = tempfile::Builder::new()
                 .prefix(".anchor-")
                 .tempfile_in(directory)?;
-            // Made by root for a daemon that is not: it belongs to the ledger's owner.
-            if let Ok(ledger) = std::fs::metadata(&self.ledger) {
-                let _ = std::os::unix::fs::fchown(&fresh, Some(ledger.uid()), Some(ledger.gid()));
-                fresh.as_file().set_permissions(ledger.permissions())?;
-            }
+            entrust(fresh.as_file(), &self.ledger)?;
             write(fresh.as_file(), to)?;
             fresh.as_file().sync_all()?;
             fresh.persist(&self.path).map_err(|error| error.error)?;

@@ -5,11 +5,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
-use super::lock::beside;
+use super::lock::{beside, entrust};
 use crate::evidence::{Checkpoint, Note};
 
 /// The last note is shorter than this, in bytes.
@@ -35,11 +34,8 @@ impl CheckpointFile {
         let done = || {
             let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
             file.lock()?;
-            if file.metadata()?.len() == 0
-                && let Ok(ledger) = std::fs::metadata(&self.ledger)
-            {
-                let _ = std::os::unix::fs::fchown(&file, Some(ledger.uid()), Some(ledger.gid()));
-                file.set_permissions(ledger.permissions())?;
+            if file.metadata()?.len() == 0 {
+                entrust(&file, &self.ledger)?;
             }
             file.write_all(format!("{note}\n").as_bytes())?;
             file.sync_data()

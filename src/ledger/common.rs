@@ -5,8 +5,10 @@ pub(in crate::ledger) mod asking;
 pub(in crate::ledger) mod events;
 pub(in crate::ledger) mod intake;
 pub(in crate::ledger) mod lineage;
+pub(in crate::ledger) mod openings;
 pub(in crate::ledger) mod problem;
 pub(in crate::ledger) mod records;
+pub(in crate::ledger) mod redaction;
 pub(in crate::ledger) mod sealing;
 pub(in crate::ledger) mod values;
 

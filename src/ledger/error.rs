@@ -2,18 +2,41 @@
 
 use crate::outcome::IllegalTransition;
 
+/// What keeps us out of a ledger on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody answers, or not now: exit 75.
+    Unreachable,
+    /// Who answers cannot prove to be the server that was meant: exit 78.
+    Certificate,
+    /// The server has no such database: exit 78.
+    Database,
+    /// Wrong user or password: exit 5.
+    Password,
+    /// The user may not do what is needed: exit 5.
+    Rights,
+}
+
 /// A ledger operation that failed. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Another process holds the right to delete: exit 7.
     #[error("the ledger {path} is in use by process {pid}")]
     InUse {
-        /// The lock file.
+        /// The lock file, or the database.
         path: String,
-        /// Who holds it, as its lock file says; `unknown` when it does not say.
+        /// Who holds it, as its lock file says, or the server with the process's host; `unknown` when it does not say.
         pid: String,
     },
-    /// The file was made by a newer version, or is no ledger of ours: exit 4, nothing touched.
+    /// The server that keeps the ledger does not let us in, or not to what we need.
+    #[error("the ledger cannot be used: {problem}")]
+    Refused {
+        /// By what; decides the exit code.
+        why: Refusal,
+        /// Where, what the server says, and what to do. Never the password.
+        problem: String,
+    },
+    /// The file or schema was made by a newer version, or is no ledger of ours: exit 4, nothing touched.
     #[error("{path}: {problem}")]
     NotOurs {
         /// The database file.

@@ -1,4 +1,5 @@
-//! The right to delete: one process at a time, by an exclusive lock on a file beside the ledger.
+//! The right to delete: one process at a time. For a SQLite ledger by an exclusive lock on a file beside it; for
+//! one on PostgreSQL by the server (`postgres::right`).
 //!
 //! A separate file, because closing any descriptor of the database itself would drop SQLite's own
 //! POSIX locks (sqlite.org, "How To Corrupt", 2.2). The kernel gives the lock back when its holder
@@ -6,8 +7,9 @@
 //! otherwise lock a file that no name leads to any more.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
@@ -15,8 +17,17 @@ use super::LedgerError;
 /// Held by whoever may send deletes; given back when dropped.
 #[derive(Debug)]
 pub struct DeleterLock {
-    file: File,
-    path: PathBuf,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    File {
+        file: File,
+        path: PathBuf,
+    },
+    #[cfg(feature = "postgres")]
+    Server(std::sync::Arc<super::postgres::Right>),
 }
 
 impl DeleterLock {
@@ -53,21 +64,52 @@ impl DeleterLock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(refuse)?;
-        Ok(Self { file, path })
+        Ok(Self {
+            held: Held::File { file, path },
+        })
     }
 
-    /// The lock file.
+    /// Takes the right in the server that keeps the ledger.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn on_server(options: &super::PostgresOptions) -> Result<Self, LedgerError> {
+        let right = super::postgres::Right::acquire(options).await?;
+        Ok(Self {
+            held: Held::Server(std::sync::Arc::new(right)),
+        })
+    }
+
+    /// The right, where a server keeps it.
+    #[cfg(feature = "postgres")]
+    pub(super) const fn right(&self) -> Option<&std::sync::Arc<super::postgres::Right>> {
+        match &self.held {
+            Held::File { .. } => None,
+            Held::Server(right) => Some(right),
+        }
+    }
+
+    /// The lock file; `None` where a server keeps the right.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> Option<&Path> {
+        match &self.held {
+            Held::File { path, .. } => Some(path),
+            #[cfg(feature = "postgres")]
+            Held::Server(_) => None,
+        }
     }
 }
 
 impl Drop for DeleterLock {
     fn drop(&mut self) {
-        // An empty file says that nobody holds it; should this fail, the pid is merely out of date.
-        let _ = self.file.set_len(0);
-        let _ = self.file.unlock();
+        match &self.held {
+            // An empty file says that nobody holds it; should this fail, the pid is merely out of date.
+            Held::File { file, .. } => {
+                let _ = file.set_len(0);
+                let _ = file.unlock();
+            }
+            // Its session ends with it.
+            #[cfg(feature = "postgres")]
+            Held::Server(_) => {}
+        }
     }
 }
 
@@ -87,6 +129,21 @@ pub(super) fn beside(ledger_path: &Path, suffix: &str) -> PathBuf {
         real.map_or_else(|_| ledger_path.as_os_str().to_owned(), PathBuf::into_os_string);
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// What lies beside the ledger belongs to the ledger's owner, also where root made it for a daemon that is not; where
+/// the ledger is in a server, to the owner of the directory, and to nobody else's eyes.
+pub(super) fn entrust(file: &File, ledger: &Path) -> std::io::Result<()> {
+    let directory = || ledger.parent().and_then(|directory| directory.metadata().ok());
+    let (owner, mode) = match std::fs::metadata(ledger) {
+        Ok(ledger) => (Some(ledger.clone()), ledger.permissions()),
+        Err(_) => (directory(), Permissions::from_mode(0o600)),
+    };
+    if let Some(owner) = owner {
+        // Only root can give away.
+        let _ = std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
+    file.set_permissions(mode)
 }
 
 fn holder(file: &mut File) -> String {

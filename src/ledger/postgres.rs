@@ -40,12 +40,15 @@ mod migrate;
 mod notes;
 mod occurred;
 mod open;
+mod openings;
 mod others;
 mod past;
 mod plan_hash;
 mod plans;
+mod redact;
 mod rehint;
 mod reports;
+mod right;
 mod rows;
 mod session;
 mod settle;
@@ -74,6 +77,8 @@ use super::checkpoints::CheckpointFile;
 use super::common::asking::{Asker, Body, finish};
 use fault::during;
 pub use open::PostgresOptions;
+use right::Holder;
+pub(super) use right::Right;
 use session::Session;
 
 type Slot = Arc<Mutex<Session>>;
@@ -91,6 +96,8 @@ pub struct PostgresLedger {
     /// How it is called in errors.
     name: String,
     writer: Option<Slot>,
+    /// The right to delete under which it was opened.
+    holder: Holder,
     readers: [Slot; 2],
     turn: AtomicUsize,
     /// What this host keeps of it begins so.

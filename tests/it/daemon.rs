@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use retentiond::engine::{Clock, SystemClock};
-use retentiond::ledger::{Changes, Claims, Controls, Figures, HistoryFilter, OpenMode, SqliteLedger, Sweeps};
+use retentiond::ledger::{HistoryFilter, Ledger, OpenMode, Place};
 use retentiond::model::{FileId, FileState, Finding, Timestamp};
 use retentiond::sandbox::{
     Cause, DocumentType, Endpoint, Fault, Module, Sandbox, SandboxConfig, SandboxHandle,
@@ -29,6 +30,9 @@ pub(super) struct Service {
     shows_at: String,
     /// More tables.
     more: String,
+    /// The lines of `[ledger]`.
+    ledger: String,
+    place: Place,
 }
 
 impl Service {
@@ -44,8 +48,12 @@ impl Service {
         let classifications = ["soon", "later", "never"]
             .map(|name| server.seed_classification(name, &types))
             .to_vec();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ledger.db");
         let service = Self {
-            dir: tempfile::tempdir().unwrap(),
+            ledger: format!("url = \"sqlite:{}\"", file.display()),
+            place: Place::File(file),
+            dir,
             sandbox,
             server,
             classifications,
@@ -56,6 +64,25 @@ impl Service {
         };
         service.write_policies(soon);
         service
+    }
+
+    /// The same, with its ledger in this database.
+    #[cfg(feature = "postgres")]
+    pub(super) fn on_server(mut self, url: &str) -> Self {
+        let state = self.dir.path();
+        self.ledger = format!("url = \"{url}\"\nstate_dir = \"{}\"", state.display());
+        self.place = Place::Server(retentiond::ledger::PostgresOptions {
+            url: url.to_owned(),
+            password: None,
+            beside: state.join("ledger"),
+        });
+        self.write_policies("2 seconds");
+        self
+    }
+
+    /// The ledger, to be asked.
+    pub(super) async fn ledger(&self) -> Arc<dyn Ledger> {
+        self.place.open(OpenMode::ReadOnly).await.unwrap()
     }
 
     /// The same, with `[http] listen` at this address.
@@ -118,9 +145,9 @@ impl Service {
             })
             .collect();
         let text = format!(
-            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\nurl = \"sqlite:{}\"\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[erasure]\nschedule = \"*/2 * * * * *\"\n[http]\nlisten = \"{}\"\n{}{policies}",
+            "timezone = \"Europe/Berlin\"\n[extracta]\nbase_url = \"{}\"\nresults_interval = \"0s\"\nfiles_per_request = 10\n[ledger]\n{}\n[limits]\nfiles_per_sweep = 100000\nshare_per_sweep = \"100%\"\n[erasure]\nschedule = \"*/2 * * * * *\"\n[http]\nlisten = \"{}\"\n{}{policies}",
             self.sandbox.base_url(),
-            self.path("ledger.db").display(),
+            self.ledger,
             self.shows_at,
             self.more
         );
@@ -243,10 +270,8 @@ impl Service {
     }
 
     /// File by file: the sandbox, the ledger, and the record of how it came about.
-    async fn assert_truth(&self, expected_left: usize) {
-        let ledger = SqliteLedger::open(self.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
-            .await
-            .unwrap();
+    pub(super) async fn assert_truth(&self, expected_left: usize) {
+        let ledger = self.ledger().await;
         let there: HashSet<String> = self.server.files().into_iter().map(|f| f.file_id).collect();
         assert_eq!(there.len(), expected_left);
         assert_eq!(
@@ -397,11 +422,8 @@ async fn ten_thousand_files_reach_the_same_end_through_kill_9() {
 }
 
 /// Until no outcome is unknown and every deletion has been looked at.
-async fn wait_until_settled(service: &Service) {
-    let path = service.path("ledger.db");
-    let ledger = SqliteLedger::open(path.to_str().unwrap(), OpenMode::ReadOnly)
-        .await
-        .unwrap();
+pub(super) async fn wait_until_settled(service: &Service) {
+    let ledger = service.ledger().await;
     let since = Timestamp::from_millis(0).unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !(ledger.unknown(1).await.unwrap().is_empty()
@@ -443,9 +465,7 @@ async fn a_bad_file_is_not_taken_over_at_reload_and_a_good_one_is() {
     service
         .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
         .await;
-    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
-        .await
-        .unwrap();
+    let ledger = service.ledger().await;
     // Until rules are in force, any file is the first one, and waits for nobody.
     while ledger.rules_in_force().await.unwrap().is_none() {
         tokio::task::yield_now().await;
@@ -539,9 +559,7 @@ async fn the_reload_verb_answers_whether_the_file_is_in_force() {
     let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap();
     assert_eq!(taken["policies"], 3);
     assert_eq!(taken["needs_restart"], json!(["[log]"]));
-    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
-        .await
-        .unwrap();
+    let ledger = service.ledger().await;
     while ledger.rules_in_force().await.unwrap().is_none() {
         tokio::task::yield_now().await;
     }
@@ -557,7 +575,7 @@ async fn the_reload_verb_answers_whether_the_file_is_in_force() {
     assert!(daemon.wait().await.unwrap().success());
 }
 
-async fn reload_says(service: &Service, ledger: &SqliteLedger, word: &str) {
+async fn reload_says(service: &Service, ledger: &Arc<dyn Ledger>, word: &str) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let said = ledger.setting("config.last_reload").await.unwrap();
@@ -595,9 +613,7 @@ async fn a_policy_turned_to_observe_stops_the_sweep_under_way() {
     )
     .unwrap();
     signal(&daemon, rustix::process::Signal::HUP);
-    let ledger = SqliteLedger::open(service.path("ledger.db").to_str().unwrap(), OpenMode::ReadOnly)
-        .await
-        .unwrap();
+    let ledger = service.ledger().await;
     reload_says(&service, &ledger, "taken").await;
     let then = service.server.request_count(Endpoint::DeleteFiles);
     let name = retentiond::model::PolicyName::new("soon").unwrap();

@@ -13,6 +13,9 @@ mod binary;
 mod bisection;
 mod changes;
 mod clock;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/cluster.rs"]
+mod cluster;
 mod contract;
 mod daemon;
 mod endpoint;
@@ -30,9 +33,12 @@ mod limits;
 mod listener;
 mod matrix;
 mod notify;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod page;
 mod races;
 mod reconcile;
+mod redaction;
 mod report_verbs;
 mod rollback;
 mod secrets;

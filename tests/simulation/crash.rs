@@ -525,7 +525,13 @@ steps! {
         checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
         sent_checkpoints() -> Vec<String>;
         leaves_naming(file: &FileId) -> Vec<u64>;
-        opening(seq: u64) -> Option<Opening>;
+        openings(leaves: &[u64]) -> BTreeMap<u64, Opening>;
+    }
+    Redaction {
+        redact(step: RedactionStep, before: Timestamp, at: Timestamp) -> (Gone, Option<RedactionStep>);
+        redacted() -> Option<Redacted>;
+        redaction_finished() -> Option<Timestamp>;
+        redactable(before: Timestamp, at: Timestamp) -> Redactable;
     }
     Events {
         add_event(event: &NewEvent, at: Timestamp) -> EventNoted;

@@ -10,7 +10,7 @@ use crate::daemon::standing::compiled;
 use crate::engine::change::weigh;
 use crate::engine::planning::refresh_hints;
 use crate::engine::short;
-use crate::ledger::{Changes, OpenMode, Rules, SqliteLedger};
+use crate::ledger::{OpenMode, Place};
 use crate::rules::impact::Impact;
 use crate::rules::policy::RuleDigest;
 
@@ -29,7 +29,7 @@ pub(super) struct Against {
 
 /// Weighs the file against the ledger; `None` where there is no ledger yet.
 pub(super) async fn against(context: &Context, checked: &Checked) -> Result<Against, Failure> {
-    let ledger = SqliteLedger::open(&checked.ledger.url, OpenMode::ReadOnly).await?;
+    let ledger = context.reader(checked).await?;
     let rules = checked.rules.digest.clone();
     let Some(in_force) = ledger.rules_in_force().await? else {
         return Ok(Against {
@@ -53,12 +53,12 @@ pub(super) async fn against(context: &Context, checked: &Checked) -> Result<Agai
         Some(old) if !ledger.hints_are_current(&old.digest).await? => {
             let dir = tempfile::Builder::new().prefix("retentiond-").tempdir()?;
             let path = dir.path().join("ledger.db");
-            crate::ledger::Figures::backup(&ledger, &path).await?;
-            let copy = SqliteLedger::open(&path.to_string_lossy(), OpenMode::ReadWrite).await?;
-            refresh_hints(&copy, old, context.clock.now(), &|_, _| ()).await?;
-            weigh(&copy, &checked.rules, Some(old)).await?
+            ledger.backup(&path).await?;
+            let copy = Place::File(path).open(OpenMode::ReadWrite).await?;
+            refresh_hints(copy.as_ref(), old, context.clock.now(), &|_, _| ()).await?;
+            weigh(copy.as_ref(), &checked.rules, Some(old)).await?
         }
-        Some(_) | None => weigh(&ledger, &checked.rules, old.as_ref()).await?,
+        Some(_) | None => weigh(ledger.as_ref(), &checked.rules, old.as_ref()).await?,
     };
     Ok(Against {
         in_force: Some(in_force.digest),

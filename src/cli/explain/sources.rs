@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::config;
-use crate::ledger::{Ledger, OpenMode, SqliteLedger};
+use crate::ledger::{Ledger, OpenMode, Place};
 use crate::rules::policy::RuleSet;
 
 /// How the policy file stands to the text that decided.
@@ -40,10 +40,12 @@ impl Sources {
     pub(super) async fn find(context: &Context, named: Option<&Path>) -> Result<Self, Failure> {
         let path = context.config_path();
         let loaded = config::load(path);
-        let url = match (named, &loaded) {
-            (Some(named), _) => named.display().to_string(),
-            (None, Ok(loaded)) => loaded.checked.ledger.url.clone(),
-            (None, Err(_)) if Path::new(config::DEFAULT_LEDGER).exists() => config::DEFAULT_LEDGER.to_owned(),
+        let place = match (named, &loaded) {
+            (Some(named), _) => Place::File(named.to_owned()),
+            (None, Ok(loaded)) => context.place(&loaded.checked.ledger)?,
+            (None, Err(_)) if Path::new(config::DEFAULT_LEDGER).exists() => {
+                Place::File(config::DEFAULT_LEDGER.into())
+            }
             (None, Err(problems)) => {
                 let mut text = problems.render(context.output.colour_err);
                 text.push_str("\nhelp: `--ledger PATH` names the ledger, and explain needs nothing else\n");
@@ -59,7 +61,7 @@ impl Sources {
             |name| name.to_string_lossy().into_owned(),
         );
         Ok(Self {
-            ledger: Arc::new(SqliteLedger::open(&url, OpenMode::ReadOnly).await?),
+            ledger: place.open(OpenMode::ReadOnly).await?,
             rules: loaded.ok().map(|loaded| loaded.checked.rules),
             name,
             exists: path.exists(),

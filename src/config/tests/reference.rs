@@ -76,6 +76,9 @@ fn file_with(schema: &Schema, name: &str, value: &str) -> String {
         clock.entry("start").or_insert_with(|| "event:hire".into());
         at = clock["fallback"].as_table_mut().unwrap();
     }
+    if schema.title == "[ledger]" && cfg!(feature = "postgres") {
+        at.insert("url".to_owned(), "postgres://u@db/l".into());
+    }
     let given: Table = toml::from_str(&format!("value = {value}")).unwrap();
     at.insert(name.to_owned(), given["value"].clone());
     toml::to_string(&file).unwrap()
@@ -87,6 +90,8 @@ fn examples() -> impl Iterator<Item = (&'static Schema, &'static keys::Key)> {
         .flat_map(|schema| schema.keys.iter().map(move |key| (schema, key)))
         .filter(|(_, key)| !matches!(key.takes, Takes::Table(_) if key.example.starts_with('[')))
         .filter(|(_, key)| !matches!(key.takes, Takes::Tables(_)))
+        // Without PostgreSQL the other keys of [ledger] are refused.
+        .filter(|(schema, key)| cfg!(feature = "postgres") || schema.title != "[ledger]" || key.name == "url")
 }
 
 #[test]

@@ -153,6 +153,13 @@ fn facts() -> Vec<Fact> {
             ledger: LEDGER.to_owned(),
             before: word(),
         },
+        Fact::Redaction {
+            before: 5,
+            leaves: 0,
+            last: None,
+            files: 3,
+            records: 1,
+        },
     ]
 }
 
@@ -277,11 +284,11 @@ fn a_whole_tree_passes_and_says_what_it_rests_on() {
     let kinds: BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(Fact::KINDS), "one of each kind");
     let found = audit(&rows, &notes(&rows), Subset::WHOLE).unwrap();
-    assert_eq!((found.leaves, found.looked_into, found.redacted), (26, 26, 0));
-    assert_eq!((found.checkpoints, found.signed), (2, 26));
+    assert_eq!((found.leaves, found.looked_into, found.redacted), (27, 27, 0));
+    assert_eq!((found.checkpoints, found.signed), (2, 27));
     // Leaves beyond the last checkpoint are whole, but nobody vouches for them.
     let found = audit(&rows, &notes(&rows)[..1], Subset::WHOLE).unwrap();
-    assert_eq!((found.leaves, found.signed), (26, 10));
+    assert_eq!((found.leaves, found.signed), (27, 10));
 }
 
 #[test]
@@ -360,12 +367,12 @@ fn a_tree_that_was_rebuilt_with_everything_in_step_is_found_by_its_checkpoints()
             row.set(canonical::spell(&read).unwrap(), true);
         }
         let named = first_bad(&rebuilt, &notes);
-        assert!(named <= place as u64 || named == 25, "{named} for {place}");
+        assert!(named <= place as u64 || named == 26, "{named} for {place}");
         // Even if one was added at the end to make up for it.
         let mut last = rebuilt.last().unwrap().clone();
         let mut read: Value = serde_json::from_str(last.content.as_ref().unwrap()).unwrap();
-        read["seq"] = json!(25);
-        last.seq = 25;
+        read["seq"] = json!(26);
+        last.seq = 26;
         last.set(canonical::spell(&read).unwrap(), true);
         rebuilt.push(last);
         assert_eq!(first_bad(&rebuilt, &notes), if place < 10 { 0 } else { 10 });
@@ -396,19 +403,55 @@ fn the_parts_of_a_subset_look_into_every_leaf_once() {
         assert_eq!(found.iter().filter(|found| **found).count(), 1, "{place}");
     }
     let part = audit(&whole, &notes, Subset { part: 2, of: 4 }).unwrap();
-    assert_eq!((part.leaves, part.looked_into, part.checkpoints), (26, 7, 2));
+    assert_eq!((part.leaves, part.looked_into, part.checkpoints), (27, 7, 2));
+}
+
+/// The last leaf tells of a redaction.
+fn telling_of(leaves: u64, last: Option<u64>) -> Vec<Row> {
+    let mut rows = rows();
+    let end = rows.last_mut().unwrap();
+    let fact = Fact::Redaction {
+        before: 5,
+        leaves,
+        last,
+        files: 3,
+        records: 1,
+    };
+    let at = Timestamp::from_millis(end.at).unwrap();
+    end.set(Leaf::new(end.seq, at, fact).content(), true);
+    rows
 }
 
 #[test]
 fn a_redacted_leaf_keeps_its_place_in_the_tree() {
-    let whole = rows();
-    let notes = notes(&whole);
-    let mut redacted = whole.clone();
-    redacted[6].content = None;
-    let found = audit(&redacted, &notes, Subset::WHOLE).unwrap();
-    assert_eq!((found.leaves, found.redacted, found.looked_into), (26, 1, 25));
-    redacted[6].hash.0[0] ^= 1;
-    audit(&redacted, &notes, Subset::WHOLE).unwrap_err();
+    let mut rows = telling_of(1, Some(6));
+    let notes = notes(&rows);
+    rows[6].content = None;
+    let found = audit(&rows, &notes, Subset::WHOLE).unwrap();
+    assert_eq!((found.leaves, found.redacted, found.looked_into), (27, 1, 26));
+    rows[6].hash.0[0] ^= 1;
+    audit(&rows, &notes, Subset::WHOLE).unwrap_err();
+}
+
+#[test]
+fn bytes_that_no_redaction_tells_of_were_taken_away() {
+    let gone = |told: (u64, Option<u64>), places: &[usize]| {
+        let mut rows = telling_of(told.0, told.1);
+        let notes = notes(&rows);
+        for place in places {
+            rows[*place].content = None;
+        }
+        audit(&rows, &notes, Subset::WHOLE).map_err(|damage| damage.leaf)
+    };
+    assert!(gone((2, Some(6)), &[5, 6]).is_ok());
+    assert_eq!(gone((0, None), &[6]), Err(Some(6)));
+    assert_eq!(gone((1, Some(5)), &[6]), Err(Some(6)), "beyond what went");
+    assert_eq!(gone((1, Some(6)), &[5, 6]), Err(None), "one more");
+    assert_eq!(gone((2, Some(6)), &[6]), Err(None), "one less");
+    // What names the tree, and what says that something went, stays.
+    for lasting in [0, 25, 26] {
+        assert_eq!(gone((1, Some(26)), &[lasting]), Err(Some(lasting as u64)));
+    }
 }
 
 #[test]
@@ -462,7 +505,7 @@ fn a_proof_holds_by_itself_and_shows_no_other_file() {
     let proven = receipt.verify(Some(&key().verifier())).unwrap();
     assert_eq!(
         (proven.file.as_str(), proven.size, proven.signed),
-        ("b", 26, true)
+        ("b", 27, true)
     );
     let told: Vec<_> = proven
         .facts

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::fault::{conflict, during, ensure_rows};
 use super::leaves::{self, Sealing};
+use super::right::{Fence, lost};
 use super::rows::ids;
 use super::{Asker, PostgresLedger, due, erasures, holds, notes, settle};
 use crate::evidence::Fact;
@@ -40,6 +41,9 @@ impl Claims for PostgresLedger {
     }
 
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        if !self.read_one(|tx| Box::pin(due::any_unknown(tx))).await? {
+            return Ok(Vec::new());
+        }
         self.read(move |tx| Box::pin(due::unknown(tx, page))).await
     }
 
@@ -62,13 +66,22 @@ impl Claims for PostgresLedger {
             boottime_ms: request.boottime_ms,
             budget: request.budget,
         };
-        self.write_asking(
-            move |tx, asker| Box::pin(async move { claim(tx, &intent, asker).await }),
-            |(files, holds): (Vec<FileRecord>, Holds)| {
-                files.iter().map(|file| permit(file, &holds)).collect()
-            },
-        )
-        .await
+        // Once more where the right was lost: with its connection, and nobody else has taken it.
+        for _ in 0..2 {
+            let fence = self.holder.fence().await?;
+            let intent = intent.clone();
+            let claimed = self.write_asking(
+                move |tx, asker| Box::pin(async move { fenced(tx, fence, &intent, asker).await }),
+                |(files, holds): (Vec<FileRecord>, Holds)| {
+                    files.iter().map(|file| permit(file, &holds)).collect()
+                },
+            );
+            match claimed.await? {
+                Some(claim) => return Ok(claim),
+                None => self.holder.fell(fence).await,
+            }
+        }
+        Err(lost("twice in a row"))
     }
 
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError> {
@@ -85,6 +98,9 @@ impl Claims for PostgresLedger {
         reason: &str,
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
+        if files.is_empty() {
+            return Ok(0);
+        }
         let (files, reason) = (files.to_vec(), reason.to_owned());
         self.write(move |tx| {
             Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await })
@@ -93,8 +109,27 @@ impl Claims for PostgresLedger {
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
-        self.write(move |tx| Box::pin(settle::recover_orphans(tx, at)))
-            .await
+        // Asked at every turn: only what was interrupted is worth a commit.
+        if !self.read_one(|tx| Box::pin(settle::interrupted(tx))).await? {
+            return Ok(0);
+        }
+        // What looks like an orphan is another's work, where the right is another's.
+        let fence = self.holder.fence().await?;
+        let recovered = self.write(move |tx| {
+            Box::pin(async move {
+                if !fence.stands(tx).await? {
+                    return Ok(None);
+                }
+                settle::recover_orphans(tx, at).await.map(Some)
+            })
+        });
+        match recovered.await? {
+            Some(files) => Ok(files),
+            None => {
+                self.holder.fell(fence).await;
+                Err(lost("its connection was cut"))
+            }
+        }
     }
 
     async fn verified(
@@ -103,6 +138,9 @@ impl Claims for PostgresLedger {
         files: &[(FileId, Finding)],
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
+        if files.is_empty() {
+            return Ok(0);
+        }
         let files = files.to_vec();
         self.write(move |tx| Box::pin(async move { notes::verified(tx, batch, &files, at).await }))
             .await
@@ -122,6 +160,7 @@ impl Claims for PostgresLedger {
 }
 
 /// A [`ClaimRequest`] that may outlive its caller.
+#[derive(Clone)]
 struct Intent {
     sweep: SweepId,
     kind: AttemptKind,
@@ -138,6 +177,20 @@ fn nothing(kept: Vec<(FileId, String)>) -> Claim {
         files: Vec::new(),
         kept,
     }
+}
+
+/// The claim; `None` where the right to delete is not ours any more. Asked after the lock of all writers is had, so
+/// nobody who has the right instead has written anything that this claim does not see.
+async fn fenced(
+    tx: &mut PgConnection,
+    fence: Fence,
+    intent: &Intent,
+    asker: Asker<(Vec<FileRecord>, Holds), Verdicts>,
+) -> Result<Option<Claim>, LedgerError> {
+    if !fence.stands(tx).await? {
+        return Ok(None);
+    }
+    claim(tx, intent, asker).await.map(Some)
 }
 
 async fn claim(

@@ -1,8 +1,8 @@
 //! What PostgreSQL's complaints mean to a caller, by SQLSTATE
 //! (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 
-use crate::ledger::LedgerError;
 pub(super) use crate::ledger::common::problem::{conflict, damaged, ensure_rows};
+use crate::ledger::{LedgerError, Refusal};
 
 /// For `map_err`: an error of the database, met while doing `context`.
 pub(super) fn during(context: &'static str) -> impl FnOnce(sqlx::Error) -> LedgerError {
@@ -21,6 +21,39 @@ pub(super) fn is_cut(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)
     )
 }
+
+/// For `map_err`: why there is no connection to the database called `name`.
+pub(super) fn entering(name: &str) -> impl FnOnce(sqlx::Error) -> LedgerError {
+    move |error| {
+        let code = code(&error).unwrap_or_default();
+        let (why, next) = match code.as_str() {
+            "3D000" => (
+                Refusal::Database,
+                "make it with `createdb --encoding=UTF8`, or correct `url` in [ledger]",
+            ),
+            "42501" => (Refusal::Rights, GRANT),
+            code if code.starts_with("28") => (
+                Refusal::Password,
+                "look at the user in `url` and at `password_file` in [ledger], and at the server's pg_hba.conf",
+            ),
+            "" if matches!(error, sqlx::Error::Tls(_)) => (
+                Refusal::Certificate,
+                "name the CA in the `url` of [ledger]: `?sslrootcert=/etc/retentiond/ledger-ca.pem`",
+            ),
+            _ => (
+                Refusal::Unreachable,
+                "is the server up, and `url` in [ledger] its address?",
+            ),
+        };
+        LedgerError::Refused {
+            why,
+            problem: format!("{name}: {error}; {next}"),
+        }
+    }
+}
+
+/// What a user without rights needs.
+const GRANT: &str = "the user must own the database, or be given `GRANT CONNECT, CREATE ON DATABASE`; in a ledger that another user made, all of schema `retentiond`";
 
 fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(|code| code.into_owned())
@@ -48,8 +81,12 @@ fn classify(context: &'static str, error: sqlx::Error) -> LedgerError {
         (_, "40001" | "40P01" | "55P03" | "57014") => LedgerError::Busy,
         // Data or index corrupted; an integrity constraint.
         ("23", _) | (_, "XX001" | "XX002") => damaged(problem),
-        // Authorization; disk full, memory, connections; a standby; privileges; I/O.
-        ("28" | "53" | "58", _) | (_, "25006" | "42501") => LedgerError::NotWritable { problem },
+        // Authorization; disk full, memory, connections; a standby; I/O.
+        ("28" | "53" | "58", _) | (_, "25006") => LedgerError::NotWritable { problem },
+        (_, "42501") => LedgerError::Refused {
+            why: Refusal::Rights,
+            problem: format!("{problem}; {GRANT}"),
+        },
         _ => other(error),
     }
 }

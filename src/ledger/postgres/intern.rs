@@ -124,8 +124,12 @@ pub(super) async fn policies(tx: &mut PgConnection, names: &[PolicyName]) -> Res
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let context = "recording policies";
     let list: Vec<&str> = names.iter().map(PolicyName::as_str).collect();
+    // They are asked for again and again, and new ones are rare.
+    let known = known_policies(tx, &list).await?;
+    if known.len() == names.len() {
+        return Ok(known);
+    }
     sqlx::query(
         "INSERT INTO policies (name)
          SELECT j.name
@@ -136,17 +140,21 @@ pub(super) async fn policies(tx: &mut PgConnection, names: &[PolicyName]) -> Res
     .bind(&list)
     .execute(&mut *tx)
     .await
-    .map_err(during(context))?;
+    .map_err(during("recording policies"))?;
+    known_policies(tx, &list).await
+}
+
+async fn known_policies(tx: &mut PgConnection, names: &[&str]) -> Result<Vec<i64>, LedgerError> {
     sqlx::query_scalar(
         "SELECT p.id
          FROM unnest($1::text[]) WITH ORDINALITY j (name, place)
          JOIN policies p ON p.name = j.name
          ORDER BY j.place",
     )
-    .bind(&list)
+    .bind(names)
     .fetch_all(tx)
     .await
-    .map_err(during(context))
+    .map_err(during("reading policies"))
 }
 
 /// The number of one policy.

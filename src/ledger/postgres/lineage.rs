@@ -129,7 +129,7 @@ pub(super) async fn is_there(ledger: &PostgresLedger) -> Result<bool, LedgerErro
 
 async fn current(ledger: &PostgresLedger) -> Result<Line, LedgerError> {
     ledger
-        .read(|tx| {
+        .read_one(|tx| {
             Box::pin(async move {
                 sqlx::query_as(
                     "SELECT ledger, sequence, suspicion

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0006_plan_contract.sql"),
     include_str!("../../../migrations/postgres/0007_past.sql"),
     include_str!("../../../migrations/postgres/0008_evidence.sql"),
+    include_str!("../../../migrations/postgres/0009_redaction.sql"),
 ];
 
 /// What lies in the schema `retentiond` before anything is touched.

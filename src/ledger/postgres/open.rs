@@ -10,11 +10,12 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
+use super::right::Holder;
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
-use crate::ledger::OpenMode;
 use crate::ledger::anchor::Anchor;
 use crate::ledger::checkpoints::CheckpointFile;
+use crate::ledger::{DeleterLock, OpenMode};
 
 /// Where a ledger is, and how to get in.
 #[derive(Debug, Clone)]
@@ -36,6 +37,23 @@ impl PostgresLedger {
     /// that may not be migrated, or a server that is too old or loses commits; `NotWritable` when it
     /// cannot be reached.
     pub async fn open(options: &PostgresOptions, mode: OpenMode) -> Result<Self, LedgerError> {
+        Self::open_as(options, mode, Holder::default()).await
+    }
+
+    /// Opens it for writing, under the right to delete: claims end with the right, and by the server's word.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_under(options: &PostgresOptions, lock: &DeleterLock) -> Result<Self, LedgerError> {
+        let Some(right) = lock.right() else {
+            return Err(LedgerError::NotWritable {
+                problem: "the right to delete is that of a file".to_owned(),
+            });
+        };
+        Self::open_as(options, OpenMode::ReadWrite, Holder::of(right)).await
+    }
+
+    async fn open_as(options: &PostgresOptions, mode: OpenMode, holder: Holder) -> Result<Self, LedgerError> {
         let address = Arc::new(address(options)?);
         let mut first = connect(&address).await?;
         let found = migrate::Found::at(&mut first).await?;
@@ -57,6 +75,7 @@ impl PostgresLedger {
         let ledger = Self {
             name: address.name.clone(),
             writer,
+            holder,
             readers,
             turn: AtomicUsize::new(0),
             beside: options.beside.clone(),
@@ -78,7 +97,7 @@ fn slot(session: Session) -> Slot {
     Arc::new(Mutex::new(session))
 }
 
-fn address(options: &PostgresOptions) -> Result<Address, LedgerError> {
+pub(super) fn address(options: &PostgresOptions) -> Result<Address, LedgerError> {
     // The text may hold a password: neither it nor what the parser says of it is repeated.
     let parsed = PgConnectOptions::from_str(&options.url).map_err(|_| LedgerError::NotOurs {
         path: "the ledger".to_owned(),

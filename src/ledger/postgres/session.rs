@@ -68,7 +68,7 @@ impl Session {
             return Err(closed());
         }
         if self.open.is_none() {
-            let mut connection = connect(&self.address).await?;
+            let mut connection = connect(&self.address).await.map_err(meanwhile)?;
             if self.read_only {
                 sqlx::raw_sql("SET default_transaction_read_only = on")
                     .execute(&mut connection)
@@ -123,11 +123,19 @@ impl Session {
     }
 }
 
+/// A server that was there and is not any more is a disk that cannot be written: it is tried again.
+fn meanwhile(error: LedgerError) -> LedgerError {
+    match error {
+        LedgerError::Refused { problem, .. } => LedgerError::NotWritable { problem },
+        other => other,
+    }
+}
+
 /// A connection that is set up, to a server that can be relied on.
 pub(super) async fn connect(address: &Address) -> Result<PgConnection, LedgerError> {
     let context = "opening the ledger";
     let connecting = PgConnection::connect_with(&address.options);
-    let mut connection = connecting.await.map_err(during(context))?;
+    let mut connection = connecting.await.map_err(fault::entering(&address.name))?;
     sqlx::raw_sql(SET_UP)
         .execute(&mut connection)
         .await

@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::fault::{conflict, damaged, during};
-use super::rows::{count, file_id, state, timestamp};
+use super::openings::openings;
+use super::rows::{count, timestamp};
 use super::{PostgresLedger, leaves};
 use crate::evidence::Hash;
 use crate::evidence::checkpoint::origin;
-use crate::evidence::seal::FileTexts;
 use crate::ledger::{Evidence, LedgerError, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
-use crate::model::{BatchKey, FileId, Timestamp};
+use crate::model::{FileId, Timestamp};
 
 #[async_trait]
 impl Evidence for PostgresLedger {
     async fn tree(&self) -> Result<TreeHead, LedgerError> {
-        self.read(|tx| Box::pin(head(tx))).await
+        self.read_one(|tx| Box::pin(head(tx))).await
     }
 
     async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError> {
@@ -49,29 +48,40 @@ impl Evidence for PostgresLedger {
             .await
     }
 
-    async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError> {
-        self.read(move |tx| Box::pin(opening(tx, seq))).await
+    async fn openings(&self, leaves: &[u64]) -> Result<BTreeMap<u64, Opening>, LedgerError> {
+        let leaves = leaves.to_vec();
+        self.read(move |tx| Box::pin(async move { openings(tx, &leaves).await }))
+            .await
     }
 }
 
+/// The tree and its last checkpoint, in one statement.
+type HeadRow = (
+    String,
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<String>,
+);
+
 pub(super) async fn head(tx: &mut PgConnection) -> Result<TreeHead, LedgerError> {
-    let (ledger, size, edge): (String, i64, Vec<u8>) = sqlx::query_as(
-        "SELECT l.ledger, t.size, t.edge
-         FROM tree t, lineage l",
+    let (ledger, size, edge, id, at, covers, root, note): HeadRow = sqlx::query_as(
+        "SELECT l.ledger, t.size, t.edge, c.id, c.at, c.size, c.root, c.note
+         FROM tree t
+         CROSS JOIN lineage l
+         LEFT JOIN checkpoints c ON c.id = (SELECT max(id) FROM checkpoints)",
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await
     .map_err(during("reading the evidence tree"))?;
     let tree = leaves::frontier(size, &edge)?;
-    let last: Option<CheckpointRow> = sqlx::query_as(
-        "SELECT id, at, size, root, note
-         FROM checkpoints
-         ORDER BY id DESC
-         LIMIT 1",
-    )
-    .fetch_optional(tx)
-    .await
-    .map_err(during("reading the last checkpoint"))?;
+    let last = match (id, at, covers, root, note) {
+        (Some(id), Some(at), Some(covers), Some(root), Some(note)) => Some((id, at, covers, root, note)),
+        _ => None,
+    };
     Ok(TreeHead {
         origin: origin(&ledger),
         size: tree.size(),
@@ -174,12 +184,12 @@ async fn naming(tx: &mut PgConnection, file: &FileId) -> Result<Vec<u64>, Ledger
     let rows: Vec<i64> = sqlx::query_scalar(
         "SELECT seq
          FROM leaf_salts
-         WHERE instr(sealed, $2) > 0
+         WHERE strpos(sealed, $2) > 0
          UNION
          SELECT seq
          FROM leaves
          WHERE kind IN ('intent', 'outcome')
-           AND content ->> '$.fact.attempt' IN (SELECT attempt FROM attempt_files WHERE file_id = $1)
+           AND (content::json #>> '{fact,attempt}')::bigint IN (SELECT attempt FROM attempt_files WHERE file_id = $1)
          ORDER BY seq",
     )
     .bind(file.as_str())
@@ -188,96 +198,6 @@ async fn naming(tx: &mut PgConnection, file: &FileId) -> Result<Vec<u64>, Ledger
     .await
     .map_err(during("looking for the leaves of a file"))?;
     rows.into_iter().map(count).collect()
-}
-
-/// Salt, sealed texts and files, kind, content.
-type OpeningRow = (Vec<u8>, Option<String>, String, Option<String>);
-
-async fn opening(tx: &mut PgConnection, seq: u64) -> Result<Option<Opening>, LedgerError> {
-    let row: Option<OpeningRow> = sqlx::query_as(
-        "SELECT s.salt, s.sealed, l.kind, l.content
-         FROM leaf_salts s
-         JOIN leaves l ON l.seq = s.seq
-         WHERE s.seq = $1",
-    )
-    .bind(leaves::to_i64(seq))
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(during("reading what opens a leaf"))?;
-    let Some((salt, sealed, kind, content)) = row else {
-        return Ok(None);
-    };
-    let mut opening = Opening {
-        salt: salt
-            .try_into()
-            .map_err(|_| damaged(format!("leaf_salts {seq}: no salt")))?,
-        texts: BTreeMap::new(),
-        files: BTreeMap::new(),
-    };
-    let garbled = |error| damaged(format!("leaf {seq}: {error}"));
-    if let Some(sealed) = sealed {
-        let fields: BTreeMap<String, Value> = serde_json::from_str(&sealed).map_err(garbled)?;
-        for (field, value) in fields {
-            if let Value::String(text) = value {
-                opening.texts.insert(field, text);
-            } else {
-                let files = texts(tx, leaves::clear_files(&value)?).await?;
-                opening.files.insert(field, files);
-            }
-        }
-    }
-    if let (Some(content), "intent" | "outcome") = (content, kind.as_str()) {
-        let leaf: Value = serde_json::from_str(&content).map_err(garbled)?;
-        let attempt = leaf["fact"]["attempt"].as_i64().unwrap_or_default();
-        opening.files = attempted(tx, attempt, kind == "intent").await?;
-    }
-    Ok(Some(opening))
-}
-
-async fn texts(
-    tx: &mut PgConnection,
-    files: Vec<(BatchKey, Vec<FileId>)>,
-) -> Result<Vec<String>, LedgerError> {
-    let mut texts = Vec::new();
-    for (batch, files) in files {
-        let spelled = FileTexts::of(&leaves::address(tx, batch).await?);
-        texts.extend(files.iter().map(|file| spelled.text(file)));
-    }
-    Ok(texts)
-}
-
-/// The files of an attempt: all, or by the state that its outcome took them to.
-async fn attempted(
-    tx: &mut PgConnection,
-    attempt: i64,
-    whole: bool,
-) -> Result<BTreeMap<String, Vec<String>>, LedgerError> {
-    let rows: Vec<(i64, String, Option<i64>)> = sqlx::query_as(
-        "SELECT a.batch, l.file_id, l.result
-         FROM attempts a
-         JOIN attempt_files l ON l.attempt = a.id
-         WHERE a.id = $1
-         ORDER BY l.file_id",
-    )
-    .bind(attempt)
-    .fetch_all(&mut *tx)
-    .await
-    .map_err(during("reading the files of an attempt"))?;
-    let Some((batch, _, _)) = rows.first() else {
-        return Ok(BTreeMap::new());
-    };
-    let spelled = FileTexts::of(&leaves::address(tx, BatchKey(*batch)).await?);
-    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (_, file, result) in rows {
-        let field = match result {
-            _ if whole => "files",
-            Some(result) => leaves::field_of(state(result)?),
-            None => continue,
-        };
-        let text = spelled.text(&file_id(file)?);
-        files.entry(field.to_owned()).or_default().push(text);
-    }
-    Ok(files)
 }
 
 /// From when to when nobody looked, if that is worth a leaf: longer than an hour.

@@ -9,9 +9,7 @@ use super::rows::batch_address;
 use crate::evidence::{Fact, Frontier, Hash, Leaf};
 use crate::ledger::LedgerError;
 use crate::ledger::common::sealing;
-pub(super) use crate::ledger::common::sealing::{
-    Sealing, clear_files, digest_of, field_of, frontier, to_i64,
-};
+pub(super) use crate::ledger::common::sealing::{Sealing, digest_of, field_of, frontier, to_i64};
 use crate::model::{BatchAddress, BatchKey, Timestamp};
 
 /// Adds a leaf without anything to hide.

@@ -42,7 +42,7 @@ impl Sweeps for SqliteLedger {
 
     async fn sweeps(&self, policy: Option<&PolicyName>, limit: u32) -> Result<Vec<Sweep>, LedgerError> {
         let policy = policy.cloned();
-        self.read(move |tx| Box::pin(async move { sweeps(tx, policy.as_ref(), limit).await }))
+        self.read_one(move |tx| Box::pin(async move { sweeps(tx, policy.as_ref(), limit).await }))
             .await
     }
 
@@ -114,7 +114,7 @@ impl Sweeps for SqliteLedger {
     }
 
     async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, LedgerError> {
-        self.read(move |tx| Box::pin(plans::approvals(tx, now))).await
+        self.read_one(move |tx| Box::pin(plans::approvals(tx, now))).await
     }
 
     async fn use_up(&self, hash: &str, sweep: SweepId, at: Timestamp) -> Result<(), LedgerError> {

@@ -1,0 +1,57 @@
+//! Which ledger: the one place that knows what may stand behind the contract.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{DeleterLock, Ledger, LedgerError, OpenMode, SqliteLedger};
+#[cfg(feature = "postgres")]
+use super::{PostgresLedger, PostgresOptions};
+
+/// Where a ledger is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database.
+    #[cfg(feature = "postgres")]
+    Server(PostgresOptions),
+}
+
+impl Place {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`] or `PostgresLedger::open`.
+    pub async fn open(&self, mode: OpenMode) -> Result<Arc<dyn Ledger>, LedgerError> {
+        Ok(match self {
+            Self::File(path) => Arc::new(SqliteLedger::open(&path.to_string_lossy(), mode).await?),
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => Arc::new(PostgresLedger::open(options, mode).await?),
+        })
+    }
+
+    /// Takes the right to delete, before anything of the ledger is made or changed.
+    ///
+    /// # Errors
+    /// `InUse` names who holds it; else what keeps us from asking.
+    pub async fn lock(&self) -> Result<DeleterLock, LedgerError> {
+        match self {
+            Self::File(path) => DeleterLock::acquire(path),
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => DeleterLock::on_server(options).await,
+        }
+    }
+
+    /// Opens it for writing, for whoever holds the right to delete: without the right nothing can be claimed in it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_to_delete(&self, lock: &DeleterLock) -> Result<Arc<dyn Ledger>, LedgerError> {
+        match self {
+            // The kernel takes the lock from nobody but the dead.
+            Self::File(_) => self.open(OpenMode::ReadWrite).await,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => Ok(Arc::new(PostgresLedger::open_under(options, lock).await?)),
+        }
+    }
+}

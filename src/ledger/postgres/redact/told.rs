@@ -1,0 +1,216 @@
+//! Leaves: their bytes and salts go, their hashes stay. One goes as a whole or not at all, for its salt opens all
+//! that it commits to.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{looked_at, standing};
+use crate::evidence::Fact;
+use crate::ledger::common::redaction::{Cut, Done, Judged, LeafRow, Named, old_ones, young};
+use crate::ledger::postgres::fault::{damaged, during};
+use crate::ledger::postgres::leaves::to_i64;
+use crate::ledger::postgres::openings::sealed;
+use crate::ledger::postgres::rows;
+use crate::ledger::{LedgerError, Redactable, RedactionStep};
+
+/// Leaves in one step, at most.
+const LEAVES: u32 = 200;
+
+/// Files in one step; a leaf alone may have more.
+const FILES: usize = 4_000;
+
+/// Leaves that stayed before: what they tell of may be over now.
+pub(super) async fn kept(tx: &mut PgConnection, from: u64, cut: Cut) -> Result<Done, LedgerError> {
+    let rows = kept_rows(tx, from).await?;
+    let judged = judge(tx, rows, cut).await?;
+    let list = places(&judged.gone);
+    for statement in [
+        "DELETE FROM leaves_kept_files WHERE seq = ANY ($1)",
+        "DELETE FROM leaves_kept WHERE seq = ANY ($1)",
+    ] {
+        change(tx, statement, &list).await?;
+    }
+    redact(tx, &judged.gone).await?;
+    let next = judged.next.map_or(RedactionStep::Leaves, RedactionStep::Kept);
+    Ok(judged.done(next))
+}
+
+/// Leaves that none has looked at, as far as they are old enough.
+pub(super) async fn unseen(tx: &mut PgConnection, cut: Cut) -> Result<Done, LedgerError> {
+    let from = looked_at(tx).await?;
+    let rows = unseen_rows(tx, from, cut).await?;
+    let judged = judge(tx, rows, cut).await?;
+    keep(tx, &judged.kept).await?;
+    redact(tx, &judged.gone).await?;
+    let Some(next) = judged.next else {
+        return Ok(judged.done(RedactionStep::Attempts(i64::MIN, 0)));
+    };
+    sqlx::query("UPDATE redaction SET looked_at = $1")
+        .bind(to_i64(next))
+        .execute(tx)
+        .await
+        .map_err(during("keeping how far a redaction came"))?;
+    Ok(judged.done(RedactionStep::Leaves))
+}
+
+/// What [`kept`] and [`unseen`] would do.
+pub(super) async fn count(tx: &mut PgConnection, cut: Cut) -> Result<Redactable, LedgerError> {
+    let mut found = Redactable::default();
+    let mut add = |judged: &Judged| {
+        found.leaves += judged.gone.len() as u64;
+        found.kept += judged.kept.len() as u64 + judged.lasting;
+    };
+    let mut from = Some(0);
+    while let Some(place) = from {
+        let rows = kept_rows(tx, place).await?;
+        let judged = judge(tx, rows, cut).await?;
+        add(&judged);
+        from = judged.next;
+    }
+    let mut from = Some(looked_at(tx).await?);
+    while let Some(place) = from {
+        let rows = unseen_rows(tx, place, cut).await?;
+        let judged = judge(tx, rows, cut).await?;
+        add(&judged);
+        from = judged.next;
+    }
+    Ok(found)
+}
+
+async fn kept_rows(tx: &mut PgConnection, from: u64) -> Result<Vec<LeafRow>, LedgerError> {
+    sqlx::query_as(
+        "SELECT l.seq, l.at, l.kind, l.content
+         FROM leaves_kept k
+         JOIN leaves l ON l.seq = k.seq
+         WHERE k.seq >= $1
+         ORDER BY k.seq
+         LIMIT $2",
+    )
+    .bind(to_i64(from))
+    .bind(i64::from(LEAVES))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading leaves that stayed"))
+}
+
+async fn unseen_rows(tx: &mut PgConnection, from: u64, cut: Cut) -> Result<Vec<LeafRow>, LedgerError> {
+    let rows: Vec<LeafRow> = sqlx::query_as(
+        "SELECT seq, at, kind, content
+         FROM leaves
+         WHERE seq >= $1
+         ORDER BY seq
+         LIMIT $2",
+    )
+    .bind(to_i64(from))
+    .bind(i64::from(LEAVES))
+    .fetch_all(tx)
+    .await
+    .map_err(during("reading leaves to be redacted"))?;
+    Ok(old_ones(rows, cut))
+}
+
+async fn judge(tx: &mut PgConnection, rows: Vec<LeafRow>, cut: Cut) -> Result<Judged, LedgerError> {
+    let places: Vec<u64> = rows
+        .iter()
+        .map(|row| rows::count(row.0))
+        .collect::<Result<_, _>>()?;
+    let mut named: HashMap<u64, HashSet<Named>> = sealed(tx, &places)
+        .await?
+        .into_iter()
+        .map(|leaf| (leaf.seq, leaf.files.into_values().flatten().collect()))
+        .collect();
+    let mut files = 0;
+    let fits = rows.iter().zip(&places).take_while(|(_, place)| {
+        let first = files == 0;
+        files += named.get(place).map_or(0, HashSet::len);
+        first || files <= FILES
+    });
+    let fits = fits.count();
+    let all: HashSet<Named> = places[..fits]
+        .iter()
+        .filter_map(|place| named.get(place))
+        .flatten()
+        .cloned()
+        .collect();
+    let stay = standing::files(tx, &all, cut).await?;
+    let mut judged = Judged::default();
+    for (row, place) in rows.into_iter().zip(places).take(fits) {
+        let names = named.remove(&place).unwrap_or_default();
+        judged.next = Some(place + 1);
+        if Fact::LASTING.contains(&row.2.as_str()) {
+            judged.lasting += 1;
+        } else if young(&row, cut)
+            || names.iter().any(|file| stay.contains(file))
+            || stands(tx, &row, cut).await?
+        {
+            judged.kept.push((place, names));
+        } else {
+            judged.gone.push(place);
+        }
+    }
+    Ok(judged)
+}
+
+async fn stands(tx: &mut PgConnection, row: &LeafRow, cut: Cut) -> Result<bool, LedgerError> {
+    let (seq, at, kind, content) = row;
+    let content = content.as_deref().unwrap_or("{}");
+    let leaf: Value =
+        serde_json::from_str(content).map_err(|error| damaged(format!("leaf {seq}: {error}")))?;
+    standing::told_of(tx, kind, &leaf["fact"], *at, cut).await
+}
+
+async fn redact(tx: &mut PgConnection, gone: &[u64]) -> Result<(), LedgerError> {
+    let list = places(gone);
+    for statement in [
+        "DELETE FROM leaf_salts WHERE seq = ANY ($1)",
+        "UPDATE leaves SET content = NULL WHERE seq = ANY ($1)",
+    ] {
+        change(tx, statement, &list).await?;
+    }
+    Ok(())
+}
+
+async fn keep(tx: &mut PgConnection, kept: &[(u64, HashSet<Named>)]) -> Result<(), LedgerError> {
+    let seqs: Vec<u64> = kept.iter().map(|(seq, _)| *seq).collect();
+    change(
+        tx,
+        "INSERT INTO leaves_kept (seq) SELECT seq FROM unnest($1::bigint[]) j (seq)",
+        &places(&seqs),
+    )
+    .await?;
+    let mut named = Vec::new();
+    let mut files = Vec::new();
+    for (seq, names) in kept {
+        named.resize(named.len() + names.len(), to_i64(*seq));
+        files.extend(names);
+    }
+    let keys = standing::list(files);
+    sqlx::query(
+        "INSERT INTO leaves_kept_files (batch, file_id, seq)
+         SELECT j.batch, j.file_id, j.seq
+         FROM unnest($1::bigint[], $2::text[], $3::bigint[]) j (batch, file_id, seq)",
+    )
+    .bind(&keys.batches)
+    .bind(&keys.files)
+    .bind(named)
+    .execute(tx)
+    .await
+    .map_err(during("redacting leaves"))?;
+    Ok(())
+}
+
+/// To be bound as `bigint[]`.
+fn places(leaves: &[u64]) -> Vec<i64> {
+    leaves.iter().copied().map(to_i64).collect()
+}
+
+async fn change(tx: &mut PgConnection, statement: &'static str, list: &[i64]) -> Result<(), LedgerError> {
+    sqlx::query(statement)
+        .bind(list)
+        .execute(tx)
+        .await
+        .map_err(during("redacting leaves"))?;
+    Ok(())
+}

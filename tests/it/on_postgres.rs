@@ -1,0 +1,197 @@
+//! The real binary as a service, with its ledger on PostgreSQL.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use retentiond::sandbox::{Endpoint, Fault};
+use serde_json::Value;
+
+use crate::cluster::cluster;
+use crate::daemon::{Service, terminate, wait_until_settled};
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn json(service: &Service, args: &[&str]) -> Value {
+    let output = service.run(&[&["--json"], args].concat()).await;
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn killed_in_the_middle_it_reaches_the_same_end_with_holds_requests_approvals_and_evidence() {
+    let url = cluster().fresh().await;
+    let service = Service::new().await.on_server(&url);
+    let key = service.path("audit-key");
+    let service = service.saying(&format!("[evidence]\nkey_file = \"{}\"\n", key.display()));
+    let made = service.run(&["audit", "init-key"]).await;
+    assert!(made.status.success(), "{made:?}");
+    service.upload([4; 3], 25).await;
+    let kept: Vec<_> = service.server.files();
+    let kept: Vec<_> = kept
+        .iter()
+        .filter(|file| file.parent_id == service.classifications[2])
+        .collect();
+    let (held, free) = (&kept[0].file_id, &kept[1].file_id);
+    json(
+        &service,
+        &["hold", "add", "--file", held, "--reason", "litigation"],
+    )
+    .await;
+    for (file, case) in [(held, "case 1"), (free, "case 2")] {
+        json(
+            &service,
+            &[
+                "erase",
+                "add",
+                "--file",
+                file,
+                "--ref",
+                case,
+                "--received",
+                "2026-11-02",
+            ],
+        )
+        .await;
+    }
+    let slow = Fault::at(Endpoint::DeleteFiles).delay_ms(200).after(3).times(4);
+    service.server.add_fault(slow).unwrap();
+    for round in 1..=3_u64 {
+        let mut daemon = service.daemon();
+        service
+            .wait("some requests", |s| {
+                s.request_count(Endpoint::DeleteFiles) >= 3 * round
+            })
+            .await;
+        daemon.kill().await.unwrap();
+    }
+    let mut daemon = service.daemon();
+    service.wait_until_all_due_are_gone().await;
+    let gone = free.clone();
+    service
+        .wait("the deletion of the file that was asked for", move |s| {
+            s.files().iter().all(|file| file.file_id != gone)
+        })
+        .await;
+    wait_until_settled(&service).await;
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success(), "{}", service.log());
+    assert!(service.server.files().iter().any(|file| &file.file_id == held));
+    service.assert_truth(99).await;
+
+    // A shorter period waits for an approval, and for nothing else.
+    let text = std::fs::read_to_string(service.path("policies.toml")).unwrap();
+    std::fs::write(service.path("policies.toml"), text.replace("20 days", "19 days")).unwrap();
+    let waits = service.run(&["sweep"]).await;
+    assert_eq!(waits.status.code(), Some(3), "{waits:?}");
+    let weighed = json(&service, &["check", "--against-ledger"]).await;
+    assert_eq!(weighed["against_ledger"]["waits"], true, "{weighed:#}");
+    let rules = weighed["against_ledger"]["rules"].as_str().unwrap();
+    let approved = service.run(&["approve", &rules[..12]]).await;
+    assert!(approved.status.success(), "{approved:?}");
+    let swept = service.run(&["sweep"]).await;
+    assert!(swept.status.success(), "{swept:?}");
+
+    let report = json(
+        &service,
+        &[
+            "report",
+            "--from",
+            "2020-01-01",
+            "--to",
+            "2100-01-01",
+            "--as",
+            "json",
+        ],
+    )
+    .await;
+    let figures = ["on_request", "held"].map(|name| &report["total"][name]);
+    assert_eq!(figures, [1, 1], "{report:#}");
+    let verified = service.run(&["audit", "verify"]).await;
+    assert!(verified.status.success(), "{verified:?}");
+    let checked = service.run(&["ledger", "check", "--deep"]).await;
+    assert!(checked.status.success(), "{checked:?}");
+    // By another program than ours.
+    let psql = std::process::Command::new(cluster().bin().join("psql"))
+        .args([&url, "-Atc", "SELECT count(*) FROM retentiond.files"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&psql.stdout), "300\n", "{psql:?}");
+    // What this host keeps of it.
+    for name in ["ledger.anchor", "ledger.checkpoints"] {
+        let mode = service.path(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn a_second_daemon_exits_7_and_names_the_first_and_its_host() {
+    let service = Service::new().await.on_server(&cluster().fresh().await);
+    service.upload([1; 3], 2).await;
+    let mut daemon = service.daemon();
+    service
+        .wait("the first sweep", |s| s.request_count(Endpoint::Credits) >= 1)
+        .await;
+    for verb in ["sweep", "daemon"] {
+        let output = service.run(&[verb]).await;
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let named = format!("in use by process {} on {:.30}", daemon.id().unwrap(), host);
+        assert!(told(&output).contains(&named), "{}", told(&output));
+    }
+    terminate(&daemon);
+    assert!(daemon.wait().await.unwrap().success());
+    // Given back with the process: the next one is let in.
+    let next = service.run(&["sweep"]).await;
+    assert!(next.status.success(), "{next:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn who_is_not_let_in_is_told_why_by_exit_code_and_words_and_no_password_is_shown() {
+    const CANARY: &str = "CANARY-4711";
+    let cluster = cluster();
+    cluster
+        .run(
+            "postgres",
+            "CREATE ROLE stranger LOGIN; CREATE ROLE nobody_lets_in NOLOGIN",
+        )
+        .await;
+    let fresh = cluster.fresh().await;
+    let service = Service::new().await;
+    let password = service.path("ledger-password");
+    std::fs::write(&password, CANARY).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = std::fs::read_to_string(service.path("policies.toml")).unwrap();
+    let plain = text
+        .lines()
+        .find(|line| line.starts_with("url = "))
+        .unwrap()
+        .to_owned();
+    for (url, code, words) in [
+        (fresh.replace("host=", "host=/nowhere"), 75, "is the server up"),
+        (cluster.url("no_such_database"), 78, "createdb"),
+        (fresh.replace("postgres@", "nobody_lets_in@"), 5, "password_file"),
+        (fresh.replace("postgres@", "nobody_there@"), 5, "password_file"),
+        (fresh.replace("postgres@", "stranger@"), 5, "GRANT"),
+    ] {
+        let lines = format!(
+            "url = \"{url}\"\nstate_dir = \"{}\"\npassword_file = \"{}\"",
+            service.dir.path().display(),
+            password.display()
+        );
+        std::fs::write(service.path("policies.toml"), text.replace(&plain, &lines)).unwrap();
+        let output = service.run(&["sweep"]).await;
+        assert_eq!(output.status.code(), Some(code), "{url}: {output:?}");
+        let said = told(&output);
+        assert!(said.contains(words) && !said.contains(CANARY), "{url}: {said}");
+    }
+    // A password that everybody may read is not used.
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let output = service.run(&["status"]).await;
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(told(&output).contains("chmod 600"), "{}", told(&output));
+}
