@@ -75,7 +75,11 @@ impl Loading {
     }
 
     /// Adds `rows`, each with a cell for each column.
-    pub(in crate::ledger) async fn add(&mut self, table: &Table, rows: Vec<Vec<Cell>>) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn add(
+        &mut self,
+        table: &Table,
+        rows: Vec<Vec<Cell>>,
+    ) -> Result<(), LedgerError> {
         if rows.is_empty() {
             return Ok(());
         }
