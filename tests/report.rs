@@ -6,6 +6,11 @@
     reason = "an integration test: a panic is its way to fail"
 )]
 
+#[cfg(feature = "postgres")]
+#[path = "postgres/cluster.rs"]
+#[expect(dead_code, reason = "other tests ask for more of it")]
+mod cluster;
+
 #[path = "report/boundaries.rs"]
 mod boundaries;
 #[path = "report/browser.rs"]
@@ -16,6 +21,9 @@ mod concept;
 mod figures;
 #[path = "report/golden.rs"]
 mod golden;
+#[cfg(feature = "postgres")]
+#[path = "report/on_postgres.rs"]
+mod on_postgres;
 #[path = "report/planted.rs"]
 mod planted;
 #[path = "report/renderings.rs"]

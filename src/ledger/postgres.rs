@@ -17,6 +17,7 @@
 //!   NUMERIC and is cast, a bare `0` is INT4 and is cast, a NULL needs an `Option`.
 //! - `ON CONFLICT … DO UPDATE` names its columns, and the table in `tallies.files + excluded.files`.
 
+mod backup;
 mod batches;
 mod changes;
 mod check;

@@ -27,6 +27,8 @@ mod intake;
 mod intern;
 mod leaves;
 mod lineage;
+#[cfg(feature = "postgres")]
+pub(in crate::ledger) mod loading;
 mod migrate;
 mod notes;
 mod occurred;

@@ -124,13 +124,14 @@ impl Planted {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("ledger.db").display());
         let ledger = SqliteLedger::open(&url, OpenMode::ReadWrite).await.unwrap();
+        Self::with(Arc::new(ledger), dir)
+    }
+
+    /// In this ledger, which `dir` belongs to.
+    pub(crate) fn with(ledger: Arc<dyn Ledger>, dir: tempfile::TempDir) -> Self {
         let checked =
             config::parse("policies.toml", POLICIES).unwrap_or_else(|p| panic!("{}", p.render(false)));
-        Self {
-            ledger: Arc::new(ledger),
-            dir,
-            checked,
-        }
+        Self { ledger, dir, checked }
     }
 
     pub(crate) async fn record(&self, files: &[Plant]) {

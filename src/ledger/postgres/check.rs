@@ -1,7 +1,8 @@
-//! Does the ledger contradict itself? The checksum of every page (`deep`), SQLite's own checks, then
-//! ours, each a statement that finds what must not be.
+//! Does the ledger contradict itself? Ours, each a statement that finds what must not be; `deep` has the server look
+//! through every table and index as well, where the extension `amcheck` is there for us. (Pages have checksums where
+//! the cluster was made with them: the server holds each page that it reads against its own.)
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::fault::during;
 use crate::ledger::LedgerError;
@@ -131,10 +132,27 @@ const INVARIANTS: &[(&str, &str)] = &[
          HAVING s.sent < count(DISTINCT k.file)
          LIMIT $1",
     ),
+    (
+        "the evidence tree and its leaves differ",
+        "SELECT format('size %s, leaves %s, the last %s', t.size, k.leaves, k.last)
+         FROM tree t, (SELECT count(*) AS leaves, max(seq) AS last FROM leaves) k
+         WHERE t.size <> k.leaves OR t.size <> coalesce(k.last + 1, 0)
+         LIMIT $1",
+    ),
+    (
+        "a checkpoint is larger than the evidence tree",
+        "SELECT format('checkpoint %s: %s leaves, the tree has %s', c.id, c.size, t.size)
+         FROM checkpoints c, tree t
+         WHERE c.size > t.size
+         LIMIT $1",
+    ),
 ];
 
-pub(super) async fn check(tx: &mut PgConnection, _deep: bool) -> Result<Vec<String>, LedgerError> {
+pub(super) async fn check(tx: &mut PgConnection, deep: bool) -> Result<Vec<String>, LedgerError> {
     let mut problems = Vec::new();
+    if deep {
+        problems.extend(server(tx).await?);
+    }
     for (problem, statement) in INVARIANTS {
         let found: Vec<String> = sqlx::query_scalar(*statement)
             .bind(SHOWN)
@@ -144,4 +162,49 @@ pub(super) async fn check(tx: &mut PgConnection, _deep: bool) -> Result<Vec<Stri
         problems.extend(found.into_iter().map(|row| format!("{problem}: {row}")));
     }
     Ok(problems)
+}
+
+/// What `amcheck` finds in the ledger's tables. A broken index it does not list, it fails.
+async fn server(tx: &mut PgConnection) -> Result<Vec<String>, LedgerError> {
+    let context = "looking through tables and indexes";
+    // Quoted by the server; without the right to call it the extension is as good as not there.
+    let schema: Option<String> = sqlx::query_scalar(
+        "SELECT quote_ident(n.nspname)
+         FROM pg_extension e
+         JOIN pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'amcheck'
+           AND has_schema_privilege(n.oid, 'USAGE')
+           AND (
+               SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE'))
+               FROM pg_proc p
+               WHERE p.pronamespace = n.oid AND p.proname IN ('bt_index_check', 'verify_heapam')
+           )",
+    )
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let Some(schema) = schema else {
+        return Ok(Vec::new());
+    };
+    let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT format('table %s, block %s: %s', c.relname, v.blkno, v.msg)
+         FROM pg_class c, LATERAL {schema}.verify_heapam(c.oid::regclass) v
+         WHERE c.relnamespace = 'retentiond'::regnamespace AND c.relkind = 'r'
+         LIMIT $1"
+    )))
+    .bind(SHOWN)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    sqlx::query(AssertSqlSafe(format!(
+        "SELECT {schema}.bt_index_check(i.indexrelid::regclass, true)
+         FROM pg_index i
+         JOIN pg_class c ON c.oid = i.indexrelid
+         JOIN pg_am m ON m.oid = c.relam
+         WHERE c.relnamespace = 'retentiond'::regnamespace AND m.amname = 'btree' AND i.indisvalid"
+    )))
+    .execute(tx)
+    .await
+    .map_err(during(context))?;
+    Ok(found)
 }

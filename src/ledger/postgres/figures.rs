@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::rows::{FileRow, records, select_files};
-use super::{PostgresLedger, check, due, history, intern, lineage, settle, stats, tallies};
+use super::{PostgresLedger, backup, check, due, history, intern, lineage, settle, stats, tallies};
 use crate::ledger::{Figures, HistoryFilter, LedgerError, Stat, Tally};
 use crate::model::{
     Attempt, BatchAddress, BatchKey, FileAddress, FileId, FileRecord, FileState, PolicyName, Timestamp,
@@ -89,15 +89,14 @@ impl Figures for PostgresLedger {
 
     async fn check(&self, deep: bool) -> Result<Vec<String>, LedgerError> {
         match self.read(move |tx| Box::pin(check::check(tx, deep))).await {
-            // SQLite gives up on a page that makes no sense: that is what was asked for.
+            // The server gives up on a page or an index that makes no sense: that is what was asked for.
             Err(LedgerError::Damaged { problem }) => Ok(vec![problem]),
             done => done,
         }
     }
 
     async fn backup(&self, to: &Path) -> Result<(), LedgerError> {
-        let _ = to;
-        Err(super::fault::conflict("PORT", "part C: a copy as a SQLite file"))
+        backup::backup(self, to).await
     }
 
     async fn batch_is_live(&self, batch: BatchKey) -> Result<bool, LedgerError> {

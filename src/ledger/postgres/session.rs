@@ -57,6 +57,11 @@ impl Session {
         Ok(session)
     }
 
+    /// One more of the same kind.
+    pub(super) async fn another(&self) -> Result<Self, LedgerError> {
+        Self::open(&self.address, self.read_only).await
+    }
+
     /// The connection, made anew where it was given up.
     pub(super) async fn ready(&mut self) -> Result<&mut PgConnection, LedgerError> {
         if self.closed {

@@ -97,26 +97,34 @@ pub(super) async fn copy_to(connection: &mut SqliteConnection, to: &Path) -> Res
     let target = partial.to_str().ok_or_else(|| LedgerError::NotWritable {
         problem: format!("{}: the path is not UTF-8", partial.display()),
     })?;
-    let refuse = |error: std::io::Error| LedgerError::NotWritable {
-        problem: format!("{}: {error}", to.display()),
-    };
     match std::fs::remove_file(&partial) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(refuse(error)),
+        Err(error) => return Err(refused(to, &error)),
     }
     sqlx::query("VACUUM INTO ?1")
         .bind(target)
         .execute(connection)
         .await
         .map_err(during("copying the ledger"))?;
-    checksum::seal(&partial)
-        .and_then(|()| std::fs::rename(&partial, to))
-        .and_then(|()| sync_directory(to))
-        .map_err(refuse)
+    into_place(&partial, to)
 }
 
-fn partial_path(to: &Path) -> PathBuf {
+/// A finished copy that nobody has open, sealed and at its place.
+pub(super) fn into_place(partial: &Path, to: &Path) -> Result<(), LedgerError> {
+    checksum::seal(partial)
+        .and_then(|()| std::fs::rename(partial, to))
+        .and_then(|()| sync_directory(to))
+        .map_err(|error| refused(to, &error))
+}
+
+fn refused(to: &Path, error: &std::io::Error) -> LedgerError {
+    LedgerError::NotWritable {
+        problem: format!("{}: {error}", to.display()),
+    }
+}
+
+pub(super) fn partial_path(to: &Path) -> PathBuf {
     let mut name = to.as_os_str().to_owned();
     name.push(".partial");
     PathBuf::from(name)

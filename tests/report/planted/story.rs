@@ -13,7 +13,11 @@ use crate::planted::*;
 
 /// The whole of it, and a crowd of files around it.
 pub(crate) async fn told() -> Planted {
-    let world = Planted::new().await;
+    told_in(Planted::new().await).await
+}
+
+/// The same, in an empty ledger.
+pub(crate) async fn told_in(world: Planted) -> Planted {
     rules(&world).await;
     files(&world).await;
     stops(&world).await;

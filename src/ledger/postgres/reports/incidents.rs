@@ -19,7 +19,7 @@ const FILES: &str = "WITH happened (kind, batch, file_id) AS (
            -- One among many was perhaps not meant.
            AND (SELECT count(*) FROM attempt_files m WHERE m.attempt = a.id) = 1
          UNION
-         SELECT iif(l.result = 5, 1, 2), a.batch, l.file_id
+         SELECT CASE l.result WHEN 5 THEN 1 ELSE 2 END, a.batch, l.file_id
          FROM attempts a
          JOIN attempt_files l ON l.attempt = a.id AND l.result IN (4, 5)
          WHERE a.settled_at >= $1 AND a.settled_at < $2
@@ -32,11 +32,11 @@ const FILES: &str = "WITH happened (kind, batch, file_id) AS (
          FROM notes n
          WHERE n.at >= $1 AND n.at < $2 AND n.event = 'still-there' AND n.from_state IN (2, 3)
      )
-     SELECT p.name, h.kind, count(*)
+     SELECT p.name, h.kind::bigint, count(*)
      FROM happened h
      JOIN files f ON f.file_id = h.file_id AND f.batch = h.batch
      JOIN policies p ON p.id = f.policy
-     GROUP BY f.policy, h.kind";
+     GROUP BY p.name, h.kind";
 
 pub(super) async fn by_policy(
     tx: &mut PgConnection,

@@ -165,9 +165,9 @@ pub(super) async fn pauses(
     period: &ReportPeriod,
 ) -> Result<Vec<Stretch>, LedgerError> {
     let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT since, min(until, coalesce(cleared_at, until)) AS ends
+        "SELECT since, least(until, cleared_at) AS ends
          FROM pauses
-         WHERE since < $2 AND min(until, coalesce(cleared_at, until)) >= $1
+         WHERE since < $2 AND least(until, cleared_at) >= $1
          ORDER BY since, id",
     )
     .bind(period.from.as_millis())

@@ -20,7 +20,7 @@ pub(super) async fn sweeps(
     let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
         "SELECT p.name, s.state, count(*),
                 count(*) FILTER (WHERE s.trigger = 'catch-up'),
-                count(*) FILTER (WHERE coalesce(s.summary ->> 'due', 0) = 0)
+                count(*) FILTER (WHERE coalesce(s.summary::json ->> 'due', '0') = '0')
          FROM sweeps s
          JOIN policies p ON p.id = s.policy
          WHERE s.started_at >= $1 AND s.started_at < $2
@@ -56,7 +56,7 @@ pub(super) async fn unfinished(
                 EXISTS (
                     SELECT 1
                     FROM plans w
-                    WHERE w.hash = s.summary ->> 'plan'
+                    WHERE w.hash = s.summary::json ->> 'plan'
                       AND (w.waits_for IS NOT NULL OR w.id IN (SELECT plan FROM approvals))
                 )
          FROM sweeps s

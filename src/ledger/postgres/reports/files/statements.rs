@@ -1,52 +1,37 @@
 //! The four statements: ends by attempts and by notes, what is live and due, what is unsettled. Each gives the
 //! columns of a `FactRow`.
 
-/// Whether a hold covered the file `f` at some time from `$from` on and before `$until`, as `Hold::covers`
-/// sees it. The first condition is asked of every file and costs a look-up or two; the second of the few
-/// that any hold ever named.
-macro_rules! held {
-    ($from:literal, $until:literal) => {
-        concat!(
-            "(
-                 f.file_id IN (SELECT value FROM holds WHERE scope = 'file')
-                 OR f.batch IN (
-                     SELECT b.id FROM holds h JOIN batches b ON b.batch = h.value WHERE h.scope = 'batch'
-                 )
-                 OR f.policy IN (
-                     SELECT p.id FROM holds h JOIN policies p ON p.name = h.value WHERE h.scope = 'policy'
-                 )
-                 OR f.attributes IN (
-                     SELECT t.id
-                     FROM holds h, attributes t, jsonb_each_PORT(t.labels) j
-                     WHERE h.scope = 'label' AND j.key = h.label_key AND j.value = h.value
-                 )
-                 OR EXISTS (SELECT 1 FROM copies c WHERE c.batch = f.batch AND c.file_id = f.file_id)
-             ) AND EXISTS (
-                 SELECT 1
-                 FROM holds h
-                 LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
-                 WHERE h.placed_at < ",
-            $until,
-            "
-                   AND (h.ends_at IS NULL OR h.ends_at > ",
-            $from,
-            ")
-                   AND CASE h.scope
-                       WHEN 'file' THEN h.value IN (f.file_id, c.original_file)
-                       WHEN 'batch' THEN EXISTS (
-                           SELECT 1
-                           FROM batches b
-                           WHERE b.batch = h.value AND b.id IN (f.batch, c.original_batch)
-                       )
-                       WHEN 'policy' THEN h.value = (SELECT p.name FROM policies p WHERE p.id = f.policy)
-                       ELSE EXISTS (
-                           SELECT 1
-                           FROM attributes t, jsonb_each_PORT(t.labels) j
-                           WHERE t.id = f.attributes AND j.key = h.label_key AND j.value = h.value
-                       )
-                   END
-             )"
-        )
+/// What `Holds` asks to decide on the file `f`: NULL where no hold ever named it, nor its batch, a label, its
+/// policy or its original. Asked of every file, it costs a look-up or two.
+macro_rules! holdable {
+    () => {
+        "CASE WHEN
+             f.file_id IN (SELECT value FROM holds WHERE scope = 'file')
+             OR f.batch IN (
+                 SELECT b.id FROM holds h JOIN batches b ON b.batch = h.value WHERE h.scope = 'batch'
+             )
+             OR f.policy IN (
+                 SELECT p.id FROM holds h JOIN policies p ON p.name = h.value WHERE h.scope = 'policy'
+             )
+             OR f.attributes IN (
+                 SELECT t.id
+                 FROM holds h, attributes t, json_each_text(t.labels::json) j
+                 WHERE h.scope = 'label' AND j.key = h.label_key AND j.value = h.value
+             )
+             -- Asked only where there is any hold at all.
+             OR (SELECT count(*) FROM holds) > 0 AND EXISTS (
+                 SELECT 1 FROM copies c WHERE c.batch = f.batch AND c.file_id = f.file_id
+             )
+         THEN (
+             SELECT json_build_array(
+                 f.file_id, b.batch, c.original_file, ob.batch, coalesce(t.labels, '{}')::json
+             )::text
+             FROM batches b
+             LEFT JOIN attributes t ON t.id = f.attributes
+             LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
+             LEFT JOIN batches ob ON ob.id = c.original_batch
+             WHERE b.id = f.batch
+         ) END"
     };
 }
 
@@ -57,16 +42,13 @@ macro_rules! hindered {
             "CASE WHEN f.deadline_at < ",
             $at,
             " THEN
-                 4 * (",
-            held!("f.due_at", $at),
-            ")
-                 + 8 * EXISTS (
+                 4 * (EXISTS (
                      SELECT 1
                      FROM attempt_files m
                      JOIN attempts o ON o.id = m.attempt
                      WHERE m.file_id = f.file_id AND o.batch = f.batch AND m.result = 4
-                 )
-                 + 16 * (
+                 ))::int
+                 + 8 * (
                      EXISTS (
                          SELECT 1
                          FROM attempt_files m
@@ -84,23 +66,32 @@ macro_rules! hindered {
                          FROM notes g
                          WHERE g.batch = f.batch AND g.file_id = f.file_id AND g.event = 'given-up'
                      )
-                 )
+                 )::int
              ELSE 0 END"
         )
     };
 }
 
+/// [`holdable`] of an ended file, where it ended past its deadline.
+macro_rules! holdable_before {
+    ($at:literal) => {
+        concat!("CASE WHEN f.deadline_at < ", $at, " THEN ", holdable!(), " END")
+    };
+}
+
 macro_rules! address {
     () => {
-        "iif($2, b.module, NULL), b.parent, b.batch, iif($2, f.file_id, NULL)"
+        "CASE WHEN $2 THEN json_build_array(b.module, b.parent, b.batch, f.file_id)::text END"
     };
 }
 
 /// Ended by an attempt, at or after $1: the last one that said so, unless a later note did.
 pub(super) const BY_ATTEMPTS: &str = concat!(
     "SELECT f.policy, l.result, a.settled_at, f.due_at, f.deadline_at,
-            (s.policy = $3) + 2 * (l.finding IS 'absent') + ",
+            ((s.policy = $3)::int + 2 * (l.finding IS NOT DISTINCT FROM 'absent')::int + ",
     hindered!("a.settled_at"),
+    ")::bigint, ",
+    holdable_before!("a.settled_at"),
     ", ",
     address!(),
     " FROM attempts a
@@ -126,10 +117,10 @@ pub(super) const BY_ATTEMPTS: &str = concat!(
 /// Ended outside an attempt, at or after $1: by the last note that said so, unless a later attempt did.
 pub(super) const BY_NOTES: &str = concat!(
     "SELECT f.policy,
-            CASE n.event WHEN 'found-gone' THEN 10 WHEN 'resolved' THEN 11 ELSE 12 END,
+            CASE n.event WHEN 'found-gone' THEN 10 WHEN 'resolved' THEN 11 ELSE 12 END::bigint,
             n.at, f.due_at, f.deadline_at,
             -- What a look finds gone after a request of which nobody knew the outcome was that request's doing.
-            (n.event = 'found-gone' AND $3 IS (
+            ((n.event = 'found-gone' AND $3 IS NOT DISTINCT FROM (
                 SELECT s.policy
                 FROM attempt_files m
                 JOIN attempts o ON o.id = m.attempt
@@ -137,9 +128,11 @@ pub(super) const BY_NOTES: &str = concat!(
                 WHERE m.file_id = f.file_id AND o.batch = f.batch
                 ORDER BY m.attempt DESC
                 LIMIT 1
-            ))
-            + 2 * (n.event IN ('found-gone', 'resolved')) + ",
+            ))::int
+            + 2 * (n.event IN ('found-gone', 'resolved'))::int + ",
     hindered!("n.at"),
+    ")::bigint, ",
+    holdable_before!("n.at"),
     ", ",
     address!(),
     " FROM notes n
@@ -162,15 +155,14 @@ pub(super) const BY_NOTES: &str = concat!(
 );
 
 macro_rules! select_open {
-    ($from:literal, $where:literal) => {
+    ($where:literal) => {
         concat!(
-            "SELECT f.policy, f.state, f.due_at, f.due_at, f.deadline_at, 4 * (",
-            held!("$3", "$3 + 1"),
-            "), ",
+            "SELECT f.policy, f.state, f.due_at, f.due_at, f.deadline_at, 0::bigint, ",
+            holdable!(),
+            ", ",
             address!(),
-            " FROM files f ",
-            $from,
-            " LEFT JOIN batches b ON $2 AND b.id = f.batch
+            " FROM files f
+              LEFT JOIN batches b ON $2 AND b.id = f.batch
               WHERE f.due_at < $1 AND ",
             $where
         )
@@ -178,10 +170,7 @@ macro_rules! select_open {
 }
 
 /// Live and due before $1, of policy $4: reads the index of what is due.
-pub(super) const LIVE: &str = select_open!(
-    "INDEXED BY files_due",
-    "f.state = 0 AND f.due_at IS NOT NULL AND f.policy = $4"
-);
+pub(super) const LIVE: &str = select_open!("f.state = 0 AND f.due_at IS NOT NULL AND f.policy = $4");
 
 /// Due before $1, under way, unknown or given up.
-pub(super) const UNSETTLED: &str = select_open!("INDEXED BY files_unsettled", "f.state IN (1, 4, 5)");
+pub(super) const UNSETTLED: &str = select_open!("f.state IN (1, 4, 5)");
