@@ -13,13 +13,14 @@ use retentiond::model::BreakerKind;
 use crate::harness::{Batch, World, ten_days};
 
 /// A world with an audit key, whose sweeps sign.
-struct Audited {
-    world: World,
-    public: String,
+pub struct Audited {
+    pub world: World,
+    /// The key's public half.
+    pub public: String,
 }
 
 impl Audited {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = World::new().await;
         let text = World::policy_text(
             &world.dir,
@@ -48,7 +49,7 @@ impl Audited {
     }
 
     /// Five files, deleted and verified.
-    async fn swept(&self) -> Batch {
+    pub async fn swept(&self) -> Batch {
         let batch = self.world.upload(5).await;
         self.world.days_pass(11);
         let report = self.world.sweep_with(&self.engine()).await;
@@ -58,7 +59,7 @@ impl Audited {
         batch
     }
 
-    fn audit(&self, args: &[&str]) -> Output {
+    pub fn audit(&self, args: &[&str]) -> Output {
         cli(&self.world, &[&["audit"], args].concat())
     }
 
@@ -83,7 +84,7 @@ impl Audited {
     }
 }
 
-fn place(world: &World, name: &str) -> PathBuf {
+pub fn place(world: &World, name: &str) -> PathBuf {
     world.dir.path().join(name)
 }
 
