@@ -15,6 +15,7 @@ pub mod note;
 pub mod proof;
 pub mod receipt;
 pub mod seal;
+pub mod series;
 #[cfg(test)]
 mod tests;
 

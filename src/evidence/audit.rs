@@ -70,6 +70,8 @@ pub struct Summary {
     pub signed: u64,
     /// Root over all.
     pub root: Option<Hash>,
+    /// Notes beside the ledger that were cut off while they were written: no checkpoints, and no damage.
+    pub torn: u64,
 }
 
 /// An audit under way.

@@ -1,7 +1,9 @@
 //! `Redaction`: what is over goes, what is not stays, and the ledger never contradicts itself.
 
 use retentiond::ledger::{Gone, Opening, RedactionStep};
-use retentiond::model::{BreakerKind, EventScope, FileState, Finding, HoldScope, NewEvent, NewHold, Timestamp};
+use retentiond::model::{
+    BreakerKind, EventScope, FileState, Finding, HoldScope, NewEvent, NewHold, Timestamp,
+};
 use retentiond::outcome::FileEvent;
 
 use crate::world::*;
@@ -111,10 +113,7 @@ async fn what_is_over_goes_and_what_is_not_stays(world: World) {
     assert!(!openings(&world).await.is_empty(), "of what stays");
     let told = world.ledger.redacted().await.unwrap().unwrap();
     assert_eq!((told.before, told.at), (at(1_000), at(LATER)));
-    assert_eq!(
-        world.ledger.redaction_finished().await.unwrap(),
-        Some(at(LATER))
-    );
+    assert_eq!(world.ledger.redaction_finished().await.unwrap(), Some(at(LATER)));
     // Every leaf has its place still, and the redaction has leaves of its own.
     let leaves = world.ledger.leaves(0, 1_000).await.unwrap();
     assert!(leaves.len() as u64 > before);

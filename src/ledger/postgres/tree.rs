@@ -11,7 +11,9 @@ use super::rows::{count, timestamp};
 use super::{PostgresLedger, leaves};
 use crate::evidence::Hash;
 use crate::evidence::checkpoint::origin;
-use crate::ledger::{Evidence, LedgerError, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
+use crate::ledger::{
+    Evidence, LedgerError, Opening, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead,
+};
 use crate::model::{FileId, Timestamp};
 
 #[async_trait]
@@ -37,9 +39,12 @@ impl Evidence for PostgresLedger {
             .await
     }
 
-    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
-        let notes = self.checkpoints.read()?;
-        Ok(notes.iter().map(ToString::to_string).collect())
+    async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError> {
+        let series = self.checkpoints.read()?;
+        Ok(SentCheckpoints {
+            notes: series.notes.iter().map(ToString::to_string).collect(),
+            torn: series.torn,
+        })
     }
 
     async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError> {
