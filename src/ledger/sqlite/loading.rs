@@ -6,12 +6,11 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use super::fault::{conflict, during};
 use super::migrate::{self, Found};
-use super::open::{connect, plain};
+use super::open::{connect, filling};
 use super::stats::{into_place, partial_path};
 use crate::ledger::LedgerError;
 
@@ -50,11 +49,7 @@ impl Loading {
         let partial = partial_path(to);
         remove(&partial)?;
         migrate::migrate(&partial, &Found::Nothing, migrate::MIGRATIONS).await?;
-        let options = plain(&partial)
-            .journal_mode(SqliteJournalMode::Delete)
-            // Synced as a whole before it takes its place.
-            .synchronous(SqliteSynchronous::Off);
-        let mut connection = connect(&options).await?;
+        let mut connection = connect(&filling(&partial)).await?;
         sqlx::raw_sql("BEGIN; PRAGMA defer_foreign_keys = ON")
             .execute(&mut connection)
             .await

@@ -163,6 +163,17 @@ pub(super) fn making(path: &Path) -> How {
     }
 }
 
+/// Fills a file that is synced as a whole before it takes its place.
+pub(super) fn filling(path: &Path) -> How {
+    How {
+        options: options(path),
+        setup: "PRAGMA temp_store = MEMORY;
+                PRAGMA journal_mode = DELETE;
+                PRAGMA synchronous = OFF;
+                SELECT sqlite_version()",
+    }
+}
+
 /// Page caches are in KiB, as SQLite spells it. Small: what a cache once held the allocator keeps (neither
 /// `shrink_memory` nor closing gave it back), and an idle daemon has 20 MiB in all. Only a
 /// bulk import raises the writer's (`intake`).
