@@ -50,6 +50,8 @@ mod others;
 mod past;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[path = "ledger/recovery.rs"]
+mod recovery;
 #[path = "ledger/rehint.rs"]
 mod rehint;
 #[path = "ledger/settle.rs"]

@@ -4,7 +4,7 @@
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
 //! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
-//! [`Reports`] what a report rests on. Every write is one durable
+//! [`Reports`] what a report rests on, [`Recovery`] what a restored backup lacks. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -15,6 +15,7 @@ mod evidence;
 mod others;
 mod past;
 mod plans;
+mod recovery;
 mod reports;
 mod standing;
 mod uploads;
@@ -42,6 +43,7 @@ pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
+pub use recovery::{BroughtBack, LostLine, Recovery, UnderWay};
 pub use reports::{
     Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
     ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
@@ -65,6 +67,7 @@ pub trait Ledger:
     + Evidence
     + Figures
     + Past
+    + Recovery
     + Reports
     + Standing
 {
@@ -85,6 +88,7 @@ impl<T> Ledger for T where
         + Evidence
         + Figures
         + Past
+        + Recovery
         + Reports
         + Standing
 {

@@ -35,6 +35,7 @@ mod others;
 mod past;
 mod plan_hash;
 mod plans;
+mod recovery;
 mod rehint;
 mod reports;
 mod rows;

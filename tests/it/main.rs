@@ -33,6 +33,7 @@ mod notify;
 mod page;
 mod races;
 mod reconcile;
+mod recovery;
 mod report_verbs;
 mod rollback;
 mod secrets;

@@ -12,7 +12,7 @@ use super::{SqliteLedger, leaves};
 use crate::evidence::Hash;
 use crate::evidence::checkpoint::origin;
 use crate::evidence::seal::FileTexts;
-use crate::ledger::{Evidence, LedgerError, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
+use crate::ledger::{Evidence, LedgerError, Opening, Recovery, StoredCheckpoint, StoredLeaf, TreeHead};
 use crate::model::{BatchKey, FileId, Timestamp};
 
 #[async_trait]
@@ -39,7 +39,11 @@ impl Evidence for SqliteLedger {
     }
 
     async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
-        let notes = self.checkpoints.read()?;
+        let mut notes = Vec::new();
+        for fork in self.forks().await? {
+            notes.extend(self.checkpoints.read_aside(&fork.before)?);
+        }
+        notes.extend(self.checkpoints.read()?);
         Ok(notes.iter().map(ToString::to_string).collect())
     }
 
