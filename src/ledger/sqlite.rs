@@ -2,7 +2,7 @@
 //!
 //! Every call is one transaction, and every transaction runs in a task of its own: a caller that
 //! goes away (a time-out, a dropped request) can neither leave one half-done nor leave a connection
-//! inside one. One writer connection and two readers, held by plain locks and not by a pool: a
+//! inside one. One writer connection and up to two readers, held by plain locks and not by a pool: a
 //! pool's acquire time-outs fire at once under tokio's paused clock, and nothing here needs them.
 //! `BEGIN` and `COMMIT` are ours too, because sqlx goes on counting a transaction that SQLite has
 //! rolled back by itself (disk full), and then refuses every later one.
@@ -34,6 +34,7 @@ mod open;
 mod others;
 mod past;
 mod plan_hash;
+mod planner;
 mod plans;
 mod recovery;
 mod rehint;
@@ -53,7 +54,7 @@ mod uploads;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
@@ -88,6 +89,8 @@ pub struct SqliteLedger {
     writer: Option<Slot>,
     readers: [Slot; 2],
     turn: AtomicUsize,
+    /// Only opening anew gives it connections again.
+    closed: AtomicBool,
     anchor: Anchor,
     checkpoints: CheckpointFile,
     /// Set by the first failed write or fsync of the file: what reached the disk is not known after
@@ -104,6 +107,7 @@ impl SqliteLedger {
 
     /// Closes the connections, and waits for those that are busy. Every later call fails.
     pub async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         if self.writer.is_some() {
             self.anchor.sync();
         }
@@ -182,11 +186,9 @@ impl SqliteLedger {
         let failed = Arc::clone(&self.failed);
         let anchor = self.anchor.clone();
         Ok(tokio::spawn(async move {
-            let done = transaction(&mut connection, Kind::Write, move |tx| {
-                Box::pin(async move {
-                    let value = body(&mut *tx).await?;
-                    Ok((value, lineage::advance(tx).await?))
-                })
+            // Deferred, a read followed by a write would fail at once when another process wrote between.
+            let done = transaction(&mut connection, "BEGIN IMMEDIATE", body, |tx| {
+                Box::pin(lineage::count_and_commit(tx))
             })
             .await;
             leave_if_unsynced(&done, &failed, &mut connection);
@@ -201,8 +203,11 @@ impl SqliteLedger {
         &self,
         body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let mut connection = self.reader().await;
-        let task = async move { transaction(&mut connection, Kind::Read, body).await };
+        let mut connection = self.reader().await?;
+        let task = async move {
+            let done = transaction(&mut connection, "BEGIN", body, |tx| Box::pin(commit(tx))).await;
+            done.map(|(value, ())| value)
+        };
         finish(tokio::spawn(task)).await
     }
 
@@ -212,7 +217,7 @@ impl SqliteLedger {
         &self,
         body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let mut connection = self.reader().await;
+        let mut connection = self.reader().await?;
         let task = async move {
             let reader = connection.as_mut().ok_or_else(closed)?;
             body(reader).await
@@ -220,14 +225,24 @@ impl SqliteLedger {
         finish(tokio::spawn(task)).await
     }
 
-    async fn reader(&self) -> OwnedMutexGuard<Option<SqliteConnection>> {
-        for slot in &self.readers {
-            if let Ok(free) = Arc::clone(slot).try_lock_owned() {
-                return free;
+    /// A reader that is free, or the one whose turn it is to be waited for.
+    async fn reader(&self) -> Result<OwnedMutexGuard<Option<SqliteConnection>>, LedgerError> {
+        let free = |slot: &Slot| Arc::clone(slot).try_lock_owned().ok();
+        let mut slot = match self.readers.iter().find_map(free) {
+            Some(free) => free,
+            None => {
+                let next = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len();
+                Arc::clone(&self.readers[next]).lock_owned().await
             }
+        };
+        if slot.is_none() && !self.closed.load(Ordering::Acquire) {
+            let reader = open::checked(&open::reading(&self.path)).await?;
+            if !self.same_file() {
+                return Err(fault::damaged("another file lies in its place: start again"));
+            }
+            *slot = Some(reader);
         }
-        let next = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len();
-        Arc::clone(&self.readers[next]).lock_owned().await
+        Ok(slot)
     }
 }
 
@@ -246,12 +261,6 @@ impl<Q, A> Asker<Q, A> {
         self.question.send(question).map_err(|_| gone())?;
         self.answered.await.map_err(|_| gone())
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Read,
-    Write,
 }
 
 fn closed() -> LedgerError {
@@ -287,18 +296,14 @@ async fn finish<T>(task: JoinHandle<Result<T, LedgerError>>) -> Result<T, Ledger
     }
 }
 
-async fn transaction<T>(
+async fn transaction<T, E>(
     connection: &mut Option<SqliteConnection>,
-    kind: Kind,
+    begin: &'static str,
     body: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, T>,
-) -> Result<T, LedgerError> {
+    end: impl for<'t> FnOnce(&'t mut SqliteConnection) -> Body<'t, E>,
+) -> Result<(T, E), LedgerError> {
     let Some(tx) = connection.as_mut() else {
         return Err(closed());
-    };
-    let begin = match kind {
-        Kind::Read => "BEGIN",
-        // Deferred, a read followed by a write would fail at once when another process wrote between.
-        Kind::Write => "BEGIN IMMEDIATE",
     };
     sqlx::query(begin)
         .execute(&mut *tx)
@@ -306,9 +311,9 @@ async fn transaction<T>(
         .map_err(during("beginning a transaction"))?;
     let done = AssertUnwindSafe(body(tx)).catch_unwind().await;
     let failure = match done {
-        Ok(Ok(value)) => match sqlx::query("COMMIT").execute(&mut *tx).await {
-            Ok(_) => return Ok(value),
-            Err(error) => Ok(during("committing")(error)),
+        Ok(Ok(value)) => match end(tx).await {
+            Ok(ended) => return Ok((value, ended)),
+            Err(error) => Ok(error),
         },
         Ok(Err(error)) => Ok(error),
         Err(panic) => Err(panic),
@@ -319,4 +324,12 @@ async fn transaction<T>(
         Ok(error) => Err(error),
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+async fn commit(tx: &mut SqliteConnection) -> Result<(), LedgerError> {
+    sqlx::query("COMMIT")
+        .execute(tx)
+        .await
+        .map_err(during("committing"))?;
+    Ok(())
 }

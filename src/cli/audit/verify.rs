@@ -148,16 +148,19 @@ fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Ended {
     move |error| Ended::Failed(Failure::new(Exit::Failed, format!("{}: {error}", path.display())))
 }
 
+/// The lines of an export behind its head.
+pub(in crate::cli) type Lines = Box<dyn Iterator<Item = Result<String, Ended>>>;
+
 /// The head of an export, and the lines behind it; `None` where the file is none.
-pub(in crate::cli) fn open_export(
-    path: &Path,
-) -> Result<Option<(Head, impl Iterator<Item = Result<String, Ended>>)>, Ended> {
+pub(in crate::cli) fn open_export(path: &Path) -> Result<Option<(Head, Lines)>, Ended> {
     let file = File::open(path).map_err(unreadable(path))?;
     let mut lines = BufReader::new(file).lines();
     let first = lines.next().transpose().map_err(unreadable(path))?;
     let head = serde_json::from_str::<Head>(&first.unwrap_or_default()).ok();
     let head = head.filter(|head| head.format == export::FORMAT);
-    Ok(head.map(|head| (head, lines.map(move |line| line.map_err(unreadable(path))))))
+    let path = path.to_owned();
+    let lines: Lines = Box::new(lines.map(move |line| line.map_err(unreadable(&path))));
+    Ok(head.map(|head| (head, lines)))
 }
 
 fn begin(notes: &[String], head: &Head, key: Option<&VerifierKey>, subset: Subset) -> Result<Audit, Ended> {
@@ -169,7 +172,7 @@ fn begin(notes: &[String], head: &Head, key: Option<&VerifierKey>, subset: Subse
 /// that agrees.
 pub(in crate::cli) fn from_export(
     head: &Head,
-    lines: impl Iterator<Item = Result<String, Ended>>,
+    lines: Lines,
     subset: Subset,
     begin: &dyn Fn(&[String]) -> Result<Audit, Ended>,
     seen: &mut dyn FnMut(Line) -> Result<(), Ended>,

@@ -19,7 +19,7 @@ const SHORTEST_PREFIX: usize = 8;
 #[async_trait]
 impl Changes for SqliteLedger {
     async fn rules_in_force(&self) -> Result<Option<RulesInForce>, LedgerError> {
-        self.read(|tx| Box::pin(async move { read_in_force(tx).await }))
+        self.read_one(|tx| Box::pin(async move { read_in_force(tx).await }))
             .await
     }
 
@@ -67,7 +67,8 @@ impl Changes for SqliteLedger {
     }
 
     async fn waiting_change(&self) -> Result<Option<RuleChange>, LedgerError> {
-        self.read(|tx| Box::pin(async move { waiting(tx).await })).await
+        self.read_one(|tx| Box::pin(async move { waiting(tx).await }))
+            .await
     }
 
     async fn approve_change(

@@ -1,7 +1,7 @@
 //! A checksum in the last 8 bytes of each page, so that damage is noticed when a page is read.
 //!
 //! SQLite's own checksum VFS (`vendor/sqlite`) writes and verifies them; it does so wherever the
-//! header reserves exactly 8 bytes a page. This is the one module with `unsafe` code: that VFS and
+//! header reserves exactly 8 bytes a page. One of two modules with `unsafe` code (`planner`): that VFS and
 //! `sqlite3_file_control` have no safe side. Pages in the write-ahead log have its checksums instead.
 
 use std::ffi::{c_char, c_int};

@@ -40,6 +40,9 @@ impl Claims for SqliteLedger {
     }
 
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        if !self.read_one(|tx| Box::pin(due::any_unknown(tx))).await? {
+            return Ok(Vec::new());
+        }
         self.read(move |tx| Box::pin(due::unknown(tx, page))).await
     }
 
@@ -85,6 +88,9 @@ impl Claims for SqliteLedger {
         reason: &str,
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
+        if files.is_empty() {
+            return Ok(0);
+        }
         let (files, reason) = (files.to_vec(), reason.to_owned());
         self.write(move |tx| {
             Box::pin(async move { notes::note(tx, batch, &files, event, &reason, at).await })
@@ -93,6 +99,10 @@ impl Claims for SqliteLedger {
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
+        // Asked at every turn: only what was interrupted is worth a commit.
+        if !self.read_one(|tx| Box::pin(settle::interrupted(tx))).await? {
+            return Ok(0);
+        }
         self.write(move |tx| Box::pin(settle::recover_orphans(tx, at)))
             .await
     }
@@ -103,6 +113,9 @@ impl Claims for SqliteLedger {
         files: &[(FileId, Finding)],
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
+        if files.is_empty() {
+            return Ok(0);
+        }
         let files = files.to_vec();
         self.write(move |tx| Box::pin(async move { notes::verified(tx, batch, &files, at).await }))
             .await

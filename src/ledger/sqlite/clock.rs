@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::fault::during;
+use super::fault::{damaged, during};
 use super::rows::{count, optional, timestamp};
 use super::{leaves, tree};
 use crate::evidence::Fact;
@@ -97,19 +97,17 @@ pub(super) async fn resolve_anomalies(tx: &mut SqliteConnection, at: Timestamp) 
 
 pub(super) async fn anomalies(tx: &mut SqliteConnection) -> Result<(u64, Vec<ClockAnomaly>), LedgerError> {
     let context = "reading clock anomalies";
-    let ever: i64 = sqlx::query_scalar("SELECT count(*) FROM anomalies")
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(during(context))?;
-    let rows: Vec<(String, i64, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT identity, seen_at, skew_ms, resolved_at
-         FROM anomalies
-         WHERE resolved_at IS NULL
-         ORDER BY id",
+    let (ever, standing): (i64, String) = sqlx::query_as(
+        "SELECT count(*),
+                json_group_array(json_array(identity, seen_at, skew_ms, resolved_at) ORDER BY id)
+                    FILTER (WHERE resolved_at IS NULL)
+         FROM anomalies",
     )
-    .fetch_all(tx)
+    .fetch_one(tx)
     .await
     .map_err(during(context))?;
+    let rows: Vec<(String, i64, i64, Option<i64>)> =
+        serde_json::from_str(&standing).map_err(|error| damaged(format!("{context}: {error}")))?;
     let standing: Result<Vec<_>, LedgerError> = rows.into_iter().map(anomaly).collect();
     Ok((count(ever)?, standing?))
 }

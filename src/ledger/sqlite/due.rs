@@ -60,6 +60,20 @@ pub(super) async fn due(
     records(tx, rows).await
 }
 
+/// Whether there is a file of unknown state: as a rule there is none.
+pub(super) async fn any_unknown(tx: &mut SqliteConnection) -> Result<bool, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM files INDEXED BY files_unsettled
+             WHERE state IN (1, 4, 5) AND state = 4 -- the first term takes the partial index
+         )",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(during("looking for unknown files"))
+}
+
 pub(super) async fn unknown(tx: &mut SqliteConnection, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "files f INDEXED BY files_unsettled",

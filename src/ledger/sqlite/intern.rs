@@ -117,7 +117,7 @@ pub(super) async fn attributes(
     .map_err(during(context))
 }
 
-/// Numbers of policies, in the order asked.
+/// Numbers of policies, in the order asked. They are asked for again and again, and new ones are rare.
 pub(super) async fn policies(
     tx: &mut SqliteConnection,
     names: &[PolicyName],
@@ -125,8 +125,11 @@ pub(super) async fn policies(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let context = "recording policies";
     let list = json!(names).to_string();
+    let known = known_policies(tx, &list).await?;
+    if known.len() == names.len() {
+        return Ok(known);
+    }
     sqlx::query(
         "INSERT INTO policies (name)
          SELECT value
@@ -138,17 +141,21 @@ pub(super) async fn policies(
     .bind(&list)
     .execute(&mut *tx)
     .await
-    .map_err(during(context))?;
+    .map_err(during("recording policies"))?;
+    known_policies(tx, &list).await
+}
+
+async fn known_policies(tx: &mut SqliteConnection, list: &str) -> Result<Vec<i64>, LedgerError> {
     sqlx::query_scalar(
         "SELECT p.id
          FROM json_each(?1) j
          CROSS JOIN policies p ON p.name = j.value
          ORDER BY j.key",
     )
-    .bind(&list)
+    .bind(list)
     .fetch_all(tx)
     .await
-    .map_err(during(context))
+    .map_err(during("reading policies"))
 }
 
 /// The number of one policy.

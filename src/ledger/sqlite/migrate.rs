@@ -9,7 +9,7 @@ use sqlx::{Connection, SqliteConnection};
 use super::LedgerError;
 use super::checksum;
 use super::fault::during;
-use super::open::{connect, plain};
+use super::open::{connect, looking, making};
 
 /// `RtNd`.
 const APPLICATION_ID: i64 = 0x5274_4e64;
@@ -67,7 +67,7 @@ impl Found {
             }
             Head::Whole { .. } | Head::Unclear => {}
         }
-        let mut connection = connect(&plain(path).read_only(true)).await?;
+        let mut connection = connect(&looking(path)).await?;
         let found = Self::by_header(&mut connection).await;
         // A connection that only read has nothing to lose in closing.
         let _ = connection.close().await;
@@ -128,7 +128,7 @@ pub(super) async fn migrate(
         Found::Ledger { version } if *version == known => return Ok(()),
         Found::Nothing | Found::Ledger { .. } => {}
     }
-    let mut connection = connect(&plain(path).create_if_missing(true)).await?;
+    let mut connection = connect(&making(path)).await?;
     let done = upgrade(&mut connection, path, migrations).await;
     let closed = connection
         .close()

@@ -4,17 +4,17 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::fault::during;
-use super::{Identity, LedgerError, Slot, SqliteLedger, checksum, lineage, migrate};
+use super::fault::{damaged, during};
+use super::{Identity, LedgerError, Slot, SqliteLedger, checksum, lineage, migrate, planner};
 use crate::ledger::anchor::Anchor;
 use crate::ledger::checkpoints::CheckpointFile;
 
@@ -24,16 +24,6 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait where SQLite itself does not.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// Page caches in KiB, as SQLite spells it. Small: what a cache once held the allocator keeps (neither
-/// `shrink_memory` nor closing gave it back), and an idle daemon has 20 MiB in all. Only a
-/// bulk import raises the writer's (`intake`).
-const WRITER_CACHE: &str = "-4096";
-const READER_CACHE: &str = "-2048";
-/// Pages of WAL before a checkpoint: 64 MiB, the bound of faults.md D16.
-const WAL_AUTOCHECKPOINT: &str = "16384";
-/// Bytes that the log's file is cut back to after a checkpoint, should it have grown beyond.
-const WAL_FILE: &str = "67108864";
-
 /// How a ledger is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
@@ -73,10 +63,8 @@ impl SqliteLedger {
             OpenMode::ReadOnly => None,
             OpenMode::ReadWrite => Some(slot(checked(&writing(&path)).await?)),
         };
-        let readers = [
-            slot(checked(&reading(&path)).await?),
-            slot(checked(&reading(&path)).await?),
-        ];
+        // The second reader is opened when both are wanted at once: most commands never do.
+        let readers = [slot(checked(&reading(&path)).await?), Slot::default()];
         let mut ledger = Self {
             log: None,
             anchor: Anchor::beside(&path),
@@ -88,6 +76,7 @@ impl SqliteLedger {
             writer,
             readers,
             turn: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             failed: Arc::new(OnceLock::new()),
         };
         if mode == OpenMode::ReadWrite {
@@ -140,54 +129,93 @@ fn path_of(url_or_path: &str) -> Result<PathBuf, LedgerError> {
     Ok(PathBuf::from(path))
 }
 
-pub(super) fn plain(path: &Path) -> SqliteConnectOptions {
+/// How a connection is made, and what it is told first.
+pub(super) struct How {
+    options: SqliteConnectOptions,
+    /// `temp_store` comes first: it throws away the schema, which whatever is asked before it has read. The version
+    /// comes last.
+    setup: &'static str,
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("temp_store", "MEMORY")
         // A request's worth of rows is handed over at once, not by fifties.
         .row_buffer_size(1024)
         .disable_statement_logging()
 }
 
-pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
-    plain(path)
-        .read_only(true)
-        .pragma("query_only", "ON")
-        .pragma("cache_size", READER_CACHE)
+/// Reads a file, whatever it is.
+pub(super) fn looking(path: &Path) -> How {
+    How {
+        options: options(path).read_only(true),
+        setup: "PRAGMA temp_store = MEMORY; SELECT sqlite_version()",
+    }
 }
 
-pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
-    plain(path)
-        // Kept in the file, but a restored backup comes without it.
-        .journal_mode(SqliteJournalMode::Wal)
-        .pragma("cache_size", WRITER_CACHE)
-        .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT)
-        .pragma("journal_size_limit", WAL_FILE)
+/// Makes a ledger, or migrates one.
+pub(super) fn making(path: &Path) -> How {
+    How {
+        options: options(path).create_if_missing(true),
+        setup: "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL; SELECT sqlite_version()",
+    }
+}
+
+/// Page caches are in KiB, as SQLite spells it. Small: what a cache once held the allocator keeps (neither
+/// `shrink_memory` nor closing gave it back), and an idle daemon has 20 MiB in all. Only a
+/// bulk import raises the writer's (`intake`).
+pub(super) fn reading(path: &Path) -> How {
+    How {
+        options: options(path).read_only(true),
+        setup: "PRAGMA temp_store = MEMORY;
+                PRAGMA query_only = ON;
+                PRAGMA cache_size = -2048;
+                SELECT sqlite_version()",
+    }
+}
+
+/// WAL is kept in the file, but a restored backup comes without it. It is checkpointed at 16,384 pages, 64 MiB
+/// (the bound of faults.md D16), and its file cut back to that.
+pub(super) fn writing(path: &Path) -> How {
+    How {
+        options: options(path),
+        setup: "PRAGMA temp_store = MEMORY;
+                PRAGMA journal_mode = WAL;
+                PRAGMA synchronous = FULL;
+                PRAGMA cache_size = -4096;
+                PRAGMA wal_autocheckpoint = 16384;
+                PRAGMA journal_size_limit = 67108864;
+                SELECT sqlite_version()",
+    }
 }
 
 /// A connection to a whole ledger, each page of which is held against its checksum when it is read.
-async fn checked(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {
-    let mut connection = connect(options).await?;
+pub(super) async fn checked(how: &How) -> Result<SqliteConnection, LedgerError> {
+    let mut connection = connect(how).await?;
     checksum::ensure_on(&mut connection).await?;
     Ok(connection)
 }
 
-pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, LedgerError> {
+pub(super) async fn connect(how: &How) -> Result<SqliteConnection, LedgerError> {
     checksum::register()?;
-    let mut connection = SqliteConnection::connect_with(options)
+    let mut connection = SqliteConnection::connect_with(&how.options)
         .await
         .map_err(during("opening the ledger"))?;
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-        .fetch_one(&mut connection)
+    planner::steady(&mut connection).await?;
+    let said = sqlx::raw_sql(how.setup)
+        .fetch_all(&mut connection)
         .await
-        .map_err(during("asking SQLite for its version"))?;
+        .map_err(during("setting up a connection to the ledger"))?;
+    let version: String = match said.last() {
+        Some(row) => row.try_get(0).map_err(during("asking SQLite for its version"))?,
+        None => return Err(damaged("SQLite does not say its version")),
+    };
     if is_older(&version) {
         let (major, minor, patch) = OLDEST_SQLITE;
         return Err(LedgerError::NotOurs {
-            path: options.get_filename().display().to_string(),
+            path: how.options.get_filename().display().to_string(),
             problem: format!(
                 "SQLite {version} can corrupt it; this program needs {major}.{minor}.{patch} or newer"
             ),

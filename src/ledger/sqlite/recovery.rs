@@ -2,6 +2,8 @@
 //! was. Where it stands lies in the settings, so that a crash between two pages costs nothing.
 
 mod replay;
+mod requests;
+mod sweeps;
 
 use std::collections::BTreeMap;
 
@@ -151,7 +153,7 @@ async fn page(
         done.leaves += 1;
     }
     if standing.next == standing.line.size {
-        replay::interrupted(tx, &mut standing, at).await?;
+        requests::interrupted(tx, &mut standing, at).await?;
     }
     if !standing.attempts.is_empty() {
         return Err(conflict(

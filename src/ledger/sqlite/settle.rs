@@ -316,6 +316,21 @@ async fn give_back(
     ensure_rows("the sweep of an attempt", done.rows_affected(), 1)
 }
 
+/// Whether a crash cut something off: an attempt without an outcome, or a file under way.
+pub(super) async fn interrupted(tx: &mut SqliteConnection) -> Result<bool, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM attempts WHERE settled_at IS NULL)
+             OR EXISTS (
+                 SELECT 1
+                 FROM files INDEXED BY files_unsettled
+                 WHERE state IN (1, 4, 5) AND state = 1 -- the first term takes the partial index
+             )",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(during("looking for an interruption"))
+}
+
 pub(super) async fn recover_orphans(tx: &mut SqliteConnection, at: Timestamp) -> Result<u64, LedgerError> {
     let context = "recovering from an interruption";
     let to = next_state(FileState::Deleting, FileEvent::Lost)?;

@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::checksum;
 use super::fault::{conflict, during};
-use super::open::{connect, plain};
+use super::open::{connect, looking};
 use super::rows::{count, state};
 use crate::ledger::{LedgerError, Stat};
 
@@ -79,7 +79,7 @@ pub(super) fn wal_path(path: &Path) -> PathBuf {
 pub(super) async fn backup(path: &Path, to: &Path) -> Result<(), LedgerError> {
     let (path, to) = (path.to_owned(), to.to_owned());
     let copy = async move {
-        let mut connection = connect(&plain(&path).read_only(true)).await?;
+        let mut connection = connect(&looking(&path)).await?;
         let done = copy_to(&mut connection, &to).await;
         // A connection that only read has nothing to lose in closing.
         let _ = connection.close().await;

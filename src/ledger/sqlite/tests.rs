@@ -268,9 +268,7 @@ async fn the_tick_reads_through_its_indexes() {
 async fn a_first_transaction_that_was_cut_short_is_no_ledger_and_can_be_taken_up() {
     let dir = tempfile::tempdir().unwrap();
     let (begun, path) = (dir.path().join("begun.db"), dir.path().join("ledger.db"));
-    let mut connection = open::connect(&open::plain(&begun).create_if_missing(true))
-        .await
-        .unwrap();
+    let mut connection = open::connect(&open::making(&begun)).await.unwrap();
     for statement in [
         "PRAGMA cache_size = 1",
         "BEGIN",

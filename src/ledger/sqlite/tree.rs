@@ -18,7 +18,7 @@ use crate::model::{BatchKey, FileId, Timestamp};
 #[async_trait]
 impl Evidence for SqliteLedger {
     async fn tree(&self) -> Result<TreeHead, LedgerError> {
-        self.read(|tx| Box::pin(head(tx))).await
+        self.read_one(|tx| Box::pin(head(tx))).await
     }
 
     async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError> {
@@ -58,24 +58,33 @@ impl Evidence for SqliteLedger {
     }
 }
 
+/// The tree and its last checkpoint, in one statement.
+type HeadRow = (
+    String,
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<String>,
+);
+
 pub(super) async fn head(tx: &mut SqliteConnection) -> Result<TreeHead, LedgerError> {
-    let (ledger, size, edge): (String, i64, Vec<u8>) = sqlx::query_as(
-        "SELECT l.ledger, t.size, t.edge
-         FROM tree t, lineage l",
+    let (ledger, size, edge, id, at, covers, root, note): HeadRow = sqlx::query_as(
+        "SELECT l.ledger, t.size, t.edge, c.id, c.at, c.size, c.root, c.note
+         FROM tree t
+         CROSS JOIN lineage l
+         LEFT JOIN checkpoints c ON c.id = (SELECT max(id) FROM checkpoints)",
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await
     .map_err(during("reading the evidence tree"))?;
     let tree = leaves::frontier(size, &edge)?;
-    let last: Option<CheckpointRow> = sqlx::query_as(
-        "SELECT id, at, size, root, note
-         FROM checkpoints
-         ORDER BY id DESC
-         LIMIT 1",
-    )
-    .fetch_optional(tx)
-    .await
-    .map_err(during("reading the last checkpoint"))?;
+    let last = match (id, at, covers, root, note) {
+        (Some(id), Some(at), Some(covers), Some(root), Some(note)) => Some((id, at, covers, root, note)),
+        _ => None,
+    };
     Ok(TreeHead {
         origin: origin(&ledger),
         size: tree.size(),
