@@ -20,6 +20,7 @@ pub mod planning;
 mod probe;
 pub mod progress;
 pub mod recovery;
+pub mod redaction;
 pub mod requests;
 mod ruling;
 mod run;

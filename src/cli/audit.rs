@@ -1,7 +1,8 @@
-//! `audit init-key|checkpoint|verify|prove|export`: what was done, for somebody who trusts neither us nor the machine.
+//! `audit init-key|checkpoint|verify|prove|export|redact`: what was done, for somebody who trusts neither us nor the machine.
 
 pub(super) mod export;
 pub(super) mod prove;
+mod redact;
 pub(super) mod verify;
 
 use std::io::Write;
@@ -33,6 +34,9 @@ pub enum AuditCommand {
     Prove(ProveArgs),
     /// Write all facts and checkpoints to a new file, for `audit verify` elsewhere.
     Export(ExportArgs),
+    /// Take from the record what has been over for as long as `keep` of [evidence] says. Every day's first sweep
+    /// does that at its end; hashes stay, and the rest can still be checked.
+    Redact(RedactArgs),
 }
 
 /// `audit verify`.
@@ -75,6 +79,14 @@ pub struct ExportArgs {
     pub with_ids: bool,
 }
 
+/// `audit redact`.
+#[derive(Debug, Args)]
+pub struct RedactArgs {
+    /// Only count what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 pub(super) async fn run(context: &Context, command: &AuditCommand) -> Result<Exit, Failure> {
     match command {
         AuditCommand::InitKey { file } => init_key(context, file.as_deref()).await,
@@ -82,6 +94,7 @@ pub(super) async fn run(context: &Context, command: &AuditCommand) -> Result<Exi
         AuditCommand::Verify(args) => verify::run(context, args).await,
         AuditCommand::Prove(args) => prove::run(context, args).await,
         AuditCommand::Export(args) => export::run(context, args).await,
+        AuditCommand::Redact(args) => redact::run(context, args).await,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::checkpoint::{Checkpoint, origin};
 use super::fork::Walk;
-use super::{Fork, Frontier, Hash, Note, VerifierKey, canonical};
+use super::{Fact, Fork, Frontier, Hash, Note, VerifierKey, canonical};
 
 /// What is wrong, and from which leaf on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -109,6 +109,10 @@ pub struct Audit {
     origins: BTreeSet<String>,
     names: BTreeSet<String>,
     agreed_until: u64,
+    /// Leaves that redactions say went, and the last leaf that any of them may have taken.
+    accounted: (u64, Option<u64>),
+    /// The last leaf without bytes.
+    last_redacted: Option<u64>,
     summary: Summary,
 }
 
@@ -131,6 +135,8 @@ impl Audit {
             origins: BTreeSet::new(),
             names: BTreeSet::new(),
             agreed_until: 0,
+            accounted: (0, None),
+            last_redacted: None,
             summary: Summary::default(),
         };
         let mut signed_before = false;
@@ -193,10 +199,12 @@ impl Audit {
                 self.summary.looked_into += 1;
             }
             Some(_) => {}
-            None => self.summary.redacted += 1,
+            None => self.without_bytes(leaf)?,
         }
-        if let (Some(content), "genesis" | "lineage-accepted" | "recovered") = (leaf.content, leaf.kind) {
-            self.learn_name(content);
+        match (leaf.content, leaf.kind) {
+            (Some(content), "genesis" | "lineage-accepted" | "recovered") => self.learn_name(content),
+            (Some(content), "redaction") => self.account(content),
+            _ => {}
         }
         self.walk(leaf)?;
         self.tree.append(leaf.hash);
@@ -206,9 +214,9 @@ impl Audit {
 
     /// Along every fork that this leaf tells of.
     fn walk(&mut self, leaf: &Given<'_>) -> Result<(), Damage> {
-        if leaf.kind == "brought-back" {
+        if let (Some(content), "brought-back") = (leaf.content, leaf.kind) {
             for walk in &mut self.walks {
-                walk.step(leaf.content, |size| self.expected.contains_key(&size));
+                walk.step(content, |size| self.expected.contains_key(&size));
             }
         }
         let (Some(content), "recovered") = (leaf.content, leaf.kind) else {
@@ -264,6 +272,7 @@ impl Audit {
             ));
         }
         self.forked()?;
+        self.redactions_fit()?;
         self.summary.leaves = size;
         self.summary.root = Some(self.tree.root());
         Ok(self.summary)
@@ -326,6 +335,43 @@ impl Audit {
         } else {
             Err(changed("its place, time or kind is not what its bytes say"))
         }
+    }
+
+    fn without_bytes(&mut self, leaf: &Given<'_>) -> Result<(), Damage> {
+        if Fact::LASTING.contains(&leaf.kind) {
+            let seq = leaf.seq;
+            let problem = format!(
+                "leaf {seq}: its bytes are gone, and those of `{}` never go",
+                leaf.kind
+            );
+            return Err(damage(Some(seq), problem));
+        }
+        self.summary.redacted += 1;
+        self.last_redacted = Some(leaf.seq);
+        Ok(())
+    }
+
+    /// What a redaction says went.
+    fn account(&mut self, content: &str) {
+        let read: Value = serde_json::from_str(content).unwrap_or_default();
+        self.accounted.0 += read["fact"]["leaves"].as_u64().unwrap_or(0);
+        self.accounted.1 = self.accounted.1.max(read["fact"]["last"].as_u64());
+    }
+
+    /// Bytes go by a redaction, which is a leaf itself, or they were taken away.
+    fn redactions_fit(&self) -> Result<(), Damage> {
+        let (said, last) = self.accounted;
+        let gone = self.summary.redacted;
+        if self.last_redacted > last {
+            let seq = self.last_redacted.unwrap_or_default();
+            let problem = format!("leaf {seq}: its bytes are gone, and no redaction tells of it");
+            return Err(damage(Some(seq), problem));
+        }
+        if gone != said {
+            let problem = format!("the bytes of {gone} leaves are gone, and redactions tell of {said}");
+            return Err(damage(None, problem));
+        }
+        Ok(())
     }
 
     fn learn_name(&mut self, content: &str) {

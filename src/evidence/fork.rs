@@ -57,8 +57,6 @@ impl Fork {
 pub(super) struct Walk {
     pub(super) fork: Fork,
     tree: Option<Frontier>,
-    /// A leaf of it was redacted: its roots cannot be had any more.
-    broken: bool,
     /// The leaf that names it was met, and agreed.
     pub(super) named: bool,
     /// Roots that it came by, of sizes that somebody asks for.
@@ -70,7 +68,6 @@ impl Walk {
         Self {
             fork,
             tree: None,
-            broken: false,
             named: false,
             roots: BTreeSet::new(),
         }
@@ -83,24 +80,21 @@ impl Walk {
         }
     }
 
-    /// A leaf `brought-back`; `None` where its bytes were redacted.
-    pub(super) fn step(&mut self, content: Option<&str>, asked: impl Fn(u64) -> bool) {
+    /// A leaf `brought-back`: one that does not come next is of another fork.
+    pub(super) fn step(&mut self, content: &str, asked: impl Fn(u64) -> bool) {
         if self.named {
             return;
         }
         let Some(tree) = &mut self.tree else { return };
-        let read: Option<Value> = content.and_then(|content| serde_json::from_str(content).ok());
-        let hash = read.as_ref().and_then(|read| read["fact"]["hash"].as_str());
-        let lost = read.as_ref().and_then(|read| read["fact"]["lost"].as_u64());
-        match (lost, hash.and_then(|hash| hash.parse().ok())) {
-            (Some(lost), Some(hash)) if lost == tree.size() => {
-                tree.append(hash);
-                if asked(tree.size()) {
-                    self.roots.insert((tree.size(), tree.root()));
-                }
+        let read: Value = serde_json::from_str(content).unwrap_or_default();
+        let hash = read["fact"]["hash"].as_str().and_then(|hash| hash.parse().ok());
+        if read["fact"]["lost"].as_u64() == Some(tree.size())
+            && let Some(hash) = hash
+        {
+            tree.append(hash);
+            if asked(tree.size()) {
+                self.roots.insert((tree.size(), tree.root()));
             }
-            (Some(_), _) => {}
-            (None, _) => self.broken = true,
         }
     }
 
@@ -109,16 +103,13 @@ impl Walk {
         if *said != self.fork {
             return false;
         }
-        let arrived = self
-            .tree
-            .as_ref()
-            .is_some_and(|tree| (tree.size(), tree.root()) == (said.size, said.root));
-        self.named = arrived || self.broken;
+        let there = |tree: &Frontier| (tree.size(), tree.root()) == (said.size, said.root);
+        self.named = self.tree.as_ref().is_some_and(there);
         self.named
     }
 
     /// Whether a checkpoint of the line is explained: its root was come by, or lies where nothing can be had of it.
     pub(super) fn explains(&self, size: u64, root: Hash) -> bool {
-        self.roots.contains(&(size, root)) || size > self.fork.size || self.broken
+        self.roots.contains(&(size, root)) || size > self.fork.size
     }
 }

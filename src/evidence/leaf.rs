@@ -296,6 +296,19 @@ pub enum Fact {
         /// Leaves of the largest checkpoint that went out under that name: those beyond `size` are lost.
         until: u64,
     },
+    /// The log's own retention: facts that were over went from the ledger. Their leaves keep their hashes.
+    Redaction {
+        /// What was over before this instant, in ms UTC.
+        before: i64,
+        /// Leaves whose bytes and salts went in this transaction.
+        leaves: u64,
+        /// The last of them; `None`: there was none.
+        last: Option<u64>,
+        /// Files whose rows went, with their attempts.
+        files: u64,
+        /// Other records that went: holds, requests, stops, uploads.
+        records: u64,
+    },
 }
 
 /// Files by the state that they went to.
@@ -370,7 +383,7 @@ impl Leaf {
 
 impl Fact {
     /// Every kind.
-    pub const KINDS: [&str; 29] = [
+    pub const KINDS: [&str; 30] = [
         "genesis",
         "intent",
         "outcome",
@@ -397,6 +410,17 @@ impl Fact {
         "resume",
         "gap",
         "lineage-accepted",
+        "recovery",
+        "brought-back",
+        "recovered",
+        "redaction",
+    ];
+
+    /// Kinds whose leaves keep their bytes for ever: they name the tree, and say what went.
+    pub const LASTING: [&str; 6] = [
+        "genesis",
+        "lineage-accepted",
+        "redaction",
         "recovery",
         "brought-back",
         "recovered",
@@ -435,6 +459,7 @@ impl Fact {
             Self::Recovery { .. } => "recovery",
             Self::BroughtBack { .. } => "brought-back",
             Self::Recovered { .. } => "recovered",
+            Self::Redaction { .. } => "redaction",
         }
     }
 }

@@ -258,7 +258,11 @@ async fn a_proof_of_one_file_holds_elsewhere_and_shows_no_other() {
 
 #[tokio::test]
 async fn a_ledger_that_somebody_edited_is_found_out() {
-    let edits: [(&str, &'static [&'static str]); 5] = [
+    let edits: [(&str, &'static [&'static str]); 6] = [
+        (
+            "no redaction tells of it",
+            &["UPDATE leaves SET content = NULL WHERE seq = 2"],
+        ),
         (
             "leaf 2",
             &[

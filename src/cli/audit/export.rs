@@ -82,6 +82,7 @@ async fn write(
     at: Timestamp,
     out: &mut dyn Write,
 ) -> Result<Head, Failure> {
+    let before = ledger.redacted().await?;
     let tree = ledger.tree().await?;
     let head = Head {
         format: FORMAT.to_owned(),
@@ -103,14 +104,16 @@ async fn write(
     }
     let mut next = 0;
     while next < head.size {
-        for leaf in ledger.leaves(next, PAGE).await? {
+        let page = ledger.leaves(next, PAGE).await?;
+        let mut openings = match with_ids {
+            true => ledger.openings(&places(&page)).await?,
+            false => BTreeMap::new(),
+        };
+        for leaf in page {
             if leaf.seq >= head.size {
                 break;
             }
-            let opening = match with_ids {
-                true => ledger.opening(leaf.seq).await?,
-                false => None,
-            };
+            let opening = openings.remove(&leaf.seq);
             line(out, &Line::Leaf(leaf))?;
             if let Some(opening) = opening {
                 line(out, &Line::Opening(opening.into()))?;
@@ -118,7 +121,18 @@ async fn write(
         }
         next += u64::from(PAGE);
     }
+    if ledger.redacted().await? != before {
+        return Err(Failure::new(
+            Exit::Failed,
+            "facts were redacted while they were written down: export once more",
+        ));
+    }
     Ok(head)
+}
+
+/// The places of a page of leaves.
+pub(super) fn places(page: &[StoredLeaf]) -> Vec<u64> {
+    page.iter().map(|leaf| leaf.seq).collect()
 }
 
 /// Every note that the ledger keeps, with its size.

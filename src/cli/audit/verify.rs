@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::export::{self, Head, Line, Opened, PAGE};
+use super::export::{self, Head, Line, Opened, PAGE, places};
 use super::{UNSIGNED, VerifyArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -16,7 +16,7 @@ use crate::evidence::audit::{Named, Summary};
 use crate::evidence::receipt::Proven;
 use crate::evidence::seal::opens;
 use crate::evidence::{Audit, Damage, Given, Note, Receipt, Subset, VerifierKey};
-use crate::ledger::StoredLeaf;
+use crate::ledger::{Ledger, StoredLeaf};
 use crate::model::Timestamp;
 
 /// What is printed as JSON.
@@ -68,8 +68,25 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Exit, Fa
 async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> Result<Summary, Ended> {
     let checked = context.load()?.checked;
     let ledger = context.reader(&checked).await?;
+    loop {
+        let before = ledger.redacted().await?;
+        let found = whole(context, &checked, ledger.as_ref(), key.clone(), subset).await;
+        // Leaves that a redaction took while they were read are told of behind where the reading ended.
+        if !matches!(found, Err(Ended::Damaged(_))) || ledger.redacted().await? == before {
+            return found;
+        }
+    }
+}
+
+async fn whole(
+    context: &Context,
+    checked: &Checked,
+    ledger: &dyn Ledger,
+    key: Option<VerifierKey>,
+    subset: Subset,
+) -> Result<Summary, Ended> {
     // Notes first: the tree only grows, so it is never behind one that was read before.
-    let kept = export::notes(ledger.as_ref()).await?;
+    let kept = export::notes(ledger).await?;
     let known: HashSet<&str> = kept.iter().map(|(_, note)| note.as_str()).collect();
     let sent = ledger.sent_checkpoints().await?;
     let lost = sent.iter().filter(|note| !known.contains(note.as_str()));
@@ -81,18 +98,19 @@ async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> 
     let head = ledger.tree().await?;
     let key = match key {
         Some(key) => Some(key),
-        None => own_key(context, &checked, &notes)?,
+        None => own_key(context, checked, &notes)?,
     };
     let forks = ledger.forks().await?;
     let mut audit = Audit::new(notes, key.as_ref(), subset)?.knowing(forks);
     let mut next = 0;
     loop {
         let page = ledger.leaves(next, PAGE).await?;
+        let mut wanted = places(&page);
+        wanted.retain(|seq| subset.takes(*seq));
+        let mut openings = ledger.openings(&wanted).await?;
         for leaf in page.iter().filter(|leaf| leaf.seq < head.size) {
             audit.leaf(&given(leaf))?;
-            if subset.takes(leaf.seq)
-                && let Some(opening) = ledger.opening(leaf.seq).await?
-            {
+            if let Some(opening) = openings.remove(&leaf.seq) {
                 opened(leaf, &opening.into())?;
             }
         }

@@ -85,6 +85,6 @@ pub trait Evidence: Send + Sync {
     /// Places of the leaves that tell of files with this id, in order. Reads the whole tree once.
     async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError>;
 
-    /// What opens leaf `seq`; `None` when it has nothing to hide, or was redacted.
-    async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError>;
+    /// What opens `leaves`, by place. Those that have nothing to hide, or were redacted, are left out.
+    async fn openings(&self, leaves: &[u64]) -> Result<BTreeMap<u64, Opening>, LedgerError>;
 }
