@@ -19,6 +19,7 @@ pub mod note;
 pub mod proof;
 pub mod receipt;
 pub mod seal;
+pub mod series;
 #[cfg(test)]
 mod tests;
 

@@ -71,6 +71,8 @@ pub struct Summary {
     pub signed: u64,
     /// Root over all.
     pub root: Option<Hash>,
+    /// Notes beside the ledger that were cut off while they were written: no checkpoints, and no damage.
+    pub torn: u64,
     /// Lines that restored backups cut off, each named by a leaf of this tree.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forks: Vec<Named>,

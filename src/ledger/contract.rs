@@ -39,7 +39,7 @@ use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
-pub use evidence::{Evidence, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
+pub use evidence::{Evidence, Opening, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};

@@ -26,6 +26,7 @@ mod forecast;
 mod gateway;
 mod harness;
 mod intent;
+mod interop;
 mod limits;
 mod listener;
 mod matrix;

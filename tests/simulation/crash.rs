@@ -524,7 +524,7 @@ steps! {
         leaves(from: u64, page: u32) -> Vec<StoredLeaf>;
         keep_checkpoint(checkpoint: &StoredCheckpoint) -> ();
         checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
-        sent_checkpoints() -> Vec<String>;
+        sent_checkpoints() -> SentCheckpoints;
         leaves_naming(file: &FileId) -> Vec<u64>;
         openings(leaves: &[u64]) -> BTreeMap<u64, Opening>;
     }

@@ -153,7 +153,7 @@ async fn cut_off(ledger: &dyn Ledger, forks: &[Fork]) -> Result<Vec<String>, Fai
     if forks.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sent = ledger.sent_checkpoints().await?;
+    let mut sent = ledger.sent_checkpoints().await?.notes;
     sent.retain(|note| {
         let said = Note::parse(note).ok();
         let said = said.and_then(|note| Checkpoint::parse(note.text()).ok());

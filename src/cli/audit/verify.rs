@@ -89,7 +89,7 @@ async fn whole(
     let kept = export::notes(ledger).await?;
     let known: HashSet<&str> = kept.iter().map(|(_, note)| note.as_str()).collect();
     let sent = ledger.sent_checkpoints().await?;
-    let lost = sent.iter().filter(|note| !known.contains(note.as_str()));
+    let lost = sent.notes.iter().filter(|note| !known.contains(note.as_str()));
     let notes = kept
         .iter()
         .map(|(_, note)| note.as_str())
@@ -119,7 +119,22 @@ async fn whole(
             Some(_) | None => break,
         }
     }
-    Ok(audit.finish(Some((head.size, head.root)))?)
+    let found = audit.finish(Some((head.size, head.root)))?;
+    Ok(Summary {
+        torn: name_torn(context, &sent.torn),
+        ..found
+    })
+}
+
+/// The ledger itself keeps each note as well: nothing is lost with one that was cut off.
+fn name_torn(context: &Context, torn: &[String]) -> u64 {
+    for left in torn {
+        let left = left.trim_end().escape_debug();
+        context.output.say(&format!(
+            "note: a checkpoint in the file beside the ledger was cut off while it was written: `{left}`; the ledger has it whole"
+        ));
+    }
+    torn.len() as u64
 }
 
 /// The public half of the key in use, once it has signed anything.

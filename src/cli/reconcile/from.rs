@@ -76,7 +76,7 @@ async fn missing(
     let head = ledger.tree().await?;
     let hashes = hashes(ledger, head.size).await?;
     let kept: Vec<String> = notes(ledger).await?.into_iter().map(|(_, note)| note).collect();
-    let mut sent = ledger.sent_checkpoints().await?;
+    let mut sent = ledger.sent_checkpoints().await?.notes;
     // Those that the ledger itself keeps are in what both have in common, or were made since.
     sent.retain(|note| !kept.contains(note));
     let all: Vec<&str> = kept.iter().chain(&sent).map(String::as_str).collect();

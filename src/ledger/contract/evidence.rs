@@ -35,6 +35,15 @@ pub struct StoredCheckpoint {
     pub note: String,
 }
 
+/// The notes in the file beside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentCheckpoints {
+    /// In their order.
+    pub notes: Vec<String>,
+    /// What is left of those that were cut off while they were written.
+    pub torn: Vec<String>,
+}
+
 /// A leaf as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +82,7 @@ pub trait Evidence: Send + Sync {
 
     /// The notes in the file beside the ledger, which every checkpoint is added to, in their order; before them
     /// those of the lines that were brought back.
-    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError>;
+    async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError>;
 
     /// Keeps a checkpoint, and adds its note to the file beside the ledger. `Conflict` when the tree was never what it says: larger than it is, or as large
     /// with another root.

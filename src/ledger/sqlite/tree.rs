@@ -11,7 +11,9 @@ use super::rows::{count, timestamp};
 use super::{SqliteLedger, leaves};
 use crate::evidence::Hash;
 use crate::evidence::checkpoint::origin;
-use crate::ledger::{Evidence, LedgerError, Opening, Recovery, StoredCheckpoint, StoredLeaf, TreeHead};
+use crate::ledger::{
+    Evidence, LedgerError, Opening, Recovery, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead,
+};
 use crate::model::{FileId, Timestamp};
 
 #[async_trait]
@@ -37,13 +39,17 @@ impl Evidence for SqliteLedger {
             .await
     }
 
-    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
-        let mut notes = Vec::new();
+    async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError> {
+        let mut all = Vec::new();
         for fork in self.forks().await? {
-            notes.extend(self.checkpoints.read_aside(&fork.before)?);
+            all.push(self.checkpoints.read_aside(&fork.before)?);
         }
-        notes.extend(self.checkpoints.read()?);
-        Ok(notes.iter().map(ToString::to_string).collect())
+        all.push(self.checkpoints.read()?);
+        let notes = all.iter().flat_map(|series| &series.notes);
+        Ok(SentCheckpoints {
+            notes: notes.map(ToString::to_string).collect(),
+            torn: all.into_iter().flat_map(|series| series.torn).collect(),
+        })
     }
 
     async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError> {
