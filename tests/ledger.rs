@@ -54,6 +54,8 @@ mod plans;
 mod recovery;
 #[path = "ledger/rehint.rs"]
 mod rehint;
+#[path = "ledger/reports.rs"]
+mod reports;
 #[path = "ledger/settle.rs"]
 mod settle;
 #[path = "ledger/sqlite_file.rs"]
