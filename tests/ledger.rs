@@ -53,10 +53,14 @@ mod others;
 mod past;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[path = "ledger/recovery.rs"]
+mod recovery;
 #[path = "ledger/redaction.rs"]
 mod redaction;
 #[path = "ledger/rehint.rs"]
 mod rehint;
+#[path = "ledger/reports.rs"]
+mod reports;
 #[cfg(feature = "postgres")]
 #[path = "ledger/right.rs"]
 mod right;

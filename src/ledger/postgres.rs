@@ -45,6 +45,7 @@ mod others;
 mod past;
 mod plan_hash;
 mod plans;
+mod recovery;
 mod redact;
 mod rehint;
 mod reports;
@@ -93,8 +94,6 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
 /// A ledger in a PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresLedger {
-    /// How it is called in errors.
-    name: String,
     writer: Option<Slot>,
     /// The right to delete under which it was opened.
     holder: Holder,

@@ -39,6 +39,7 @@ mod on_postgres;
 mod page;
 mod races;
 mod reconcile;
+mod recovery;
 mod redaction;
 mod report_verbs;
 mod rollback;

@@ -50,8 +50,8 @@ impl Line {
     }
 }
 
-/// Whether a checkpoint of this ledger went out that the tree has not come to, or not by that way. An anchor
-/// that was restored together with the ledger says nothing: this file may still.
+/// Whether a checkpoint of this ledger went out that the tree has not come to. An anchor that was
+/// restored together with the ledger says nothing: this file may still.
 pub(in crate::ledger) fn behind_checkpoint(said: &Checkpoint, tree: &TreeHead) -> Option<String> {
     if said.origin != tree.origin {
         return Some(
@@ -59,19 +59,28 @@ pub(in crate::ledger) fn behind_checkpoint(said: &Checkpoint, tree: &TreeHead) -
                 .to_owned(),
         );
     }
-    (said.size > tree.size).then(|| {
-        format!(
-            "a checkpoint over {} facts went out, and the ledger holds {}: an older copy was restored, and the last {} facts are missing",
-            said.size,
-            tree.size,
-            said.size - tree.size
-        )
-    })
+    (said.size > tree.size)
+        .then(|| "the ledger is behind a checkpoint that went out: an older copy was restored".to_owned())
 }
 
-/// With what to do about it.
-pub(in crate::ledger) fn suspicion(problem: &str) -> String {
+/// How much the tree lacks, as far as the checkpoints beside it tell; begins with a space.
+fn missing_facts(said: Option<Checkpoint>, tree: &TreeHead) -> String {
+    match said.filter(|said| said.origin == tree.origin && said.size > tree.size) {
+        Some(said) => format!(
+            " A checkpoint over {} facts went out, and the ledger holds {}: at least {} are missing, from number {} on.",
+            said.size,
+            tree.size,
+            said.size - tree.size,
+            tree.size
+        ),
+        None => String::new(),
+    }
+}
+
+/// With what is missing, and what to do about it.
+pub(in crate::ledger) fn suspicion(problem: &str, said: Option<Checkpoint>, tree: &TreeHead) -> String {
+    let facts = missing_facts(said, tree);
     format!(
-        "{problem}. Holds and erasure requests entered since may be missing: compare `retentiond hold list` and `retentiond erase list`, and enter them again"
+        "{problem}.{facts} Holds, erasure requests and outcomes since may be missing: `retentiond reconcile --from EXPORT` brings them back from an `audit export --with-ids`; without one compare `retentiond hold list` and `retentiond erase list` with your own, and enter again what is missing"
     )
 }

@@ -130,7 +130,7 @@ impl Controls for PostgresLedger {
     }
 }
 
-async fn open_breaker(
+pub(super) async fn open_breaker(
     tx: &mut PgConnection,
     kind: BreakerKind,
     reason: &str,
@@ -158,7 +158,7 @@ async fn open_breaker(
     leaves::append_sealed(tx, at, fact, sealing).await
 }
 
-async fn close_breaker(
+pub(super) async fn close_breaker(
     tx: &mut PgConnection,
     kind: BreakerKind,
     by: &str,
@@ -187,7 +187,7 @@ async fn close_breaker(
     Ok(true)
 }
 
-async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, LedgerError> {
+pub(super) async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, LedgerError> {
     let rows: Vec<(String, i64, String)> = sqlx::query_as(
         "SELECT kind, opened_at, reason
          FROM breakers
@@ -209,7 +209,11 @@ async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, LedgerError> {
         .collect()
 }
 
-async fn set_pause(tx: &mut PgConnection, pause: Option<&Pause>, at: Timestamp) -> Result<(), LedgerError> {
+pub(super) async fn set_pause(
+    tx: &mut PgConnection,
+    pause: Option<&Pause>,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
     let context = "setting the pause";
     let cleared = sqlx::query(
         "UPDATE pauses
@@ -244,7 +248,7 @@ async fn set_pause(tx: &mut PgConnection, pause: Option<&Pause>, at: Timestamp) 
     leaves::append_sealed(tx, at, fact, sealing).await
 }
 
-async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, LedgerError> {
+pub(super) async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, LedgerError> {
     let row: Option<(i64, i64, String)> = sqlx::query_as(
         "SELECT since, until, reason
          FROM pauses
@@ -263,7 +267,7 @@ async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, LedgerError> {
     .transpose()
 }
 
-async fn setting(tx: &mut PgConnection, name: &str) -> Result<Option<String>, LedgerError> {
+pub(super) async fn setting(tx: &mut PgConnection, name: &str) -> Result<Option<String>, LedgerError> {
     sqlx::query_scalar(
         "SELECT value
          FROM settings
@@ -275,7 +279,11 @@ async fn setting(tx: &mut PgConnection, name: &str) -> Result<Option<String>, Le
     .map_err(during("reading a setting"))
 }
 
-async fn set_setting(tx: &mut PgConnection, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
+pub(super) async fn set_setting(
+    tx: &mut PgConnection,
+    name: &str,
+    value: Option<&str>,
+) -> Result<(), LedgerError> {
     let statement = match value {
         Some(value) => sqlx::query(
             "INSERT INTO settings (name, value)

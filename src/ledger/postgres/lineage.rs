@@ -3,9 +3,11 @@
 
 use sqlx::{FromRow, PgConnection};
 
+use super::controls::set_setting;
 use super::fault::{damaged, during};
-use super::{PostgresLedger, leaves};
+use super::{PostgresLedger, leaves, recovery};
 use crate::evidence::Fact;
+use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
 use crate::ledger::common::asking::Body;
 use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
@@ -46,6 +48,12 @@ pub(super) async fn rollback(ledger: &PostgresLedger) -> Result<Option<String>, 
             ledger.anchor.set(&line.position)?;
             behind(ledger).await?
         }
+        (Some(_), Anchored::At(at))
+            if at.ledger != line.position.ledger && was_named(ledger, &at.ledger, &line).await? =>
+        {
+            begin_line(ledger).await?;
+            return Ok(None);
+        }
         (None, _) => behind(ledger).await?,
         (found, _) => found,
     };
@@ -53,7 +61,7 @@ pub(super) async fn rollback(ledger: &PostgresLedger) -> Result<Option<String>, 
         ledger.anchor.follow(&line.position)?;
         return Ok(None);
     };
-    let problem = suspicion(&problem);
+    let problem = suspicion(&problem, ledger.checkpoints.last(), &ledger.tree().await?);
     keep(ledger, &problem).await?;
     Ok(Some(problem))
 }
@@ -86,45 +94,64 @@ async fn keep(ledger: &PostgresLedger, problem: &str) -> Result<(), LedgerError>
 }
 
 /// A new name, so that copies from before are another ledger's, however far they had come.
-pub(super) async fn accept(ledger: &PostgresLedger, at: Timestamp) -> Result<(), LedgerError> {
-    let before = ledger
-        .write(move |tx| {
-            Box::pin(async move {
-                let before = leaves::ledger_name(tx).await?;
-                let ledger: String = sqlx::query_scalar(
-                    "UPDATE lineage
-                     SET ledger = replace(gen_random_uuid()::text, '-', ''), suspicion = NULL
-                     RETURNING ledger",
-                )
-                .fetch_one(&mut *tx)
-                .await
-                .map_err(during("accepting the ledger as it is"))?;
-                let fact = Fact::LineageAccepted {
-                    ledger,
-                    before: before.clone(),
-                };
-                leaves::append(tx, at, fact).await?;
-                Ok(before)
-            })
-        })
-        .await?;
-    ledger.checkpoints.set_aside(&before)?;
+pub(super) async fn rename(tx: &mut PgConnection) -> Result<String, LedgerError> {
+    sqlx::query_scalar(
+        "UPDATE lineage
+         SET ledger = replace(gen_random_uuid()::text, '-', ''), suspicion = NULL
+         RETURNING ledger",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(during("giving the ledger a new name"))
+}
+
+/// The files beside a ledger that has a new name: checkpoints of before are put aside, the anchor is its own
+/// from now on. A crash before the end is made up for at the next look ([`rollback`]).
+pub(super) async fn begin_line(ledger: &PostgresLedger) -> Result<(), LedgerError> {
     let line = current(ledger).await?;
+    ledger.checkpoints.set_aside(&origin(&line.position.ledger))?;
     ledger.anchor.set(&line.position)
 }
 
-/// Whether the database still holds the ledger.
-pub(super) async fn is_there(ledger: &PostgresLedger) -> Result<bool, LedgerError> {
+/// Whether the tree says that the ledger had the name `before` until it was given its present one.
+async fn was_named(ledger: &PostgresLedger, before: &str, line: &Line) -> Result<bool, LedgerError> {
+    let (before, present) = (before.to_owned(), line.position.ledger.clone());
     ledger
-        .read_one(|tx| {
+        .read_one(move |tx| {
             Box::pin(async move {
-                sqlx::query_scalar("SELECT to_regclass('retentiond.lineage') IS NOT NULL")
-                    .fetch_one(tx)
-                    .await
-                    .map_err(during("looking for the ledger"))
+                sqlx::query_scalar(
+                    "SELECT EXISTS (
+                         SELECT 1
+                         FROM leaves
+                         WHERE kind IN ('recovered', 'lineage-accepted')
+                           AND content::json #>> '{fact,before}' = $1
+                           AND content::json #>> '{fact,ledger}' = $2
+                     )",
+                )
+                .bind(before)
+                .bind(present)
+                .fetch_one(tx)
+                .await
+                .map_err(during("reading which names the ledger had"))
             })
         })
         .await
+}
+
+/// Takes the ledger as it is, whatever it lacks.
+pub(super) async fn accept(ledger: &PostgresLedger, at: Timestamp) -> Result<(), LedgerError> {
+    ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                let before = leaves::ledger_name(tx).await?;
+                let ledger = rename(tx).await?;
+                leaves::append(tx, at, Fact::LineageAccepted { ledger, before }).await?;
+                // What was begun to be brought back stays as far as it has come.
+                set_setting(tx, recovery::STANDING, None).await
+            })
+        })
+        .await?;
+    begin_line(ledger).await
 }
 
 async fn current(ledger: &PostgresLedger) -> Result<Line, LedgerError> {
@@ -139,6 +166,20 @@ async fn current(ledger: &PostgresLedger) -> Result<Line, LedgerError> {
                 .await
                 .map_err(during("reading the ledger's lineage"))
                 .and_then(Line::of)
+            })
+        })
+        .await
+}
+
+/// Whether the database still holds the ledger.
+pub(super) async fn is_there(ledger: &PostgresLedger) -> Result<bool, LedgerError> {
+    ledger
+        .read_one(|tx| {
+            Box::pin(async move {
+                sqlx::query_scalar("SELECT to_regclass('retentiond.lineage') IS NOT NULL")
+                    .fetch_one(tx)
+                    .await
+                    .map_err(during("looking for the ledger"))
             })
         })
         .await

@@ -73,7 +73,6 @@ impl PostgresLedger {
             slot(Session::open(&address, true).await?),
         ];
         let ledger = Self {
-            name: address.name.clone(),
             writer,
             holder,
             readers,

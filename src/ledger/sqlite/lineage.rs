@@ -3,9 +3,11 @@
 
 use sqlx::SqliteConnection;
 
+use super::controls::set_setting;
 use super::fault::{damaged, during};
-use super::{SqliteLedger, leaves};
+use super::{SqliteLedger, leaves, recovery};
 use crate::evidence::Fact;
+use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
 use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
 use crate::ledger::{Evidence, LedgerError};
@@ -43,6 +45,12 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
             return Ok(None);
         }
         (None, Anchored::Missing) => Some("the anchor beside the ledger is missing: whether this is the latest ledger or an older copy cannot be told".to_owned()),
+        (Some(_), Anchored::At(at))
+            if at.ledger != line.position.ledger && was_named(ledger, &at.ledger, &line).await? =>
+        {
+            begin_line(ledger).await?;
+            return Ok(None);
+        }
         (None, _) => behind(ledger).await?,
         (found, _) => found,
     };
@@ -50,7 +58,7 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
         ledger.anchor.follow(&line.position)?;
         return Ok(None);
     };
-    let problem = suspicion(&problem);
+    let problem = suspicion(&problem, ledger.checkpoints.last(), &ledger.tree().await?);
     keep(ledger, &problem).await?;
     Ok(Some(problem))
 }
@@ -83,31 +91,64 @@ async fn keep(ledger: &SqliteLedger, problem: &str) -> Result<(), LedgerError> {
 }
 
 /// A new name, so that copies from before are another ledger's, however far they had come.
+pub(super) async fn rename(tx: &mut SqliteConnection) -> Result<String, LedgerError> {
+    sqlx::query_scalar(
+        "UPDATE lineage
+         SET ledger = lower(hex(randomblob(16))), suspicion = NULL
+         RETURNING ledger",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(during("giving the ledger a new name"))
+}
+
+/// The files beside a ledger that has a new name: checkpoints of before are put aside, the anchor is its own
+/// from now on. A crash before the end is made up for at the next look ([`rollback`]).
+pub(super) async fn begin_line(ledger: &SqliteLedger) -> Result<(), LedgerError> {
+    let line = current(ledger).await?;
+    ledger.checkpoints.set_aside(&origin(&line.position.ledger))?;
+    ledger.anchor.set(&line.position)
+}
+
+/// Whether the tree says that the ledger had the name `before` until it was given its present one.
+async fn was_named(ledger: &SqliteLedger, before: &str, line: &Line) -> Result<bool, LedgerError> {
+    let (before, present) = (before.to_owned(), line.position.ledger.clone());
+    ledger
+        .read_one(move |tx| {
+            Box::pin(async move {
+                sqlx::query_scalar(
+                    "SELECT EXISTS (
+                         SELECT 1
+                         FROM leaves
+                         WHERE kind IN ('recovered', 'lineage-accepted')
+                           AND content ->> '$.fact.before' = ?1
+                           AND content ->> '$.fact.ledger' = ?2
+                     )",
+                )
+                .bind(before)
+                .bind(present)
+                .fetch_one(tx)
+                .await
+                .map_err(during("reading which names the ledger had"))
+            })
+        })
+        .await
+}
+
+/// Takes the ledger as it is, whatever it lacks.
 pub(super) async fn accept(ledger: &SqliteLedger, at: Timestamp) -> Result<(), LedgerError> {
-    let before = ledger
+    ledger
         .write(move |tx| {
             Box::pin(async move {
                 let before = leaves::ledger_name(tx).await?;
-                let ledger: String = sqlx::query_scalar(
-                    "UPDATE lineage
-                     SET ledger = lower(hex(randomblob(16))), suspicion = NULL
-                     RETURNING ledger",
-                )
-                .fetch_one(&mut *tx)
-                .await
-                .map_err(during("accepting the ledger as it is"))?;
-                let fact = Fact::LineageAccepted {
-                    ledger,
-                    before: before.clone(),
-                };
-                leaves::append(tx, at, fact).await?;
-                Ok(before)
+                let ledger = rename(tx).await?;
+                leaves::append(tx, at, Fact::LineageAccepted { ledger, before }).await?;
+                // What was begun to be brought back stays as far as it has come.
+                set_setting(tx, recovery::STANDING, None).await
             })
         })
         .await?;
-    ledger.checkpoints.set_aside(&before)?;
-    let line = current(ledger).await?;
-    ledger.anchor.set(&line.position)
+    begin_line(ledger).await
 }
 
 async fn current(ledger: &SqliteLedger) -> Result<Line, LedgerError> {
