@@ -6,7 +6,7 @@ use std::process::Output;
 use retentiond::sandbox::{Endpoint, Fault};
 use serde_json::Value;
 
-use crate::cluster::cluster;
+use crate::cluster::{cluster, newest_bin};
 use crate::daemon::{Service, terminate, wait_until_settled};
 
 fn told(output: &Output) -> String {
@@ -114,7 +114,7 @@ async fn killed_in_the_middle_it_reaches_the_same_end_with_holds_requests_approv
     let checked = service.run(&["ledger", "check", "--deep"]).await;
     assert!(checked.status.success(), "{checked:?}");
     // By another program than ours.
-    let psql = std::process::Command::new(cluster().bin().join("psql"))
+    let psql = std::process::Command::new(newest_bin().join("psql"))
         .args([&url, "-Atc", "SELECT count(*) FROM retentiond.files"])
         .output()
         .unwrap();

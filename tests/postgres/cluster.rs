@@ -5,7 +5,7 @@
 //! is what the ledger says to the server, not what the server does with its disk.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,7 +36,6 @@ rm -rf "$dir"
 /// The running server.
 pub(crate) struct Cluster {
     socket: PathBuf,
-    bin: PathBuf,
     _guard: Child,
     _life: ChildStdin,
 }
@@ -77,15 +76,9 @@ impl Cluster {
         assert!(!line.is_empty(), "PostgreSQL did not start");
         Self {
             socket: PathBuf::from(line.trim_end()),
-            bin,
             _guard: guard,
             _life: life,
         }
-    }
-
-    /// Where the server's own programs are (`psql`, `pg_dump`).
-    pub(crate) fn bin(&self) -> &Path {
-        &self.bin
     }
 
     /// The URL of a database.
@@ -116,7 +109,8 @@ impl Cluster {
     }
 }
 
-fn newest_bin() -> PathBuf {
+/// Where the server's own programs are (`psql`, `pg_dump`).
+pub(crate) fn newest_bin() -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql").expect("Debian's package `postgresql`");
     installed
         .map(|entry| entry.unwrap().path())

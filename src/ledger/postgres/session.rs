@@ -125,10 +125,10 @@ impl Session {
 
 /// A server that was there and is not any more is a disk that cannot be written: it is tried again.
 fn meanwhile(error: LedgerError) -> LedgerError {
-    match error {
-        LedgerError::Refused { problem, .. } => LedgerError::NotWritable { problem },
-        other => other,
+    if let LedgerError::Refused { problem, .. } = error {
+        return LedgerError::NotWritable { problem };
     }
+    error
 }
 
 /// A connection that is set up, to a server that can be relied on.
