@@ -1,9 +1,9 @@
 //! `audit init-key|checkpoint|verify|prove|export|redact`: what was done, for somebody who trusts neither us nor the machine.
 
-mod export;
-mod prove;
+pub(super) mod export;
+pub(super) mod prove;
 mod redact;
-mod verify;
+pub(super) mod verify;
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -151,10 +151,13 @@ async fn checkpoint(context: &Context) -> Result<Exit, Failure> {
     let ledger = context.writer(&checked).await?;
     let made = make(ledger.as_ref(), key.as_ref(), context.clock.now()).await?;
     let Some(made) = made else {
-        return Err(Failure::new(
-            Exit::Failed,
-            "nothing has been done yet: there is no fact to make a checkpoint of",
-        ));
+        return Err(match ledger.rollback().await? {
+            Some(problem) => Failure::new(Exit::Integrity, problem),
+            None => Failure::new(
+                Exit::Failed,
+                "nothing has been done yet: there is no fact to make a checkpoint of",
+            ),
+        });
     };
     context.output.data(&made, || made.note.clone())?;
     if key.is_none() {

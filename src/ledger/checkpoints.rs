@@ -80,16 +80,31 @@ impl CheckpointFile {
         whole.last()
     }
 
-    /// Out of the way, under a name that says of which ledger: those to come are of another tree.
-    pub(super) fn set_aside(&self, ledger: &str) -> Result<(), LedgerError> {
-        let aside = beside(
-            &self.ledger,
-            &format!(".checkpoints.{}", &ledger[..ledger.len().min(8)]),
-        );
-        match std::fs::rename(&self.path, aside) {
+    /// Out of the way, unless they are of the tree `present`: under a name that says of which ledger they are.
+    pub(super) fn set_aside(&self, present: &str) -> Result<(), LedgerError> {
+        let of = self.last().map_or("unreadable".to_owned(), |last| last.origin);
+        if of == present {
+            return Ok(());
+        }
+        match std::fs::rename(&self.path, self.aside(&of)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.refused(&error)),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// Those that were put aside of the tree `origin`.
+    pub(super) fn read_aside(&self, origin: &str) -> Result<Series, LedgerError> {
+        Self {
+            path: self.aside(origin),
+            ledger: self.ledger.clone(),
+        }
+        .read()
+    }
+
+    fn aside(&self, origin: &str) -> PathBuf {
+        let ledger = origin.rsplit('/').next().unwrap_or(origin);
+        let name: String = ledger.chars().take(8).collect();
+        beside(&self.ledger, &format!(".checkpoints.{name}"))
     }
 
     fn refused(&self, error: &std::io::Error) -> LedgerError {

@@ -37,6 +37,7 @@ mod past;
 mod plan_hash;
 mod planner;
 mod plans;
+mod recovery;
 mod redact;
 mod rehint;
 mod reports;

@@ -414,7 +414,7 @@ async fn an_older_copy_restored_with_its_anchor_is_noticed_by_the_checkpoints_be
     else {
         panic!("{:?}", report.ending);
     };
-    assert!(reason.contains("facts are missing"), "{reason}");
+    assert!(reason.contains("are missing, from number"), "{reason}");
     let found = audited.audit(&["verify"]);
     assert_eq!(found.status.code(), Some(4), "{found:?}");
     // Taken as it is, it begins a line of checkpoints of its own.

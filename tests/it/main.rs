@@ -34,6 +34,7 @@ mod notify;
 mod page;
 mod races;
 mod reconcile;
+mod recovery;
 mod redaction;
 mod report_verbs;
 mod rollback;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use retentiond::evidence::{Fork, LostLeaf};
 use retentiond::ledger::*;
 use retentiond::model::*;
 use retentiond::outcome::FileEvent;
@@ -526,6 +527,13 @@ steps! {
         sent_checkpoints() -> SentCheckpoints;
         leaves_naming(file: &FileId) -> Vec<u64>;
         openings(leaves: &[u64]) -> BTreeMap<u64, Opening>;
+    }
+    Recovery {
+        recovery() -> Option<UnderWay>;
+        begin_recovery(line: &LostLine, at: Timestamp) -> UnderWay;
+        bring_back(leaves: &[LostLeaf], at: Timestamp) -> BroughtBack;
+        finish_recovery(at: Timestamp) -> BroughtBack;
+        forks() -> Vec<Fork>;
     }
     Redaction {
         redact(step: RedactionStep, before: Timestamp, at: Timestamp) -> (Gone, Option<RedactionStep>);

@@ -130,7 +130,8 @@ async fn fields(ledger: &dyn Ledger, seq: u64, file: &str) -> Result<Vec<(u64, S
     Ok(shown)
 }
 
-async fn hashes(ledger: &dyn Ledger, size: u64) -> Result<Vec<Hash>, Failure> {
+/// Every leaf's hash, up to `size`.
+pub(in crate::cli) async fn hashes(ledger: &dyn Ledger, size: u64) -> Result<Vec<Hash>, Failure> {
     let mut hashes = Vec::new();
     while (hashes.len() as u64) < size {
         let page = ledger.leaves(hashes.len() as u64, PAGE).await?;

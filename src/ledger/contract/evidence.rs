@@ -80,7 +80,8 @@ pub trait Evidence: Send + Sync {
     /// Leaves in order from `from` on, at most `page`.
     async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError>;
 
-    /// The notes in the file beside the ledger, which every checkpoint is added to, in their order.
+    /// The notes in the file beside the ledger, which every checkpoint is added to, in their order; before them
+    /// those of the lines that were brought back.
     async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError>;
 
     /// Keeps a checkpoint, and adds its note to the file beside the ledger. `Conflict` when the tree was never what it says: larger than it is, or as large

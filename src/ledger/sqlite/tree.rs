@@ -12,7 +12,7 @@ use super::{SqliteLedger, leaves};
 use crate::evidence::Hash;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::{
-    Evidence, LedgerError, Opening, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead,
+    Evidence, LedgerError, Opening, Recovery, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead,
 };
 use crate::model::{FileId, Timestamp};
 
@@ -40,10 +40,15 @@ impl Evidence for SqliteLedger {
     }
 
     async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError> {
-        let series = self.checkpoints.read()?;
+        let mut all = Vec::new();
+        for fork in self.forks().await? {
+            all.push(self.checkpoints.read_aside(&fork.before)?);
+        }
+        all.push(self.checkpoints.read()?);
+        let notes = all.iter().flat_map(|series| &series.notes);
         Ok(SentCheckpoints {
-            notes: series.notes.iter().map(ToString::to_string).collect(),
-            torn: series.torn,
+            notes: notes.map(ToString::to_string).collect(),
+            torn: all.into_iter().flat_map(|series| series.torn).collect(),
         })
     }
 
