@@ -196,7 +196,7 @@ impl Audit {
             return Err(damage(Some(expected), problem));
         }
         match leaf.content {
-            Some(content) if self.subset.takes(leaf.seq) || of_a_fork(leaf.kind) => {
+            Some(content) if self.subset.takes(leaf.seq) || speaks_of_others(leaf.kind) => {
                 self.look_into(leaf, content)?;
                 self.summary.looked_into += 1;
             }
@@ -423,9 +423,9 @@ impl Audit {
     }
 }
 
-/// Looked into by every part of an audit: what was said before rests on them.
-fn of_a_fork(kind: &str) -> bool {
-    matches!(kind, "brought-back" | "recovered")
+/// Looked into by every part of an audit: what was said before, or what has gone, rests on them.
+fn speaks_of_others(kind: &str) -> bool {
+    matches!(kind, "brought-back" | "recovered" | "redaction")
 }
 
 fn damage(leaf: Option<u64>, problem: String) -> Damage {
