@@ -2,7 +2,8 @@
 //!
 //! Work storey. `planning` makes plans from a ledger alone and cannot delete: it never sees a remote.
 //! [`Engine`] can, and wants the deleter's lock to exist. `executor` (claim → call → settle) is the
-//! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy.
+//! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy. `recovery`
+//! brings back what a restored backup lacks.
 
 pub mod account;
 mod batch;
@@ -18,6 +19,8 @@ pub mod observe;
 pub mod planning;
 mod probe;
 pub mod progress;
+pub mod recovery;
+pub mod redaction;
 pub mod requests;
 mod ruling;
 mod run;

@@ -199,6 +199,17 @@ pub struct WaitingRules {
     pub command: String,
 }
 
+/// The last checkpoint that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastCheckpoint {
+    /// When.
+    pub at: Timestamp,
+    /// Facts under it.
+    pub facts: u64,
+    /// The note, signed or not: whoever keeps a copy can hold the ledger against it later.
+    pub note: String,
+}
+
 /// The picture.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
@@ -259,4 +270,6 @@ pub struct Snapshot {
     pub daemon_last_turn: Option<Timestamp>,
     /// How the last reload went: `taken TIME`, `waits TIME` or `refused TIME`.
     pub last_reload: Option<String>,
+    /// The last checkpoint of the evidence tree; `None`: none was made yet.
+    pub checkpoint: Option<LastCheckpoint>,
 }

@@ -50,8 +50,12 @@ mod others;
 mod past;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[path = "ledger/recovery.rs"]
+mod recovery;
 #[path = "ledger/rehint.rs"]
 mod rehint;
+#[path = "ledger/reports.rs"]
+mod reports;
 #[path = "ledger/settle.rs"]
 mod settle;
 #[path = "ledger/sqlite_file.rs"]

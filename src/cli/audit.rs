@@ -1,8 +1,9 @@
-//! `audit init-key|checkpoint|verify|prove|export`: what was done, for somebody who trusts neither us nor the machine.
+//! `audit init-key|checkpoint|verify|prove|export|redact`: what was done, for somebody who trusts neither us nor the machine.
 
-mod export;
-mod prove;
-mod verify;
+pub(super) mod export;
+pub(super) mod prove;
+mod redact;
+pub(super) mod verify;
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -33,6 +34,9 @@ pub enum AuditCommand {
     Prove(ProveArgs),
     /// Write all facts and checkpoints to a new file, for `audit verify` elsewhere.
     Export(ExportArgs),
+    /// Take from the record what has been over for as long as `keep` of [evidence] says. Every day's first sweep
+    /// does that at its end; hashes stay, and the rest can still be checked.
+    Redact(RedactArgs),
 }
 
 /// `audit verify`.
@@ -75,6 +79,14 @@ pub struct ExportArgs {
     pub with_ids: bool,
 }
 
+/// `audit redact`.
+#[derive(Debug, Args)]
+pub struct RedactArgs {
+    /// Only count what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 pub(super) async fn run(context: &Context, command: &AuditCommand) -> Result<Exit, Failure> {
     match command {
         AuditCommand::InitKey { file } => init_key(context, file.as_deref()).await,
@@ -82,6 +94,7 @@ pub(super) async fn run(context: &Context, command: &AuditCommand) -> Result<Exi
         AuditCommand::Verify(args) => verify::run(context, args).await,
         AuditCommand::Prove(args) => prove::run(context, args).await,
         AuditCommand::Export(args) => export::run(context, args).await,
+        AuditCommand::Redact(args) => redact::run(context, args).await,
     }
 }
 
@@ -138,10 +151,13 @@ async fn checkpoint(context: &Context) -> Result<Exit, Failure> {
     let ledger = context.writer(&checked).await?;
     let made = make(ledger.as_ref(), key.as_ref(), context.clock.now()).await?;
     let Some(made) = made else {
-        return Err(Failure::new(
-            Exit::Failed,
-            "nothing has been done yet: there is no fact to make a checkpoint of",
-        ));
+        return Err(match ledger.rollback().await? {
+            Some(problem) => Failure::new(Exit::Integrity, problem),
+            None => Failure::new(
+                Exit::Failed,
+                "nothing has been done yet: there is no fact to make a checkpoint of",
+            ),
+        });
     };
     context.output.data(&made, || made.note.clone())?;
     if key.is_none() {

@@ -5,6 +5,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::model::BreakerKind;
 
+/// What settles `rollback` where there is an export.
+const RECONCILE: &str = "retentiond reconcile --from EXPORT";
+
 pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
     match command {
@@ -19,6 +22,7 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
                         "reason": breaker.reason,
                         "heals": breaker.kind.heals(),
                         "reset": format!("retentiond breaker reset {}", breaker.kind.name()),
+                        "reconcile": (breaker.kind == BreakerKind::Rollback).then_some(RECONCILE),
                     })
                 })
                 .collect();
@@ -30,8 +34,16 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
                     .map(|breaker| {
                         let name = breaker.kind.name();
                         let heals = if breaker.kind.heals() { "; closes by itself" } else { "" };
+                        let first = match breaker.kind {
+                            BreakerKind::Rollback => format!("  first: {RECONCILE} (--dry-run shows what is missing)\n"),
+                            BreakerKind::Clock
+                            | BreakerKind::Auth
+                            | BreakerKind::Api
+                            | BreakerKind::Integrity
+                            | BreakerKind::Collateral => String::new(),
+                        };
                         format!(
-                            "{name}: {}\n  open since {}{heals}; after a look: retentiond breaker reset {name}\n",
+                            "{name}: {}\n{first}  open since {}{heals}; after a look: retentiond breaker reset {name}\n",
                             breaker.reason, breaker.opened_at
                         )
                     })
@@ -61,6 +73,17 @@ async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) 
     let now = context.clock.now();
     let ledger = context.writer(checked).await?;
     if kind == BreakerKind::Rollback {
+        if let Some(begun) = ledger.recovery().await?
+            && begun.next < begun.line.size
+        {
+            return Err(Failure::new(
+                Exit::Stopped,
+                format!(
+                    "{} facts of an export have not been brought back yet: go on with `retentiond reconcile --from EXPORT`, with the same one",
+                    begun.line.size - begun.next
+                ),
+            ));
+        }
         // Before the breaker closes: it would open again at the next tick.
         ledger.accept_lineage(now).await?;
     }

@@ -77,13 +77,17 @@ pub(super) async fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, F
     let ledger = sources.ledger.as_ref();
     let found = ledger.find(&file).await?;
     if found.is_empty() {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!(
+        let problem = match ledger.redacted().await? {
+            None => format!(
                 "the ledger does not know a file `{file}`: what was never recorded is never deleted. \
                  `retentiond record` takes it in"
             ),
-        ));
+            Some(redacted) => format!(
+                "the ledger does not know a file `{file}`, or knows it no more: {}",
+                redacted.sentence()
+            ),
+        };
+        return Err(Failure::new(Exit::Failed, problem));
     }
     let compile = |text: &str| -> Option<RuleSet> {
         let kept = config::parse("the text that the ledger keeps", text).ok()?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
-use crate::ledger::{HistoryFilter, Ledger, LedgerError};
+use crate::ledger::{HistoryFilter, Ledger, LedgerError, Redacted};
 use crate::model::{Attempt, AttemptId, Finding, PolicyName, SweepId};
 
 /// Requests read at once, when all are asked for.
@@ -55,6 +55,8 @@ struct Document {
     attempts: Vec<Attempt>,
     /// What `--after` takes for the next page; `null` on the last one.
     next: Option<AttemptId>,
+    /// What is on record no more; `null`: nothing ever went.
+    redacted: Option<Redacted>,
 }
 
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, Failure> {
@@ -80,6 +82,7 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, F
         0 => Document {
             attempts: all(ledger.as_ref(), filter).await?,
             next: None,
+            redacted: ledger.redacted().await?,
         },
         limit => page(ledger.as_ref(), filter, limit).await?,
     };
@@ -101,6 +104,7 @@ async fn page(ledger: &dyn Ledger, filter: HistoryFilter, limit: u32) -> Result<
     Ok(Document {
         next: last.filter(|_| more),
         attempts,
+        redacted: ledger.redacted().await?,
     })
 }
 
@@ -122,8 +126,11 @@ async fn all(ledger: &dyn Ledger, filter: HistoryFilter) -> Result<Vec<Attempt>,
 }
 
 fn text(document: &Document) -> String {
+    let gone = document
+        .redacted
+        .map_or_else(String::new, |redacted| format!("note: {}\n", redacted.sentence()));
     if document.attempts.is_empty() {
-        return "no delete request is on record\n".to_owned();
+        return format!("no delete request is on record\n{gone}");
     }
     let mut text: String = document
         .attempts
@@ -133,7 +140,7 @@ fn text(document: &Document) -> String {
     if let Some(next) = document.next {
         text.push_str(&format!("… and more: `--after {}` goes on\n", next.0));
     }
-    text
+    text + &gone
 }
 
 /// One attempt in two lines; of one file, when it is named.

@@ -1,4 +1,11 @@
-//! `reconcile`: hold the ledger against what is at Extracta. Deletes nothing.
+//! `reconcile`: hold the ledger against what is at Extracta, or (`--from`) against an export of what it was before
+//! a backup was restored. Deletes nothing.
+
+mod export;
+mod from;
+mod words;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -7,9 +14,9 @@ use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
 use super::progress::Bar;
-use crate::config::Orphans;
+use crate::config::{Checked, Orphans};
 use crate::engine::planning::renew_hints;
-use crate::extracta::{Probe, Remote};
+use crate::extracta::{ExtractaClient, Probe, Remote};
 use crate::intake::InForce;
 use crate::intake::reconcile::{BLIND_SPOT, Reconciled, Wanted, reconcile};
 use crate::rules::decide::hint;
@@ -34,6 +41,21 @@ pub struct ReconcileArgs {
     /// Begin from the first batch, although an earlier run was interrupted.
     #[arg(long)]
     pub restart: bool,
+    /// Bring back what a restored backup lacks (holds, releases, erasure requests, outcomes) from an
+    /// `audit export --with-ids` of the ledger as it was. Settles breaker `rollback`.
+    #[arg(
+        long,
+        value_name = "EXPORT",
+        conflicts_with_all = ["batches", "classification", "record", "restart"]
+    )]
+    pub from: Option<PathBuf>,
+    /// The public key, or a file that holds it: the export's checkpoints must be signed with it. That of the
+    /// audit key in use by default.
+    #[arg(long, value_name = "KEY", requires = "from")]
+    pub key: Option<String>,
+    /// Only show what the export would bring back.
+    #[arg(long, requires = "from")]
+    pub dry_run: bool,
 }
 
 /// What the verb prints.
@@ -47,6 +69,9 @@ struct Report<'a> {
 
 pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
+    if let Some(path) = &args.from {
+        return from::run(context, &checked, args, path).await;
+    }
     let wanted = Wanted {
         batches: args
             .batches
@@ -57,17 +82,7 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
         record: args.record || checked.intake.orphans == Orphans::Record,
         restart: args.restart,
     };
-    let remote = context.remote(&checked.extracta)?;
-    match remote.probe().await {
-        Probe::Works { .. } => {}
-        Probe::Refused { status, .. } => {
-            return Err(Failure::new(
-                Exit::Credentials,
-                format!("the API refused the key (HTTP {status}); `retentiond check --online` tries it"),
-            ));
-        }
-        Probe::Unavailable { reason } => return Err(Failure::new(Exit::Unavailable, reason)),
-    }
+    let remote = usable(context, &checked).await?;
     let subjects = context.subjects(&checked)?;
     let ledger = context.writer(&checked).await?;
     let rules = &checked.rules;
@@ -97,6 +112,19 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
     } else {
         Exit::Unsettled
     })
+}
+
+/// The API, once it has taken the key.
+async fn usable(context: &Context, checked: &Checked) -> Result<ExtractaClient, Failure> {
+    let remote = context.remote(&checked.extracta)?;
+    match remote.probe().await {
+        Probe::Works { .. } => Ok(remote),
+        Probe::Refused { status, .. } => Err(Failure::new(
+            Exit::Credentials,
+            format!("the API refused the key (HTTP {status}); `retentiond check --online` tries it"),
+        )),
+        Probe::Unavailable { reason } => Err(Failure::new(Exit::Unavailable, reason)),
+    }
 }
 
 fn text(found: &Reconciled) -> String {

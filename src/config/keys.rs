@@ -197,6 +197,7 @@ pub(super) static EVIDENCE: Schema = Schema {
     place: "in [evidence]",
     keys: &[
         key("key_file", Takes::Text, Is("the systemd credential `audit-key`"), "\"/etc/retentiond/credentials/audit-key\"", "absolute path of the file that `retentiond audit init-key` made; without a key checkpoints are not signed"),
+        key("keep", Takes::Period, Is("for ever"), "\"3 years\"", "how long what was done stays on record once it is over, at least 3 months; then ids, reasons and salts go, and the tree of hashes stays"),
     ],
 };
 

@@ -14,7 +14,7 @@ use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
 use super::erasure::{ErasureDraft, ErasureSettings};
-use super::evidence::EvidenceSettings;
+use super::evidence::{EvidenceDraft, EvidenceSettings};
 use super::keys;
 use super::lines::lines;
 use super::listening::HttpSettings;
@@ -163,7 +163,7 @@ struct Draft {
     limits: crate::rules::policy::Limits,
     blackouts: Vec<Spanned<Blackout>>,
     erasure: ErasureDraft,
-    evidence: EvidenceSettings,
+    evidence: EvidenceDraft,
     cool_down: Option<Spanned<crate::rules::period::Period>>,
     log: LogSettings,
     http: HttpSettings,
@@ -204,11 +204,15 @@ impl Draft {
             .collect();
         let cool_down = settings::cool_down(holds.as_ref(), findings);
         let erasure = ErasureDraft::read(erasure.as_ref(), findings);
-        let evidence = EvidenceSettings::read(evidence.as_ref(), findings);
+        let evidence = EvidenceDraft::read(evidence.as_ref(), findings);
         if !policies.is_empty() || top.value("policy").is_none() {
             relations::judge(&policies, &floors, findings);
         }
-        let periods = [cool_down.as_ref(), erasure.warn_before.as_ref()];
+        let periods = [
+            cool_down.as_ref(),
+            erasure.warn_before.as_ref(),
+            evidence.keep.as_ref(),
+        ];
         zone::required(&zone, &policies, &floors, &periods, findings);
         let blackouts = windows::blackouts(top, findings);
         windows::judge(&zone, &policies, &blackouts, findings);
@@ -276,6 +280,7 @@ impl Draft {
                 lines: Arc::default(),
                 awaiting: None,
                 erasure: erasure_rules,
+                keep_evidence: self.evidence.keep.map(Spanned::into_inner),
             },
             controller: self.controller,
             statements,
@@ -287,7 +292,7 @@ impl Draft {
                     cool_down: period.into_inner(),
                 }),
             erasure,
-            evidence: self.evidence,
+            evidence: self.evidence.settings,
             log: self.log,
             http: self.http,
             intake: self.intake,

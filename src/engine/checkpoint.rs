@@ -11,7 +11,8 @@ const DAILY_MS: i64 = 24 * 3_600_000;
 /// How often the ledger is asked whether a day is over.
 const ASKED_MS: i64 = 10 * 60_000;
 
-/// Makes a checkpoint of the tree as it is now. `None` while it has no leaf.
+/// Makes a checkpoint of the tree as it is now. `None` while it has no leaf, and while the ledger may not be the
+/// latest of its line: it would vouch for a tree that lacks what went out before, and hide that it does.
 ///
 /// # Errors
 /// The ledger's.
@@ -21,7 +22,7 @@ pub async fn make(
     now: Timestamp,
 ) -> Result<Option<StoredCheckpoint>, LedgerError> {
     let head = ledger.tree().await?;
-    if head.size == 0 {
+    if head.size == 0 || ledger.rollback().await?.is_some() {
         return Ok(None);
     }
     let text = Checkpoint {

@@ -94,6 +94,12 @@ impl Stop {
                 kind.name(),
                 kind.name()
             ),
+            Self::Breaker {
+                kind: BreakerKind::Rollback,
+                reason,
+            } => format!(
+                "breaker rollback is open: {reason}; `retentiond reconcile --from EXPORT` settles it, or, without an export, `retentiond breaker reset rollback`"
+            ),
             Self::Breaker { kind, reason } => format!(
                 "breaker {} is open: {reason}; look into it, then `retentiond breaker reset {}`",
                 kind.name(),

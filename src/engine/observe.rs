@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};
 use crate::snapshot::{
-    BatchFiles, ErasuresView, PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules,
+    BatchFiles, ErasuresView, LastCheckpoint, PolicyView, Room, Snapshot, Verdict, WaitingPlan, WaitingRules,
 };
 
 /// Setting: how the last reload of the policy file went.
@@ -122,6 +122,11 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
         rules: rules.digest.0.clone(),
         daemon_last_turn: turn,
         last_reload: ledger.setting(LAST_RELOAD).await?,
+        checkpoint: ledger.tree().await?.checkpoint.map(|last| LastCheckpoint {
+            at: last.at,
+            facts: last.size,
+            note: last.note,
+        }),
     };
     (snapshot.verdict, snapshot.sentence) = judge(&snapshot, now);
     Ok(snapshot)

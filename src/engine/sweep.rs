@@ -421,6 +421,10 @@ impl Engine {
             note,
             "sweep ends"
         );
+        // What stopped the sweep may be the clock, and by that alone it is told what is over.
+        if !matches!(ending, Ending::Stopped { .. }) {
+            self.redact_daily(run.rules).await?;
+        }
         Ok(SweepReport {
             sweep: run.sweep,
             policy: run.policy.clone(),

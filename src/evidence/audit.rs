@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::checkpoint::{Checkpoint, origin};
-use super::{Frontier, Hash, Note, VerifierKey, canonical};
+use super::fork::Walk;
+use super::{Fact, Fork, Frontier, Hash, Note, VerifierKey, canonical};
 
 /// What is wrong, and from which leaf on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -70,6 +71,33 @@ pub struct Summary {
     pub signed: u64,
     /// Root over all.
     pub root: Option<Hash>,
+    /// Notes beside the ledger that were cut off while they were written: no checkpoints, and no damage.
+    pub torn: u64,
+    /// Lines that restored backups cut off, each named by a leaf of this tree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forks: Vec<Named>,
+}
+
+/// A fork that the tree itself names, and the checkpoints of the line that was cut off there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// What its leaf says.
+    #[serde(flatten)]
+    pub fork: Fork,
+    /// Checkpoints of that line beyond the common beginning, all of them explained.
+    pub checkpoints: u64,
+    /// Those of them over leaves that nobody brought back.
+    pub beyond: u64,
+}
+
+/// What a checkpoint said.
+#[derive(Debug)]
+struct Expected {
+    root: Hash,
+    signed: bool,
+    origin: String,
+    /// It agreed with the tree.
+    met: bool,
 }
 
 /// An audit under way.
@@ -78,10 +106,15 @@ pub struct Audit {
     tree: Frontier,
     subset: Subset,
     /// By size; more than one may speak of the same tree.
-    expected: BTreeMap<u64, Vec<(Hash, bool)>>,
+    expected: BTreeMap<u64, Vec<Expected>>,
+    walks: Vec<Walk>,
     origins: BTreeSet<String>,
     names: BTreeSet<String>,
     agreed_until: u64,
+    /// Leaves that redactions say went, and the last leaf that any of them may have taken.
+    accounted: (u64, Option<u64>),
+    /// The last leaf without bytes.
+    last_redacted: Option<u64>,
     summary: Summary,
 }
 
@@ -100,9 +133,12 @@ impl Audit {
             tree: Frontier::new(),
             subset,
             expected: BTreeMap::new(),
+            walks: Vec::new(),
             origins: BTreeSet::new(),
             names: BTreeSet::new(),
             agreed_until: 0,
+            accounted: (0, None),
+            last_redacted: None,
             summary: Summary::default(),
         };
         let mut signed_before = false;
@@ -120,12 +156,13 @@ impl Audit {
                 None => false,
             };
             signed_before |= signed;
-            audit.origins.insert(said.origin);
-            audit
-                .expected
-                .entry(said.size)
-                .or_default()
-                .push((said.root, signed));
+            audit.origins.insert(said.origin.clone());
+            audit.expected.entry(said.size).or_default().push(Expected {
+                root: said.root,
+                signed,
+                origin: said.origin,
+                met: false,
+            });
         }
         if key.is_some() && !signed_before {
             let name = key.map_or("", VerifierKey::name);
@@ -133,6 +170,15 @@ impl Audit {
         }
         audit.compare()?;
         Ok(audit)
+    }
+
+    /// With the forks that leaves `recovered` of this tree name: known before the first leaf, so that each is
+    /// followed from where it begins. A leaf that names another one, or none that does, is damage.
+    #[must_use]
+    pub fn knowing(mut self, forks: impl IntoIterator<Item = Fork>) -> Self {
+        self.walks = forks.into_iter().map(Walk::along).collect();
+        self.walks.iter_mut().for_each(|walk| walk.pass(&self.tree));
+        self
     }
 
     /// The next leaf.
@@ -150,18 +196,46 @@ impl Audit {
             return Err(damage(Some(expected), problem));
         }
         match leaf.content {
-            Some(content) if self.subset.takes(leaf.seq) => {
+            Some(content) if self.subset.takes(leaf.seq) || speaks_of_others(leaf.kind) => {
                 self.look_into(leaf, content)?;
                 self.summary.looked_into += 1;
             }
             Some(_) => {}
-            None => self.summary.redacted += 1,
+            None => self.without_bytes(leaf)?,
         }
-        if let (Some(content), "genesis" | "lineage-accepted") = (leaf.content, leaf.kind) {
-            self.learn_name(content);
+        match (leaf.content, leaf.kind) {
+            (Some(content), "genesis" | "lineage-accepted" | "recovered") => self.learn_name(content),
+            (Some(content), "redaction") => self.account(content),
+            _ => {}
         }
+        self.walk(leaf)?;
         self.tree.append(leaf.hash);
+        self.walks.iter_mut().for_each(|walk| walk.pass(&self.tree));
         self.compare()
+    }
+
+    /// Along every fork that this leaf tells of.
+    fn walk(&mut self, leaf: &Given<'_>) -> Result<(), Damage> {
+        if let (Some(content), "brought-back") = (leaf.content, leaf.kind) {
+            for walk in &mut self.walks {
+                walk.step(content, |size| self.expected.contains_key(&size));
+            }
+        }
+        let (Some(content), "recovered") = (leaf.content, leaf.kind) else {
+            return Ok(());
+        };
+        let seq = leaf.seq;
+        let said = Fork::named_by(seq, content);
+        let ended = said.is_some_and(|said| self.walks.iter_mut().any(|walk| walk.end(&said)));
+        if ended {
+            return Ok(());
+        }
+        Err(damage(
+            Some(seq),
+            format!(
+                "leaf {seq} names a line that was brought back, and the leaves brought back are not those of that line"
+            ),
+        ))
     }
 
     /// After the last leaf; `head` is what the ledger itself keeps: size and root.
@@ -170,7 +244,15 @@ impl Audit {
     /// Leaves that a checkpoint or the head knows and that are not there.
     pub fn finish(mut self, head: Option<(u64, Hash)>) -> Result<Summary, Damage> {
         let size = self.tree.size();
-        let furthest = self.expected.keys().next_back().copied().unwrap_or(0);
+        let own = |(size, said): &(&u64, &Vec<Expected>)| {
+            let forked = |said: &Expected| {
+                self.walks
+                    .iter()
+                    .any(|walk| walk.fork.takes(&said.origin, **size))
+            };
+            !said.iter().all(forked)
+        };
+        let furthest = self.expected.iter().rev().find(own).map_or(0, |(size, _)| *size);
         let furthest = furthest.max(head.map_or(0, |(size, _)| size));
         if furthest > size {
             return Err(damage(
@@ -191,9 +273,50 @@ impl Audit {
                 format!("a checkpoint is of another tree, {foreign}"),
             ));
         }
+        self.forked()?;
+        self.redactions_fit()?;
         self.summary.leaves = size;
         self.summary.root = Some(self.tree.root());
         Ok(self.summary)
+    }
+
+    /// Every checkpoint that the tree did not agree with is one of a line that was cut off, as it was.
+    fn forked(&mut self) -> Result<(), Damage> {
+        for walk in &self.walks {
+            let fork = &walk.fork;
+            if !walk.named {
+                let problem = format!(
+                    "leaf {} was to name a line that was brought back, and does not",
+                    fork.leaf
+                );
+                return Err(damage(Some(fork.leaf), problem));
+            }
+            let (mut checkpoints, mut beyond) = (0, 0);
+            for (size, said) in &self.expected {
+                for said in said
+                    .iter()
+                    .filter(|said| !said.met && fork.takes(&said.origin, *size))
+                {
+                    if !walk.explains(*size, said.root) {
+                        return Err(damage(
+                            Some(fork.leaf),
+                            format!(
+                                "the checkpoint over {size} leaves is not of the line that leaf {} names",
+                                fork.leaf
+                            ),
+                        ));
+                    }
+                    checkpoints += 1;
+                    beyond += u64::from(*size > fork.size);
+                }
+            }
+            self.summary.forks.push(Named {
+                fork: fork.clone(),
+                checkpoints,
+                beyond,
+            });
+        }
+        Ok(())
     }
 
     fn look_into(&self, leaf: &Given<'_>, content: &str) -> Result<(), Damage> {
@@ -216,6 +339,43 @@ impl Audit {
         }
     }
 
+    fn without_bytes(&mut self, leaf: &Given<'_>) -> Result<(), Damage> {
+        if Fact::LASTING.contains(&leaf.kind) {
+            let seq = leaf.seq;
+            let problem = format!(
+                "leaf {seq}: its bytes are gone, and those of `{}` never go",
+                leaf.kind
+            );
+            return Err(damage(Some(seq), problem));
+        }
+        self.summary.redacted += 1;
+        self.last_redacted = Some(leaf.seq);
+        Ok(())
+    }
+
+    /// What a redaction says went.
+    fn account(&mut self, content: &str) {
+        let read: Value = serde_json::from_str(content).unwrap_or_default();
+        self.accounted.0 += read["fact"]["leaves"].as_u64().unwrap_or(0);
+        self.accounted.1 = self.accounted.1.max(read["fact"]["last"].as_u64());
+    }
+
+    /// Bytes go by a redaction, which is a leaf itself, or they were taken away.
+    fn redactions_fit(&self) -> Result<(), Damage> {
+        let (said, last) = self.accounted;
+        let gone = self.summary.redacted;
+        if self.last_redacted > last {
+            let seq = self.last_redacted.unwrap_or_default();
+            let problem = format!("leaf {seq}: its bytes are gone, and no redaction tells of it");
+            return Err(damage(Some(seq), problem));
+        }
+        if gone != said {
+            let problem = format!("the bytes of {gone} leaves are gone, and redactions tell of {said}");
+            return Err(damage(None, problem));
+        }
+        Ok(())
+    }
+
     fn learn_name(&mut self, content: &str) {
         let read: Option<Value> = serde_json::from_str(content).ok();
         let name = read.as_ref().and_then(|read| read["fact"]["ledger"].as_str());
@@ -225,16 +385,26 @@ impl Audit {
     /// Whether the tree as it is now is what the checkpoints of its size say.
     fn compare(&mut self) -> Result<(), Damage> {
         let size = self.tree.size();
-        let Some(said) = self.expected.get(&size) else {
+        let Some(said) = self.expected.get_mut(&size) else {
             return Ok(());
         };
         let root = self.tree.root();
-        if said.iter().any(|(expected, _)| *expected != root) {
+        let mut apart = false;
+        for said in said.iter_mut() {
+            said.met = said.root == root;
+            let forked = self.walks.iter().any(|walk| walk.fork.takes(&said.origin, size));
+            apart |= !said.met && !forked;
+        }
+        if apart {
             return Err(self.rebuilt(&format!("the checkpoint over {size} leaves has another root")));
         }
-        self.summary.checkpoints += said.len() as u64;
-        if said.iter().any(|(_, signed)| *signed) {
+        let met = said.iter().filter(|said| said.met);
+        self.summary.checkpoints += met.clone().count() as u64;
+        if met.clone().any(|said| said.signed) {
             self.summary.signed = size;
+        }
+        if met.count() == 0 {
+            return Ok(());
         }
         self.agreed_until = size;
         Ok(())
@@ -251,6 +421,11 @@ impl Audit {
             ),
         )
     }
+}
+
+/// Looked into by every part of an audit: what was said before, or what has gone, rests on them.
+fn speaks_of_others(kind: &str) -> bool {
+    matches!(kind, "brought-back" | "recovered" | "redaction")
 }
 
 fn damage(leaf: Option<u64>, problem: String) -> Damage {

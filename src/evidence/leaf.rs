@@ -262,6 +262,53 @@ pub enum Fact {
         /// The name before.
         before: String,
     },
+    /// An older copy is in the ledger's place: what it lacks begins to be brought back from an export.
+    Recovery {
+        /// Leaves of the export.
+        size: u64,
+        /// Root over them.
+        root: Hash,
+        /// Leaves that the copy and the export have in common: the first so many.
+        common: u64,
+    },
+    /// A leaf that the copy lacked, as the export has it. What it told of follows as a leaf of its own, where
+    /// it could be brought back.
+    BroughtBack {
+        /// Its place in the export's tree.
+        lost: u64,
+        /// Its hash there.
+        hash: Hash,
+        /// Its kind.
+        told: String,
+    },
+    /// All that the export holds has been brought back.
+    Recovered {
+        /// The ledger's new name.
+        ledger: String,
+        /// The name before, which the lost leaves went out under.
+        before: String,
+        /// As in `recovery`.
+        size: u64,
+        /// As in `recovery`.
+        root: Hash,
+        /// As in `recovery`.
+        common: u64,
+        /// Leaves of the largest checkpoint that went out under that name: those beyond `size` are lost.
+        until: u64,
+    },
+    /// The log's own retention: facts that were over went from the ledger. Their leaves keep their hashes.
+    Redaction {
+        /// What was over before this instant, in ms UTC.
+        before: i64,
+        /// Leaves whose bytes and salts went in this transaction.
+        leaves: u64,
+        /// The last of them; `None`: there was none.
+        last: Option<u64>,
+        /// Files whose rows went, with their attempts.
+        files: u64,
+        /// Other records that went: holds, requests, stops, uploads.
+        records: u64,
+    },
 }
 
 /// Files by the state that they went to.
@@ -336,7 +383,7 @@ impl Leaf {
 
 impl Fact {
     /// Every kind.
-    pub const KINDS: [&str; 26] = [
+    pub const KINDS: [&str; 30] = [
         "genesis",
         "intent",
         "outcome",
@@ -363,6 +410,20 @@ impl Fact {
         "resume",
         "gap",
         "lineage-accepted",
+        "recovery",
+        "brought-back",
+        "recovered",
+        "redaction",
+    ];
+
+    /// Kinds whose leaves keep their bytes for ever: they name the tree, and say what went.
+    pub const LASTING: [&str; 6] = [
+        "genesis",
+        "lineage-accepted",
+        "redaction",
+        "recovery",
+        "brought-back",
+        "recovered",
     ];
 
     /// The name of its kind, as in the leaf.
@@ -395,6 +456,10 @@ impl Fact {
             Self::Resume {} => "resume",
             Self::Gap { .. } => "gap",
             Self::LineageAccepted { .. } => "lineage-accepted",
+            Self::Recovery { .. } => "recovery",
+            Self::BroughtBack { .. } => "brought-back",
+            Self::Recovered { .. } => "recovered",
+            Self::Redaction { .. } => "redaction",
         }
     }
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{SecretKey, VerifierKey};
 
 /// How a line with a signature begins: an em dash and a space.
-const MARK: &str = "\u{2014} ";
+pub(super) const MARK: &str = "\u{2014} ";
 
 /// A text with its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,25 +92,6 @@ impl Note {
             text: text.to_owned(),
             signatures,
         })
-    }
-
-    /// Reads a file of notes, one after the other with an empty line after each.
-    ///
-    /// # Errors
-    /// [`NoteError::Malformed`].
-    pub fn parse_all(file: &str) -> Result<Vec<Self>, NoteError> {
-        let mut notes: Vec<String> = Vec::new();
-        for part in file.split("\n\n").map(|part| part.trim_matches('\n')) {
-            match notes.last_mut() {
-                _ if part.is_empty() => {}
-                Some(last) if part.starts_with(MARK) => {
-                    last.push_str(part);
-                    last.push('\n');
-                }
-                Some(_) | None => notes.push(format!("{part}\n\n")),
-            }
-        }
-        notes.iter().map(|note| Self::parse(note)).collect()
     }
 
     /// The text that is signed.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::proof;
 use super::{Hash, proof::ProofError};
-use crate::model::{BatchAddress, FileId, Parent};
+use crate::model::{BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Parent};
 
 /// Files that a leaf speaks of: how many, and the root of the small tree over their commitments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,4 +186,22 @@ impl FileTexts {
         let file = serde_json::to_string(file.as_str()).expect("a text is JSON");
         format!("{}{file}]", self.head)
     }
+}
+
+/// The file that a text of [`FileTexts`] spells; `None` where it spells none.
+#[must_use]
+pub fn file_of(text: &str) -> Option<FileAddress> {
+    let [module, parent, batch, file]: [String; 4] = serde_json::from_str(text).ok()?;
+    let parent = match module.as_str() {
+        "classification" => Parent::Classification(ClassificationId::new(parent).ok()?),
+        "extraction" => Parent::Extraction(ExtractionId::new(parent).ok()?),
+        _ => return None,
+    };
+    Some(FileAddress {
+        batch: BatchAddress {
+            parent,
+            batch: BatchId::new(batch).ok()?,
+        },
+        file: FileId::new(file).ok()?,
+    })
 }

@@ -4,4 +4,5 @@ mod audits;
 mod leaves;
 mod naive;
 mod notes;
+mod series;
 mod trees;

@@ -4,7 +4,8 @@
 //! make, [`Rules`] the hints of the current rule set, [`Changes`] what wants to take its place, [`Claims`] is
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
 //! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
-//! [`Reports`] what a report rests on. Every write is one durable
+//! [`Reports`] what a report rests on, [`Recovery`] what a restored backup lacks, [`Redaction`]
+//! what has been on record for long enough. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -15,6 +16,8 @@ mod evidence;
 mod others;
 mod past;
 mod plans;
+mod recovery;
+mod redaction;
 mod reports;
 mod standing;
 mod uploads;
@@ -36,12 +39,14 @@ use crate::outcome::FileEvent;
 use crate::rules::policy::{Hint, RuleDigest};
 pub use batches::{Batches, KnownBatch};
 pub use events::{EventNoted, Events};
-pub use evidence::{Evidence, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
+pub use evidence::{Evidence, Opening, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
+pub use recovery::{BroughtBack, LostLine, Recovery, UnderWay};
+pub use redaction::{Gone, Redactable, Redacted, Redaction, RedactionStep};
 pub use reports::{
     Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
     ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
@@ -65,6 +70,8 @@ pub trait Ledger:
     + Evidence
     + Figures
     + Past
+    + Recovery
+    + Redaction
     + Reports
     + Standing
 {
@@ -85,6 +92,8 @@ impl<T> Ledger for T where
         + Evidence
         + Figures
         + Past
+        + Recovery
+        + Redaction
         + Reports
         + Standing
 {

@@ -74,12 +74,23 @@ pub struct Cover {
     pub rules: String,
     /// The evidence tree's head when the ledger was read.
     pub chain_head: ChainHead,
+    /// What is on record no more although it belongs to the period: no figure counts it; null: nothing.
+    pub redacted: Option<Redacted>,
     /// Whether deletions are looked at a second time.
     pub verify: bool,
     /// How far the times in the report can be trusted.
     pub clock: ClockQuality,
     /// File ids and operators' references are in it.
     pub with_ids: bool,
+}
+
+/// What went from the record by its own retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Redacted {
+    /// What was over before this instant has gone.
+    pub before: Timestamp,
+    /// When it last went.
+    pub at: Timestamp,
 }
 
 /// The head of the evidence tree.

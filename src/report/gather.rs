@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 use super::cause::Circumstances;
-use super::document::{ChainHead, ClockQuality, Cover, Report, UnownedFiles};
+use super::document::{ChainHead, ClockQuality, Cover, Redacted, Report, UnownedFiles};
 use super::fold::{Fold, Folded};
 use super::gaps::{Missed, gaps};
 use super::{exceptions, figures, limits, lines};
@@ -197,6 +197,13 @@ fn cover(facts: &ReportFacts, ask: &Ask<'_>) -> Cover {
             checkpoint_at: facts.tree.checkpoint.as_ref().map(|last| last.at),
             checkpoint_size: facts.tree.checkpoint.as_ref().map(|last| last.size),
         },
+        redacted: facts
+            .redacted
+            .filter(|redacted| ask.period.from < redacted.before)
+            .map(|redacted| Redacted {
+                before: redacted.before,
+                at: redacted.at,
+            }),
         verify: ask.verify,
         clock: ClockQuality {
             checked_at: facts.clock_checked_at,

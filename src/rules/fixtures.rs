@@ -200,6 +200,7 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         lines: Arc::default(),
         awaiting: None,
         erasure: ErasureRules::default(),
+        keep_evidence: None,
     }
 }
 

@@ -117,6 +117,31 @@ impl Period {
         span_of::shortest_millis(self)
     }
 
+    /// The instant before which every start has its period behind it at `now`. `None` outside the calendar.
+    #[must_use]
+    pub fn over_before(self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::Exact { millis } => now.checked_add_millis(-millis),
+            Self::Civil { years, months, days } => {
+                let span = jiff::Span::new()
+                    .try_months(i32::from(years) * 12 + i32::from(months))
+                    .and_then(|span| span.try_days(days))
+                    .ok()?;
+                let mut day = zone.to_datetime(now.to_jiff()).date().checked_sub(span).ok()?;
+                // Months clamp to their last day: going back by them may end some days late.
+                for _ in 0..5 {
+                    day = day.yesterday().ok()?;
+                    let over = day_begins(day.tomorrow().ok()?, zone)?;
+                    let last = self.end(over.checked_add_millis(-1)?, None, zone)?;
+                    if last.ends_at <= now {
+                        return Some(over);
+                    }
+                }
+                None
+            }
+        }
+    }
+
     /// The end of a period that starts at `start`.
     ///
     /// Exact: `start` plus its milliseconds. Civil, by Regulation 1182/71 Article 3: the day of the

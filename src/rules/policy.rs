@@ -36,6 +36,8 @@ pub struct RuleSet {
     pub blackouts: Vec<Blackout>,
     /// How erasure requests are carried out.
     pub erasure: ErasureRules,
+    /// How long what was done stays on record once it is over; `None`: for ever.
+    pub keep_evidence: Option<Period>,
     /// Digest of what decides over files: see [`RuleSet::digest_of`].
     pub digest: RuleDigest,
     /// The policy file that it was compiled from, so that the ledger can keep it; empty outside of one.

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::{PolicyView, Snapshot, Verdict};
-use crate::model::{Sweep, SweepState};
+use crate::model::{Sweep, SweepState, Timestamp};
 
 /// One thing that has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,6 +61,14 @@ pub enum Change {
         /// Why, and the command that resolves it.
         note: Option<String>,
     },
+    /// The first checkpoint of a day (UTC) was made. Its note is in the body of every event.
+    #[serde(rename = "checkpoint.daily")]
+    Checkpoint {
+        /// When it was made.
+        at: Timestamp,
+        /// Facts under it.
+        facts: u64,
+    },
     /// Everything is all right again.
     #[serde(rename = "recovered")]
     Recovered {
@@ -78,6 +86,7 @@ pub fn changes(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Change> {
     found.extend(waiting(before, after));
     if let Some(before) = before {
         found.extend(failed(before, after));
+        found.extend(checkpoint(before, after));
         let is_well = |s: &Snapshot| matches!(s.verdict, Verdict::Ok | Verdict::Idle);
         if is_well(after) && !is_well(before) {
             let was = before.verdict.word();
@@ -85,6 +94,18 @@ pub fn changes(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Change> {
         }
     }
     found
+}
+
+/// At a start none is told: it is in the body of what is.
+fn checkpoint(before: &Snapshot, after: &Snapshot) -> Option<Change> {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let day = |at: Timestamp| at.as_millis().div_euclid(DAY_MS);
+    let last = after.checkpoint.as_ref()?;
+    let known = before.checkpoint.as_ref().map(|known| day(known.at));
+    (known != Some(day(last.at))).then_some(Change::Checkpoint {
+        at: last.at,
+        facts: last.facts,
+    })
 }
 
 fn breakers(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Change> {
@@ -201,6 +222,24 @@ mod tests {
         assert_eq!(types(Some(&ill), &well), ["recovered"]);
         assert_eq!(types(Some(&well), &well), [""; 0]);
         assert_eq!(types(None, &well), [""; 0]);
+    }
+
+    #[test]
+    fn the_first_checkpoint_of_a_day_is_told_so_that_somebody_elsewhere_has_one() {
+        let made = |at: &str| {
+            let mut picture = well();
+            picture.checkpoint.as_mut().unwrap().at = at.parse().unwrap();
+            picture
+        };
+        let (early, late) = (made("2026-05-04T01:02:03Z"), made("2026-05-04T23:59:59Z"));
+        let next = made("2026-05-05T00:00:00Z");
+        assert_eq!(types(Some(&early), &late), [""; 0]);
+        assert_eq!(types(Some(&late), &next), ["checkpoint.daily"]);
+        assert_eq!(types(None, &next), [""; 0]);
+        let mut none = well();
+        none.checkpoint = None;
+        assert_eq!(types(Some(&none), &early), ["checkpoint.daily"]);
+        assert_eq!(types(Some(&early), &none), [""; 0]);
     }
 
     #[test]

@@ -115,5 +115,10 @@ pub(crate) fn snapshot() -> Snapshot {
         rules: "0123456789abcdef".repeat(4),
         daemon_last_turn: Some(at("2026-05-04T09:59:50Z")),
         last_reload: Some("refused 2026-05-04T09:00:00Z".to_owned()),
+        checkpoint: Some(LastCheckpoint {
+            at: at("2026-05-04T01:02:03Z"),
+            facts: 42,
+            note: "retentiond/0123\n42\nroot\n\n".to_owned(),
+        }),
     }
 }

@@ -13,13 +13,14 @@ use retentiond::model::BreakerKind;
 use crate::harness::{Batch, World, ten_days};
 
 /// A world with an audit key, whose sweeps sign.
-struct Audited {
-    world: World,
-    public: String,
+pub struct Audited {
+    pub world: World,
+    /// The key's public half.
+    pub public: String,
 }
 
 impl Audited {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = World::new().await;
         let text = World::policy_text(
             &world.dir,
@@ -48,7 +49,7 @@ impl Audited {
     }
 
     /// Five files, deleted and verified.
-    async fn swept(&self) -> Batch {
+    pub async fn swept(&self) -> Batch {
         let batch = self.world.upload(5).await;
         self.world.days_pass(11);
         let report = self.world.sweep_with(&self.engine()).await;
@@ -58,7 +59,7 @@ impl Audited {
         batch
     }
 
-    fn audit(&self, args: &[&str]) -> Output {
+    pub fn audit(&self, args: &[&str]) -> Output {
         cli(&self.world, &[&["audit"], args].concat())
     }
 
@@ -83,7 +84,7 @@ impl Audited {
     }
 }
 
-fn place(world: &World, name: &str) -> PathBuf {
+pub fn place(world: &World, name: &str) -> PathBuf {
     world.dir.path().join(name)
 }
 
@@ -144,7 +145,7 @@ async fn the_key_is_made_once_for_its_owner_alone() {
 async fn a_sweep_leaves_a_signed_checkpoint_in_the_ledger_and_beside_it() {
     let audited = Audited::new().await;
     audited.swept().await;
-    let sent = audited.world.ledger.sent_checkpoints().await.unwrap();
+    let sent = audited.world.ledger.sent_checkpoints().await.unwrap().notes;
     let kept = audited.world.ledger.checkpoints(0, 10).await.unwrap();
     assert_eq!(sent, [kept[0].1.note.clone()]);
     let found = audited.audit(&["verify"]);
@@ -163,6 +164,41 @@ async fn a_sweep_leaves_a_signed_checkpoint_in_the_ledger_and_beside_it() {
             audited.audit(&["verify", "--subset", wrong]).status.code(),
             Some(2)
         );
+    }
+}
+
+/// As a crash amid the append leaves it; each byte of it is `evidence::tests::series`.
+#[tokio::test]
+async fn a_checkpoint_cut_off_beside_the_ledger_is_named_and_the_next_one_ends_it() {
+    let audited = Audited::new().await;
+    audited.swept().await;
+    audited.audit(&["checkpoint"]);
+    let path = place(&audited.world, "ledger.db.checkpoints");
+    // With its last line whole nothing is missing; what was cut off before stays named.
+    for (cut, torn) in [(1, 0), (60, 1), (120, 2)] {
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+        let found = audited.audit(&["--json", "verify"]);
+        assert_eq!(found.status.code(), Some(0), "{found:?}");
+        let note = String::from_utf8(found.stderr.clone()).unwrap();
+        assert_eq!(
+            note.matches("was cut off while it was written").count(),
+            torn,
+            "{note}"
+        );
+        let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+        assert_eq!(
+            (&found["verdict"], &found["torn"]),
+            (&"whole".into(), &torn.into())
+        );
+        // A rollback is told by the last whole one.
+        assert_eq!(audited.world.ledger.rollback().await.unwrap(), None);
+        assert_eq!(audited.audit(&["checkpoint"]).status.code(), Some(0));
+        let sent = audited.world.ledger.sent_checkpoints().await.unwrap();
+        let kept = audited.world.ledger.checkpoints(0, 20).await.unwrap();
+        assert_eq!(sent.torn.len(), torn);
+        assert_eq!(sent.notes.last(), kept.last().map(|(_, kept)| &kept.note));
+        assert_eq!(audited.audit(&["verify"]).status.code(), Some(0));
     }
 }
 
@@ -258,7 +294,11 @@ async fn a_proof_of_one_file_holds_elsewhere_and_shows_no_other() {
 
 #[tokio::test]
 async fn a_ledger_that_somebody_edited_is_found_out() {
-    let edits: [(&str, &'static [&'static str]); 5] = [
+    let edits: [(&str, &'static [&'static str]); 6] = [
+        (
+            "no redaction tells of it",
+            &["UPDATE leaves SET content = NULL WHERE seq = 2"],
+        ),
         (
             "leaf 2",
             &[
@@ -374,7 +414,7 @@ async fn an_older_copy_restored_with_its_anchor_is_noticed_by_the_checkpoints_be
     else {
         panic!("{:?}", report.ending);
     };
-    assert!(reason.contains("facts are missing"), "{reason}");
+    assert!(reason.contains("are missing, from number"), "{reason}");
     let found = audited.audit(&["verify"]);
     assert_eq!(found.status.code(), Some(4), "{found:?}");
     // Taken as it is, it begins a line of checkpoints of its own.

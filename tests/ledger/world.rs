@@ -33,6 +33,9 @@ pub(crate) use for_every_backend;
 #[async_trait]
 pub(crate) trait Backend: Send + Sync {
     async fn open(&self) -> Arc<dyn Ledger>;
+
+    /// From now on nothing tells that the ledger is the latest of its line.
+    fn doubt(&self);
 }
 
 /// A ledger file in a directory of its own.
@@ -44,6 +47,10 @@ impl Backend for Sqlite {
         let path = self.0.path().join("ledger.db");
         let url = format!("sqlite:{}", path.display());
         Arc::new(SqliteLedger::open(&url, OpenMode::ReadWrite).await.unwrap())
+    }
+
+    fn doubt(&self) {
+        std::fs::remove_file(self.0.path().join("ledger.db.anchor")).unwrap();
     }
 }
 
@@ -69,6 +76,13 @@ impl World {
             ledger: self.backend.open().await,
             backend: self.backend,
         }
+    }
+
+    /// As after a restored backup.
+    pub(crate) async fn doubt(&self) {
+        assert_eq!(self.ledger.rollback().await.unwrap(), None);
+        self.backend.doubt();
+        assert!(self.ledger.rollback().await.unwrap().is_some());
     }
 
     pub(crate) async fn record(&self, files: &[Hinted]) -> Recorded {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use retentiond::evidence::{Fork, LostLeaf};
 use retentiond::ledger::*;
 use retentiond::model::*;
 use retentiond::outcome::FileEvent;
@@ -523,9 +524,22 @@ steps! {
         leaves(from: u64, page: u32) -> Vec<StoredLeaf>;
         keep_checkpoint(checkpoint: &StoredCheckpoint) -> ();
         checkpoints(after: i64, page: u32) -> Vec<(i64, StoredCheckpoint)>;
-        sent_checkpoints() -> Vec<String>;
+        sent_checkpoints() -> SentCheckpoints;
         leaves_naming(file: &FileId) -> Vec<u64>;
-        opening(seq: u64) -> Option<Opening>;
+        openings(leaves: &[u64]) -> BTreeMap<u64, Opening>;
+    }
+    Recovery {
+        recovery() -> Option<UnderWay>;
+        begin_recovery(line: &LostLine, at: Timestamp) -> UnderWay;
+        bring_back(leaves: &[LostLeaf], at: Timestamp) -> BroughtBack;
+        finish_recovery(at: Timestamp) -> BroughtBack;
+        forks() -> Vec<Fork>;
+    }
+    Redaction {
+        redact(step: RedactionStep, before: Timestamp, at: Timestamp) -> (Gone, Option<RedactionStep>);
+        redacted() -> Option<Redacted>;
+        redaction_finished() -> Option<Timestamp>;
+        redactable(before: Timestamp, at: Timestamp) -> Redactable;
     }
     Events {
         add_event(event: &NewEvent, at: Timestamp) -> EventNoted;

@@ -8,30 +8,33 @@ use serde::{Deserialize, Serialize};
 use super::ExportArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
-use crate::evidence::Hash;
+use crate::evidence::{Checkpoint, Fork, Hash, Note};
 use crate::ledger::{Ledger, Opening, StoredLeaf};
 use crate::model::Timestamp;
 
 /// The format and its version.
-pub(super) const FORMAT: &str = "retentiond-export-1";
+pub(in crate::cli) const FORMAT: &str = "retentiond-export-1";
 
 /// Leaves read at once.
 pub(super) const PAGE: u32 = 1000;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Head {
-    pub(super) format: String,
-    pub(super) at: Timestamp,
-    pub(super) origin: String,
-    pub(super) size: u64,
-    pub(super) root: Hash,
+pub(in crate::cli) struct Head {
+    pub(in crate::cli) format: String,
+    pub(in crate::cli) at: Timestamp,
+    pub(in crate::cli) origin: String,
+    pub(in crate::cli) size: u64,
+    pub(in crate::cli) root: Hash,
+    /// Lines that restored backups cut off, as leaves of this tree name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) forks: Vec<Fork>,
 }
 
 /// Every other line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Line {
+pub(in crate::cli) enum Line {
     /// A note; all come before the first leaf.
     Checkpoint(String),
     /// The next leaf.
@@ -42,10 +45,10 @@ pub(super) enum Line {
 
 /// [`Opening`] as it is written.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Opened {
-    pub(super) salt: Hash,
-    pub(super) texts: BTreeMap<String, String>,
-    pub(super) files: BTreeMap<String, Vec<String>>,
+pub(in crate::cli) struct Opened {
+    pub(in crate::cli) salt: Hash,
+    pub(in crate::cli) texts: BTreeMap<String, String>,
+    pub(in crate::cli) files: BTreeMap<String, Vec<String>>,
 }
 
 impl From<Opening> for Opened {
@@ -79,6 +82,7 @@ async fn write(
     at: Timestamp,
     out: &mut dyn Write,
 ) -> Result<Head, Failure> {
+    let before = ledger.redacted().await?;
     let tree = ledger.tree().await?;
     let head = Head {
         format: FORMAT.to_owned(),
@@ -86,8 +90,12 @@ async fn write(
         origin: tree.origin,
         size: tree.size,
         root: tree.root,
+        forks: ledger.forks().await?,
     };
     line(out, &head)?;
+    for note in cut_off(ledger, &head.forks).await? {
+        line(out, &Line::Checkpoint(note))?;
+    }
     for (size, note) in notes(ledger).await? {
         // Made after the head was read.
         if size <= head.size {
@@ -96,14 +104,16 @@ async fn write(
     }
     let mut next = 0;
     while next < head.size {
-        for leaf in ledger.leaves(next, PAGE).await? {
+        let page = ledger.leaves(next, PAGE).await?;
+        let mut openings = match with_ids {
+            true => ledger.openings(&places(&page)).await?,
+            false => BTreeMap::new(),
+        };
+        for leaf in page {
             if leaf.seq >= head.size {
                 break;
             }
-            let opening = match with_ids {
-                true => ledger.opening(leaf.seq).await?,
-                false => None,
-            };
+            let opening = openings.remove(&leaf.seq);
             line(out, &Line::Leaf(leaf))?;
             if let Some(opening) = opening {
                 line(out, &Line::Opening(opening.into()))?;
@@ -111,11 +121,22 @@ async fn write(
         }
         next += u64::from(PAGE);
     }
+    if ledger.redacted().await? != before {
+        return Err(Failure::new(
+            Exit::Failed,
+            "facts were redacted while they were written down: export once more",
+        ));
+    }
     Ok(head)
 }
 
+/// The places of a page of leaves.
+pub(super) fn places(page: &[StoredLeaf]) -> Vec<u64> {
+    page.iter().map(|leaf| leaf.seq).collect()
+}
+
 /// Every note that the ledger keeps, with its size.
-pub(super) async fn notes(ledger: &dyn Ledger) -> Result<Vec<(u64, String)>, Failure> {
+pub(in crate::cli) async fn notes(ledger: &dyn Ledger) -> Result<Vec<(u64, String)>, Failure> {
     let (mut notes, mut after) = (Vec::new(), 0);
     loop {
         let page = ledger.checkpoints(after, PAGE).await?;
@@ -125,6 +146,20 @@ pub(super) async fn notes(ledger: &dyn Ledger) -> Result<Vec<(u64, String)>, Fai
         after = *last;
         notes.extend(page.into_iter().map(|(_, kept)| (kept.size, kept.note)));
     }
+}
+
+/// Notes of the lines that were cut off, beyond what they have in common with the tree.
+async fn cut_off(ledger: &dyn Ledger, forks: &[Fork]) -> Result<Vec<String>, Failure> {
+    if forks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sent = ledger.sent_checkpoints().await?.notes;
+    sent.retain(|note| {
+        let said = Note::parse(note).ok();
+        let said = said.and_then(|note| Checkpoint::parse(note.text()).ok());
+        said.is_some_and(|said| forks.iter().any(|fork| fork.takes(&said.origin, said.size)))
+    });
+    Ok(sent)
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Failure> {

@@ -42,12 +42,24 @@ async fn one_file(ledger: &dyn Ledger, args: &ProveArgs) -> Result<FileRecord, F
         found.retain(|file| file.batch.batch.as_str() == batch);
     }
     match found.len() {
-        0 => Err(Failure::new(Exit::Failed, "the ledger does not know this file")),
+        0 => Err(unknown(ledger).await?),
         1 => Ok(found.remove(0)),
         many => Err(Failure::usage(format!(
             "{many} batches hold a file with this id: name one with --batch"
         ))),
     }
+}
+
+/// Of a file that was redacted nothing is left, not even that it was one.
+async fn unknown(ledger: &dyn Ledger) -> Result<Failure, Failure> {
+    let problem = match ledger.redacted().await? {
+        None => "the ledger does not know this file".to_owned(),
+        Some(redacted) => format!(
+            "the ledger does not know this file, or knows it no more and cannot prove anything of it: {}",
+            redacted.sentence()
+        ),
+    };
+    Ok(Failure::new(Exit::Failed, problem))
 }
 
 async fn prove(ledger: &dyn Ledger, file: &FileRecord) -> Result<Receipt, Failure> {
@@ -65,10 +77,14 @@ async fn prove(ledger: &dyn Ledger, file: &FileRecord) -> Result<Receipt, Failur
         }
     }
     if shown.is_empty() {
-        return Err(Failure::new(
-            Exit::Failed,
-            "nothing has been done to this file yet: there is nothing to prove",
-        ));
+        let problem = match ledger.redacted().await? {
+            None => "nothing has been done to this file yet: there is nothing to prove".to_owned(),
+            Some(redacted) => format!(
+                "there is nothing to prove of this file any more, or not yet: {}",
+                redacted.sentence()
+            ),
+        };
+        return Err(Failure::new(Exit::Failed, problem));
     }
     let hashes = hashes(ledger, checkpoint.size).await?;
     for (seq, shown) in &mut shown {
@@ -90,8 +106,8 @@ async fn prove(ledger: &dyn Ledger, file: &FileRecord) -> Result<Receipt, Failur
 /// The fields of a leaf that the file is in; the path comes later.
 async fn fields(ledger: &dyn Ledger, seq: u64, file: &str) -> Result<Vec<(u64, Shown)>, Failure> {
     let leaf = ledger.leaves(seq, 1).await?.into_iter().next();
-    let (Some(content), Some(opening)) = (leaf.and_then(|leaf| leaf.content), ledger.opening(seq).await?)
-    else {
+    let opening = ledger.openings(&[seq]).await?.remove(&seq);
+    let (Some(content), Some(opening)) = (leaf.and_then(|leaf| leaf.content), opening) else {
         return Ok(Vec::new());
     };
     let seal = Seal::new(&opening.salt);
@@ -114,7 +130,8 @@ async fn fields(ledger: &dyn Ledger, seq: u64, file: &str) -> Result<Vec<(u64, S
     Ok(shown)
 }
 
-async fn hashes(ledger: &dyn Ledger, size: u64) -> Result<Vec<Hash>, Failure> {
+/// Every leaf's hash, up to `size`.
+pub(in crate::cli) async fn hashes(ledger: &dyn Ledger, size: u64) -> Result<Vec<Hash>, Failure> {
     let mut hashes = Vec::new();
     while (hashes.len() as u64) < size {
         let page = ledger.leaves(hashes.len() as u64, PAGE).await?;

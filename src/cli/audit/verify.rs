@@ -7,16 +7,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::export::{self, Head, Line, Opened, PAGE};
+use super::export::{self, Head, Line, Opened, PAGE, places};
 use super::{UNSIGNED, VerifyArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Checked;
-use crate::evidence::audit::Summary;
+use crate::evidence::audit::{Named, Summary};
 use crate::evidence::receipt::Proven;
 use crate::evidence::seal::opens;
 use crate::evidence::{Audit, Damage, Given, Note, Receipt, Subset, VerifierKey};
-use crate::ledger::StoredLeaf;
+use crate::ledger::{Ledger, StoredLeaf};
 use crate::model::Timestamp;
 
 /// What is printed as JSON.
@@ -29,7 +29,7 @@ enum Verdict {
 }
 
 /// Damage is a finding; all else keeps the audit from being made.
-enum Ended {
+pub(in crate::cli) enum Ended {
     Damaged(Damage),
     Failed(Failure),
 }
@@ -68,11 +68,28 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Exit, Fa
 async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> Result<Summary, Ended> {
     let checked = context.load()?.checked;
     let ledger = context.reader(&checked).await?;
+    loop {
+        let before = ledger.redacted().await?;
+        let found = whole(context, &checked, ledger.as_ref(), key.clone(), subset).await;
+        // Leaves that a redaction took while they were read are told of behind where the reading ended.
+        if !matches!(found, Err(Ended::Damaged(_))) || ledger.redacted().await? == before {
+            return found;
+        }
+    }
+}
+
+async fn whole(
+    context: &Context,
+    checked: &Checked,
+    ledger: &dyn Ledger,
+    key: Option<VerifierKey>,
+    subset: Subset,
+) -> Result<Summary, Ended> {
     // Notes first: the tree only grows, so it is never behind one that was read before.
-    let kept = export::notes(ledger.as_ref()).await?;
+    let kept = export::notes(ledger).await?;
     let known: HashSet<&str> = kept.iter().map(|(_, note)| note.as_str()).collect();
     let sent = ledger.sent_checkpoints().await?;
-    let lost = sent.iter().filter(|note| !known.contains(note.as_str()));
+    let lost = sent.notes.iter().filter(|note| !known.contains(note.as_str()));
     let notes = kept
         .iter()
         .map(|(_, note)| note.as_str())
@@ -81,17 +98,19 @@ async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> 
     let head = ledger.tree().await?;
     let key = match key {
         Some(key) => Some(key),
-        None => own_key(context, &checked, &notes)?,
+        None => own_key(context, checked, &notes)?,
     };
-    let mut audit = Audit::new(notes, key.as_ref(), subset)?;
+    let forks = ledger.forks().await?;
+    let mut audit = Audit::new(notes, key.as_ref(), subset)?.knowing(forks);
     let mut next = 0;
     loop {
         let page = ledger.leaves(next, PAGE).await?;
+        let mut wanted = places(&page);
+        wanted.retain(|seq| subset.takes(*seq));
+        let mut openings = ledger.openings(&wanted).await?;
         for leaf in page.iter().filter(|leaf| leaf.seq < head.size) {
             audit.leaf(&given(leaf))?;
-            if subset.takes(leaf.seq)
-                && let Some(opening) = ledger.opening(leaf.seq).await?
-            {
+            if let Some(opening) = openings.remove(&leaf.seq) {
                 opened(leaf, &opening.into())?;
             }
         }
@@ -100,11 +119,30 @@ async fn ledger(context: &Context, key: Option<VerifierKey>, subset: Subset) -> 
             Some(_) | None => break,
         }
     }
-    Ok(audit.finish(Some((head.size, head.root)))?)
+    let found = audit.finish(Some((head.size, head.root)))?;
+    Ok(Summary {
+        torn: name_torn(context, &sent.torn),
+        ..found
+    })
+}
+
+/// The ledger itself keeps each note as well: nothing is lost with one that was cut off.
+fn name_torn(context: &Context, torn: &[String]) -> u64 {
+    for left in torn {
+        let left = left.trim_end().escape_debug();
+        context.output.say(&format!(
+            "note: a checkpoint in the file beside the ledger was cut off while it was written: `{left}`; the ledger has it whole"
+        ));
+    }
+    torn.len() as u64
 }
 
 /// The public half of the key in use, once it has signed anything.
-fn own_key(context: &Context, checked: &Checked, notes: &[&str]) -> Result<Option<VerifierKey>, Failure> {
+pub(in crate::cli) fn own_key(
+    context: &Context,
+    checked: &Checked,
+    notes: &[&str],
+) -> Result<Option<VerifierKey>, Failure> {
     let Some(key) = context.audit_key(checked)? else {
         context.output.say(UNSIGNED);
         return Ok(None);
@@ -121,16 +159,10 @@ fn own_key(context: &Context, checked: &Checked, notes: &[&str]) -> Result<Optio
 }
 
 fn file(path: &Path, key: Option<&VerifierKey>, subset: Subset) -> Result<Verdict, Ended> {
-    let unreadable = |error: std::io::Error| {
-        Ended::Failed(Failure::new(Exit::Failed, format!("{}: {error}", path.display())))
-    };
-    let mut lines = BufReader::new(File::open(path).map_err(unreadable)?).lines();
-    let first = lines.next().transpose().map_err(unreadable)?.unwrap_or_default();
-    if let Ok(head) = serde_json::from_str::<Head>(&first)
-        && head.format == export::FORMAT
-    {
-        let lines = lines.map(|line| line.map_err(unreadable));
-        return from_export(&head, lines, key, subset).map(Verdict::Whole);
+    let unreadable = unreadable(path);
+    if let Some((head, lines)) = open_export(path)? {
+        let audit = |notes: &[String]| begin(notes, &head, key, subset);
+        return from_export(&head, lines, subset, &audit, &mut |_| Ok(())).map(Verdict::Whole);
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let receipt: Receipt = serde_json::from_str(&text).map_err(|_| {
@@ -145,11 +177,38 @@ fn file(path: &Path, key: Option<&VerifierKey>, subset: Subset) -> Result<Verdic
     Ok(Verdict::Proven(proven))
 }
 
-fn from_export(
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Ended {
+    move |error| Ended::Failed(Failure::new(Exit::Failed, format!("{}: {error}", path.display())))
+}
+
+/// The lines of an export behind its head.
+pub(in crate::cli) type Lines = Box<dyn Iterator<Item = Result<String, Ended>>>;
+
+/// The head of an export, and the lines behind it; `None` where the file is none.
+pub(in crate::cli) fn open_export(path: &Path) -> Result<Option<(Head, Lines)>, Ended> {
+    let file = File::open(path).map_err(unreadable(path))?;
+    let mut lines = BufReader::new(file).lines();
+    let first = lines.next().transpose().map_err(unreadable(path))?;
+    let head = serde_json::from_str::<Head>(&first.unwrap_or_default()).ok();
+    let head = head.filter(|head| head.format == export::FORMAT);
+    let path = path.to_owned();
+    let lines: Lines = Box::new(lines.map(move |line| line.map_err(unreadable(&path))));
+    Ok(head.map(|head| (head, lines)))
+}
+
+fn begin(notes: &[String], head: &Head, key: Option<&VerifierKey>, subset: Subset) -> Result<Audit, Ended> {
+    let audit = Audit::new(notes.iter().map(String::as_str), key, subset)?;
+    Ok(audit.knowing(head.forks.iter().cloned()))
+}
+
+/// Checks an export line by line; `begin` makes the audit once its notes are read, `seen` is handed each line
+/// that agrees.
+pub(in crate::cli) fn from_export(
     head: &Head,
-    lines: impl Iterator<Item = Result<String, Ended>>,
-    key: Option<&VerifierKey>,
+    lines: Lines,
     subset: Subset,
+    begin: &dyn Fn(&[String]) -> Result<Audit, Ended>,
+    seen: &mut dyn FnMut(Line) -> Result<(), Ended>,
 ) -> Result<Summary, Ended> {
     let mut notes = Vec::new();
     let mut audit: Option<Audit> = None;
@@ -161,29 +220,30 @@ fn from_export(
                 format!("line {} of the export cannot be read", number + 2),
             )
         })?;
-        match read {
-            Line::Checkpoint(note) if audit.is_none() => notes.push(note),
+        match &read {
+            Line::Checkpoint(note) if audit.is_none() => notes.push(note.clone()),
             Line::Checkpoint(_) => {
                 return Err(damage(None, "a checkpoint among the leaves".to_owned()).into());
             }
             Line::Leaf(leaf) => {
                 if audit.is_none() {
-                    audit = Some(Audit::new(notes.iter().map(String::as_str), key, subset)?);
+                    audit = Some(begin(&notes)?);
                 }
                 if let Some(audit) = &mut audit {
-                    audit.leaf(&given(&leaf))?;
+                    audit.leaf(&given(leaf))?;
                 }
-                last = Some(leaf);
+                last = Some(leaf.clone());
             }
             Line::Opening(opening) => {
                 let leaf = last.as_ref().filter(|leaf| subset.takes(leaf.seq));
-                leaf.map_or(Ok(()), |leaf| opened(leaf, &opening))?;
+                leaf.map_or(Ok(()), |leaf| opened(leaf, opening))?;
             }
         }
+        seen(read)?;
     }
     let audit = match audit {
         Some(audit) => audit,
-        None => Audit::new(notes.iter().map(String::as_str), key, subset)?,
+        None => begin(&notes)?,
     };
     Ok(audit.finish(Some((head.size, head.root)))?)
 }
@@ -242,16 +302,40 @@ fn sentence(verdict: &Verdict) -> String {
                 0 => "no signature was checked".to_owned(),
                 size => format!("signed up to leaf {}", size - 1),
             };
+            let forks: String = found.forks.iter().map(fork).collect();
             format!(
-                "WHOLE: {} facts ({} looked into, {} redacted) agree with {} checkpoints; {signed}\nroot {root}\n",
+                "WHOLE: {} facts ({} looked into, {} redacted) agree with {} checkpoints; {signed}\nroot {root}\n{forks}",
                 found.leaves, found.looked_into, found.redacted, found.checkpoints
             )
         }
     }
 }
 
+fn fork(named: &Named) -> String {
+    let fork = &named.fork;
+    let mut text = format!(
+        "FORK, named by leaf {}: a backup was restored; facts {} to {} of {} were brought back into this tree",
+        fork.leaf,
+        fork.common,
+        fork.size - 1,
+        fork.before
+    );
+    if fork.until > fork.size {
+        text.push_str(&format!(", facts {} to {} are lost", fork.size, fork.until - 1));
+    }
+    let agree = named.checkpoints - named.beyond;
+    text.push_str(&format!(
+        "; {agree} of its checkpoints agree with what was brought back"
+    ));
+    if named.beyond > 0 {
+        text.push_str(&format!(", {} are over facts that were not", named.beyond));
+    }
+    text.push('\n');
+    text
+}
+
 /// A key as it was typed, or the file that holds it.
-fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
+pub(in crate::cli) fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
     let text = match std::fs::read_to_string(typed) {
         Ok(text) => text,
         Err(_) => typed.to_owned(),

@@ -18,6 +18,8 @@ pub(super) struct Event {
     timestamp: Timestamp,
     /// The verdict and its sentence at that time.
     status: Status,
+    /// The note of the last checkpoint: one more copy that nobody on this machine can change.
+    checkpoint: Option<String>,
     #[serde(flatten)]
     what: serde_json::Value,
 }
@@ -37,6 +39,7 @@ impl Event {
                 verdict: after.verdict.word().to_owned(),
                 sentence: after.sentence.clone(),
             },
+            checkpoint: after.checkpoint.as_ref().map(|last| last.note.clone()),
             what: serde_json::to_value(change).expect("names and numbers"),
         }
     }
@@ -49,6 +52,7 @@ impl Event {
                 verdict: "TEST".to_owned(),
                 sentence: "somebody ran `retentiond notify test`".to_owned(),
             },
+            checkpoint: None,
             what: serde_json::json!({ "type": "test", "data": {} }),
         }
     }
@@ -102,6 +106,7 @@ mod tests {
             assert!(body["type"].is_string() && body["data"].is_object(), "{body}");
             assert_eq!(body["timestamp"], "2026-05-04T10:00:00Z");
             assert_eq!(body["status"]["verdict"], "STOPPED");
+            assert_eq!(body["checkpoint"], snapshot.checkpoint.as_ref().unwrap().note);
         }
     }
 

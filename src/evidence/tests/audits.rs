@@ -10,8 +10,8 @@ use crate::evidence::leaf::States;
 use crate::evidence::receipt::{FORMAT, Shown};
 use crate::evidence::seal::opens;
 use crate::evidence::{
-    Audit, Checkpoint, Damage, Fact, FileSet, Frontier, Given, Hash, Leaf, Note, Receipt, Seal, SecretKey,
-    Subset, canonical, proof,
+    Audit, Checkpoint, Damage, Fact, FileSet, Fork, Frontier, Given, Hash, Leaf, Note, Receipt, Seal,
+    SecretKey, Subset, canonical, proof,
 };
 use crate::model::Timestamp;
 
@@ -153,6 +153,13 @@ fn facts() -> Vec<Fact> {
             ledger: LEDGER.to_owned(),
             before: word(),
         },
+        Fact::Redaction {
+            before: 5,
+            leaves: 0,
+            last: None,
+            files: 3,
+            records: 1,
+        },
     ]
 }
 
@@ -185,20 +192,56 @@ impl Row {
     }
 }
 
-fn rows() -> Vec<Row> {
-    let rows = facts().into_iter().enumerate().map(|(place, fact)| {
-        let at = Timestamp::from_millis(1_000 + place as i64).unwrap();
-        let kind = fact.kind().to_owned();
-        let content = Leaf::new(place as u64, at, fact).content();
-        Row {
-            seq: place as u64,
-            at: at.as_millis(),
-            kind,
-            hash: Hash::of_leaf(content.as_bytes()),
-            content: Some(content),
-        }
+fn row(place: usize, fact: Fact) -> Row {
+    let at = Timestamp::from_millis(1_000 + place as i64).unwrap();
+    let kind = fact.kind().to_owned();
+    let content = Leaf::new(place as u64, at, fact).content();
+    Row {
+        seq: place as u64,
+        at: at.as_millis(),
+        kind,
+        hash: Hash::of_leaf(content.as_bytes()),
+        content: Some(content),
+    }
+}
+
+/// Goes on from the first `common` leaves of `rows`, which lost `lost`, and brings those back.
+fn brought_back(rows: &mut Vec<Row>, common: usize, lost: &[Hash], until: u64) {
+    let mut line = tree(&rows[..common]);
+    lost.iter().for_each(|hash| line.append(*hash));
+    let (size, root, common) = (line.size(), line.root(), common as u64);
+    let mut add = |fact| rows.push(row(rows.len(), fact));
+    add(Fact::Recovery { size, root, common });
+    for (place, hash) in (common..).zip(lost) {
+        add(Fact::BroughtBack {
+            lost: place,
+            hash: *hash,
+            told: "hold".to_owned(),
+        });
+    }
+    add(Fact::Recovered {
+        ledger: "new".to_owned(),
+        before: LEDGER.to_owned(),
+        size,
+        root,
+        common,
+        until,
     });
-    rows.collect()
+}
+
+/// One leaf of each kind.
+fn rows() -> Vec<Row> {
+    let facts = facts().into_iter().enumerate();
+    let mut rows: Vec<Row> = facts.map(|(place, fact)| row(place, fact)).collect();
+    brought_back(&mut rows, 10, &[Hash([8; 32])], 11);
+    rows
+}
+
+/// The forks that these rows name.
+fn forks(rows: &[Row]) -> Vec<Fork> {
+    let named = rows.iter().filter(|row| row.kind == "recovered");
+    let named = named.filter_map(|row| Fork::named_by(row.seq, row.content.as_deref()?));
+    named.collect()
 }
 
 fn key() -> SecretKey {
@@ -224,7 +267,8 @@ fn notes(rows: &[Row]) -> Vec<String> {
 /// With the head that the ledger itself would keep of these rows: a careful forger keeps that in step.
 fn audit(rows: &[Row], notes: &[String], subset: Subset) -> Result<Summary, Damage> {
     let key = key().verifier();
-    let mut audit = Audit::new(notes.iter().map(String::as_str), Some(&key), subset)?;
+    let audit = Audit::new(notes.iter().map(String::as_str), Some(&key), subset)?;
+    let mut audit = audit.knowing(forks(rows));
     for row in rows {
         audit.leaf(&row.given())?;
     }
@@ -277,11 +321,11 @@ fn a_whole_tree_passes_and_says_what_it_rests_on() {
     let kinds: BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(Fact::KINDS), "one of each kind");
     let found = audit(&rows, &notes(&rows), Subset::WHOLE).unwrap();
-    assert_eq!((found.leaves, found.looked_into, found.redacted), (26, 26, 0));
-    assert_eq!((found.checkpoints, found.signed), (2, 26));
+    assert_eq!((found.leaves, found.looked_into, found.redacted), (30, 30, 0));
+    assert_eq!((found.checkpoints, found.signed), (2, 30));
     // Leaves beyond the last checkpoint are whole, but nobody vouches for them.
     let found = audit(&rows, &notes(&rows)[..1], Subset::WHOLE).unwrap();
-    assert_eq!((found.leaves, found.signed), (26, 10));
+    assert_eq!((found.leaves, found.signed), (30, 10));
 }
 
 #[test]
@@ -302,7 +346,7 @@ fn every_changed_field_of_every_kind_is_found_at_its_leaf() {
             let named = first_bad(&rows, &notes);
             let since = if place < 10 { 0 } else { 10 };
             assert!(
-                named == place as u64 || named == since,
+                named == place as u64 || named == since || whole[place].kind == "brought-back",
                 "{named} for {place}: {other}"
             );
             tried += 2;
@@ -360,15 +404,20 @@ fn a_tree_that_was_rebuilt_with_everything_in_step_is_found_by_its_checkpoints()
             row.set(canonical::spell(&read).unwrap(), true);
         }
         let named = first_bad(&rebuilt, &notes);
-        assert!(named <= place as u64 || named == 25, "{named} for {place}");
+        assert!(named <= place as u64 || named == 29, "{named} for {place}");
         // Even if one was added at the end to make up for it.
         let mut last = rebuilt.last().unwrap().clone();
         let mut read: Value = serde_json::from_str(last.content.as_ref().unwrap()).unwrap();
-        read["seq"] = json!(25);
-        last.seq = 25;
+        read["seq"] = json!(29);
+        last.seq = 29;
         last.set(canonical::spell(&read).unwrap(), true);
         rebuilt.push(last);
-        assert_eq!(first_bad(&rebuilt, &notes), if place < 10 { 0 } else { 10 });
+        let since = if place < 10 { 0 } else { 10 };
+        let named = first_bad(&rebuilt, &notes);
+        assert!(
+            named == since || whole[place].kind == "brought-back",
+            "{named} for {place}"
+        );
     }
     // And the forger's own checkpoints are signed by nobody who is asked for.
     let stranger = SecretKey::new("retentiond/key", &[4; 32]).unwrap();
@@ -384,7 +433,7 @@ fn a_tree_that_was_rebuilt_with_everything_in_step_is_found_by_its_checkpoints()
 }
 
 #[test]
-fn the_parts_of_a_subset_look_into_every_leaf_once() {
+fn the_parts_of_a_subset_look_into_every_leaf() {
     let whole = rows();
     let notes = notes(&whole);
     for place in 0..whole.len() {
@@ -393,22 +442,64 @@ fn the_parts_of_a_subset_look_into_every_leaf_once() {
         let found: Vec<bool> = (1..=4)
             .map(|part| audit(&rows, &notes, Subset { part, of: 4 }).is_err())
             .collect();
-        assert_eq!(found.iter().filter(|found| **found).count(), 1, "{place}");
+        // What speaks of others is looked into by every part.
+        let speaks = matches!(
+            whole[place].kind.as_str(),
+            "brought-back" | "recovered" | "redaction"
+        );
+        let parts = if speaks { 4 } else { 1 };
+        assert_eq!(found.iter().filter(|found| **found).count(), parts, "{place}");
     }
     let part = audit(&whole, &notes, Subset { part: 2, of: 4 }).unwrap();
-    assert_eq!((part.leaves, part.looked_into, part.checkpoints), (26, 7, 2));
+    assert_eq!((part.leaves, part.looked_into, part.checkpoints), (30, 10, 2));
+}
+
+/// A leaf tells of a redaction.
+fn telling_of(leaves: u64, last: Option<u64>) -> Vec<Row> {
+    let mut rows = rows();
+    let end = rows.iter_mut().find(|row| row.kind == "redaction").unwrap();
+    let fact = Fact::Redaction {
+        before: 5,
+        leaves,
+        last,
+        files: 3,
+        records: 1,
+    };
+    let at = Timestamp::from_millis(end.at).unwrap();
+    end.set(Leaf::new(end.seq, at, fact).content(), true);
+    rows
 }
 
 #[test]
 fn a_redacted_leaf_keeps_its_place_in_the_tree() {
-    let whole = rows();
-    let notes = notes(&whole);
-    let mut redacted = whole.clone();
-    redacted[6].content = None;
-    let found = audit(&redacted, &notes, Subset::WHOLE).unwrap();
-    assert_eq!((found.leaves, found.redacted, found.looked_into), (26, 1, 25));
-    redacted[6].hash.0[0] ^= 1;
-    audit(&redacted, &notes, Subset::WHOLE).unwrap_err();
+    let mut rows = telling_of(1, Some(6));
+    let notes = notes(&rows);
+    rows[6].content = None;
+    let found = audit(&rows, &notes, Subset::WHOLE).unwrap();
+    assert_eq!((found.leaves, found.redacted, found.looked_into), (30, 1, 29));
+    rows[6].hash.0[0] ^= 1;
+    audit(&rows, &notes, Subset::WHOLE).unwrap_err();
+}
+
+#[test]
+fn bytes_that_no_redaction_tells_of_were_taken_away() {
+    let gone = |told: (u64, Option<u64>), places: &[usize]| {
+        let mut rows = telling_of(told.0, told.1);
+        let notes = notes(&rows);
+        for place in places {
+            rows[*place].content = None;
+        }
+        audit(&rows, &notes, Subset::WHOLE).map_err(|damage| damage.leaf)
+    };
+    assert!(gone((2, Some(6)), &[5, 6]).is_ok());
+    assert_eq!(gone((0, None), &[6]), Err(Some(6)));
+    assert_eq!(gone((1, Some(5)), &[6]), Err(Some(6)), "beyond what went");
+    assert_eq!(gone((1, Some(6)), &[5, 6]), Err(None), "one more");
+    assert_eq!(gone((2, Some(6)), &[6]), Err(None), "one less");
+    // What names the tree, and what says that something went, stays.
+    for lasting in [0, 25, 26, 27, 28, 29] {
+        assert_eq!(gone((1, Some(26)), &[lasting]), Err(Some(lasting as u64)));
+    }
 }
 
 #[test]
@@ -462,7 +553,7 @@ fn a_proof_holds_by_itself_and_shows_no_other_file() {
     let proven = receipt.verify(Some(&key().verifier())).unwrap();
     assert_eq!(
         (proven.file.as_str(), proven.size, proven.signed),
-        ("b", 26, true)
+        ("b", 30, true)
     );
     let told: Vec<_> = proven
         .facts
@@ -490,4 +581,84 @@ fn a_proof_with_one_bit_changed_does_not_hold() {
         tried += 1;
     }
     assert!(tried > 1000, "{tried}");
+}
+
+/// A line of 20 leaves, checkpoints over it, and the tree that went on from the first 10 of them.
+fn forked() -> (Vec<Row>, Vec<String>, Vec<Row>) {
+    let mut line = rows();
+    line.truncate(20);
+    let notes = [5, 12, 15, 18].map(|size| note(&line, size)).to_vec();
+    let mut rows = line[..10].to_vec();
+    rows.push(row(10, Fact::Resume {}));
+    let lost: Vec<Hash> = line[10..15].iter().map(|row| row.hash).collect();
+    brought_back(&mut rows, 10, &lost, 18);
+    (rows, notes, line)
+}
+
+#[test]
+fn checkpoints_of_a_line_that_was_brought_back_agree_with_what_was() {
+    let (rows, notes, _) = forked();
+    let found = audit(&rows, &notes, Subset::WHOLE).unwrap();
+    assert_eq!((found.leaves, found.checkpoints, found.signed), (18, 1, 5));
+    let [fork] = &found.forks[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!((fork.fork.leaf, fork.fork.common), (17, 10));
+    assert_eq!((fork.checkpoints, fork.beyond), (3, 1), "over 12, 15, and 18");
+}
+
+#[test]
+fn a_fork_hides_no_other_checkpoint() {
+    let (rows, notes, line) = forked();
+    let mut another = line.clone();
+    another[12].hash.0[0] ^= 1;
+    for (size, why) in [(13, "not of the line"), (15, "not of the line")] {
+        let notes = [notes.clone(), vec![note(&another, size)]].concat();
+        let said = audit(&rows, &notes, Subset::WHOLE).unwrap_err();
+        assert!(said.problem.contains(why), "{size}: {said}");
+    }
+    let mut before = line.clone();
+    before[3].hash.0[0] ^= 1;
+    let said = audit(
+        &rows,
+        &[notes.clone(), vec![note(&before, 9)]].concat(),
+        Subset::WHOLE,
+    )
+    .unwrap_err();
+    assert!(
+        said.problem.contains("another root"),
+        "in what both have in common: {said}"
+    );
+    let said = audit(
+        &rows,
+        &[notes.clone(), vec![note(&line, 20)]].concat(),
+        Subset::WHOLE,
+    )
+    .unwrap_err();
+    assert!(
+        said.problem.contains("missing at the end"),
+        "beyond the last: {said}"
+    );
+
+    let by = |rows: &[Row], forks: Vec<Fork>| {
+        let all = notes.iter().map(String::as_str);
+        let mut audit = Audit::new(all, Some(&key().verifier()), Subset::WHOLE)
+            .unwrap()
+            .knowing(forks);
+        rows.iter().try_for_each(|row| audit.leaf(&row.given()))?;
+        audit.finish(None)
+    };
+    by(&rows, Vec::new()).unwrap_err();
+    by(&rows[..17], forks(&rows)).unwrap_err();
+    let mut wider = forks(&rows);
+    wider[0].common = 4;
+    by(&rows, wider).unwrap_err();
+    // Brought back is only what the line held.
+    let (mut changed, _, _) = forked();
+    changed.truncate(11);
+    let mut lost: Vec<Hash> = line[10..15].iter().map(|row| row.hash).collect();
+    lost[2].0[0] ^= 1;
+    brought_back(&mut changed, 10, &lost, 18);
+    let said = audit(&changed, &notes, Subset::WHOLE).unwrap_err();
+    assert!(said.problem.contains("not of the line"), "{said}");
 }

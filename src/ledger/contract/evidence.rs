@@ -35,6 +35,15 @@ pub struct StoredCheckpoint {
     pub note: String,
 }
 
+/// The notes in the file beside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentCheckpoints {
+    /// In their order.
+    pub notes: Vec<String>,
+    /// What is left of those that were cut off while they were written.
+    pub torn: Vec<String>,
+}
+
 /// A leaf as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,8 +80,9 @@ pub trait Evidence: Send + Sync {
     /// Leaves in order from `from` on, at most `page`.
     async fn leaves(&self, from: u64, page: u32) -> Result<Vec<StoredLeaf>, LedgerError>;
 
-    /// The notes in the file beside the ledger, which every checkpoint is added to, in their order.
-    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError>;
+    /// The notes in the file beside the ledger, which every checkpoint is added to, in their order; before them
+    /// those of the lines that were brought back.
+    async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError>;
 
     /// Keeps a checkpoint, and adds its note to the file beside the ledger. `Conflict` when the tree was never what it says: larger than it is, or as large
     /// with another root.
@@ -84,6 +94,6 @@ pub trait Evidence: Send + Sync {
     /// Places of the leaves that tell of files with this id, in order. Reads the whole tree once.
     async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError>;
 
-    /// What opens leaf `seq`; `None` when it has nothing to hide, or was redacted.
-    async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError>;
+    /// What opens `leaves`, by place. Those that have nothing to hide, or were redacted, are left out.
+    async fn openings(&self, leaves: &[u64]) -> Result<BTreeMap<u64, Opening>, LedgerError>;
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use tokio::sync::mpsc::Sender;
 
-use super::{ErasureFiles, Tally, TreeHead};
+use super::{ErasureFiles, Redacted, Tally, TreeHead};
 use crate::ledger::LedgerError;
 use crate::model::{
     BreakerKind, ClockAnomaly, Erasure, FileAddress, FileState, Hold, PolicyName, SweepId, SweepState,
@@ -293,6 +293,8 @@ pub struct ReportFacts {
     pub unowned: Unowned,
     /// The evidence tree.
     pub tree: TreeHead,
+    /// What is on record no more.
+    pub redacted: Option<Redacted>,
 }
 
 /// A part of what a report rests on.

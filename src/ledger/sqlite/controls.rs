@@ -129,7 +129,7 @@ impl Controls for SqliteLedger {
     }
 }
 
-async fn open_breaker(
+pub(super) async fn open_breaker(
     tx: &mut SqliteConnection,
     kind: BreakerKind,
     reason: &str,
@@ -157,7 +157,7 @@ async fn open_breaker(
     leaves::append_sealed(tx, at, fact, sealing).await
 }
 
-async fn close_breaker(
+pub(super) async fn close_breaker(
     tx: &mut SqliteConnection,
     kind: BreakerKind,
     by: &str,
@@ -186,7 +186,7 @@ async fn close_breaker(
     Ok(true)
 }
 
-async fn breakers(tx: &mut SqliteConnection) -> Result<Vec<Breaker>, LedgerError> {
+pub(super) async fn breakers(tx: &mut SqliteConnection) -> Result<Vec<Breaker>, LedgerError> {
     let rows: Vec<(String, i64, String)> = sqlx::query_as(
         "SELECT kind, opened_at, reason
          FROM breakers
@@ -208,7 +208,7 @@ async fn breakers(tx: &mut SqliteConnection) -> Result<Vec<Breaker>, LedgerError
         .collect()
 }
 
-async fn set_pause(
+pub(super) async fn set_pause(
     tx: &mut SqliteConnection,
     pause: Option<&Pause>,
     at: Timestamp,
@@ -247,7 +247,7 @@ async fn set_pause(
     leaves::append_sealed(tx, at, fact, sealing).await
 }
 
-async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, LedgerError> {
+pub(super) async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, LedgerError> {
     let row: Option<(i64, i64, String)> = sqlx::query_as(
         "SELECT since, until, reason
          FROM pauses
@@ -266,7 +266,7 @@ async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, LedgerError> 
     .transpose()
 }
 
-async fn setting(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>, LedgerError> {
+pub(super) async fn setting(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>, LedgerError> {
     sqlx::query_scalar(
         "SELECT value
          FROM settings
@@ -278,7 +278,11 @@ async fn setting(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>
     .map_err(during("reading a setting"))
 }
 
-async fn set_setting(tx: &mut SqliteConnection, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
+pub(super) async fn set_setting(
+    tx: &mut SqliteConnection,
+    name: &str,
+    value: Option<&str>,
+) -> Result<(), LedgerError> {
     let statement = match value {
         Some(value) => sqlx::query(
             "INSERT INTO settings (name, value)

@@ -275,6 +275,65 @@ async fn close(
     ))
 }
 
+/// Closes it, unless there is none or somebody did; whether it did.
+pub(super) async fn close_once(
+    tx: &mut SqliteConnection,
+    id: ErasureId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<bool, LedgerError> {
+    match close(tx, id, reason, at).await {
+        Ok(()) => Ok(true),
+        Err(LedgerError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Enters a request, unless one has its reference; its number, and whether it is new.
+pub(super) async fn enter_again(
+    tx: &mut SqliteConnection,
+    new: &NewErasure,
+    at: Timestamp,
+) -> Result<(ErasureId, bool), LedgerError> {
+    if let Some(known) = by_reference(tx, &new.reference).await? {
+        return Ok((known.id, false));
+    }
+    Ok((add(tx, new, at).await?.erasure, true))
+}
+
+/// Closes a request that was closed as verified at `at`, if every file of it is verified gone; whether it did.
+pub(super) async fn close_again(
+    tx: &mut SqliteConnection,
+    id: ErasureId,
+    at: Timestamp,
+) -> Result<bool, LedgerError> {
+    let open = progress(tx, true, Some(id)).await?;
+    let Some((_, files)) = open.first() else {
+        return Ok(false);
+    };
+    let left = files.live + files.deleting + files.unknown + files.quarantined + files.unverified;
+    if left > 0 || files.verified == 0 {
+        return Ok(false);
+    }
+    sqlx::query(
+        "UPDATE erasures
+         SET closed_at = ?2
+         WHERE id = ?1",
+    )
+    .bind(id.0)
+    .bind(at.as_millis())
+    .execute(&mut *tx)
+    .await
+    .map_err(during("closing an erasure request again"))?;
+    let fact = Fact::ErasureClosed {
+        erasure: id.0,
+        how: "verified".to_owned(),
+        reason: None,
+    };
+    leaves::append(tx, at, fact).await?;
+    Ok(true)
+}
+
 async fn close_erased(tx: &mut SqliteConnection, at: Timestamp) -> Result<Vec<ErasureId>, LedgerError> {
     let closed: Vec<i64> = sqlx::query_scalar(concat!(
         "UPDATE erasures

@@ -214,6 +214,21 @@ pub(super) async fn release(
     ))
 }
 
+/// Releases it, unless there is none or somebody did; whether it did.
+pub(super) async fn release_once(
+    tx: &mut SqliteConnection,
+    id: HoldId,
+    reason: &str,
+    at: Timestamp,
+    ends_at: Timestamp,
+) -> Result<bool, LedgerError> {
+    match release(tx, id, reason, at, ends_at).await {
+        Ok(()) => Ok(true),
+        Err(LedgerError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 type HoldRow = (
     i64,
     String,

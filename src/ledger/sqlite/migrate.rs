@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0006_plan_contract.sql"),
     include_str!("../../../migrations/sqlite/0007_past.sql"),
     include_str!("../../../migrations/sqlite/0008_evidence.sql"),
+    include_str!("../../../migrations/sqlite/0009_redaction.sql"),
 ];
 
 /// What lies at a path before anything is touched.

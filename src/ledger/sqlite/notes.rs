@@ -145,6 +145,23 @@ const fn event_name(event: FileEvent) -> &'static str {
     }
 }
 
+/// The event of a name; `None` where it is none of ours.
+pub(super) fn event_of(name: &str) -> Option<FileEvent> {
+    const ALL: [FileEvent; 10] = [
+        FileEvent::Claimed,
+        FileEvent::Released,
+        FileEvent::Confirmed,
+        FileEvent::FoundGone,
+        FileEvent::Lost,
+        FileEvent::GivenUp,
+        FileEvent::StillThere,
+        FileEvent::Retried,
+        FileEvent::Resolved,
+        FileEvent::GoneByOthers,
+    ];
+    ALL.into_iter().find(|event| event_name(*event) == name)
+}
+
 async fn set_reason(
     tx: &mut SqliteConnection,
     batch: BatchKey,

@@ -177,7 +177,8 @@ pub(super) fn reading(path: &Path) -> How {
 }
 
 /// WAL is kept in the file, but a restored backup comes without it. It is checkpointed at 16,384 pages, 64 MiB
-/// (the bound of faults.md D16), and its file cut back to that.
+/// (the bound of faults.md D16), and its file cut back to that. What is deleted is overwritten: an id that was
+/// redacted is not to be read off the file's free bytes.
 pub(super) fn writing(path: &Path) -> How {
     How {
         options: options(path),
@@ -187,6 +188,7 @@ pub(super) fn writing(path: &Path) -> How {
                 PRAGMA cache_size = -4096;
                 PRAGMA wal_autocheckpoint = 16384;
                 PRAGMA journal_size_limit = 67108864;
+                PRAGMA secure_delete = ON;
                 SELECT sqlite_version()",
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::fault::{conflict, during};
 use super::rows::{count, optional};
-use super::{SqliteLedger, clock, erasures, holds, tallies, tree};
+use super::{SqliteLedger, clock, erasures, holds, redact, tallies, tree};
 use crate::ledger::{ErasureFiles, LedgerError, ReportFacts, ReportPage, ReportPeriod, Reports, Unowned};
 use crate::model::Erasure;
 
@@ -70,6 +70,7 @@ async fn facts(tx: &mut SqliteConnection, period: &ReportPeriod) -> Result<Repor
         clock_checked_at: clock::mark(tx).await?.map(|(mark, _)| mark.wall),
         unowned: unowned(tx).await?,
         tree: tree::head(tx).await?,
+        redacted: redact::redacted(tx).await?,
     })
 }
 

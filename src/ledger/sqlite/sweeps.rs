@@ -362,7 +362,7 @@ const TRIGGERS: [Trigger; 4] = [
     Trigger::Approval,
 ];
 
-const fn trigger_name(trigger: Trigger) -> &'static str {
+pub(super) const fn trigger_name(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Schedule => "schedule",
         Trigger::CatchUp => "catch-up",

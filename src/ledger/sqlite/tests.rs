@@ -1,5 +1,6 @@
 //! What only the inside can show: a disk that is full, and the plans that SQLite makes.
 
+mod lines;
 mod told;
 
 use sqlx::Row;

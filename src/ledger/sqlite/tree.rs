@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, damaged, during};
-use super::rows::{count, file_id, state, timestamp};
+use super::openings::openings;
+use super::rows::{count, timestamp};
 use super::{SqliteLedger, leaves};
 use crate::evidence::Hash;
 use crate::evidence::checkpoint::origin;
-use crate::evidence::seal::FileTexts;
-use crate::ledger::{Evidence, LedgerError, Opening, StoredCheckpoint, StoredLeaf, TreeHead};
-use crate::model::{BatchKey, FileId, Timestamp};
+use crate::ledger::{
+    Evidence, LedgerError, Opening, Recovery, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead,
+};
+use crate::model::{FileId, Timestamp};
 
 #[async_trait]
 impl Evidence for SqliteLedger {
@@ -38,9 +39,17 @@ impl Evidence for SqliteLedger {
             .await
     }
 
-    async fn sent_checkpoints(&self) -> Result<Vec<String>, LedgerError> {
-        let notes = self.checkpoints.read()?;
-        Ok(notes.iter().map(ToString::to_string).collect())
+    async fn sent_checkpoints(&self) -> Result<SentCheckpoints, LedgerError> {
+        let mut all = Vec::new();
+        for fork in self.forks().await? {
+            all.push(self.checkpoints.read_aside(&fork.before)?);
+        }
+        all.push(self.checkpoints.read()?);
+        let notes = all.iter().flat_map(|series| &series.notes);
+        Ok(SentCheckpoints {
+            notes: notes.map(ToString::to_string).collect(),
+            torn: all.into_iter().flat_map(|series| series.torn).collect(),
+        })
     }
 
     async fn leaves_naming(&self, file: &FileId) -> Result<Vec<u64>, LedgerError> {
@@ -49,8 +58,10 @@ impl Evidence for SqliteLedger {
             .await
     }
 
-    async fn opening(&self, seq: u64) -> Result<Option<Opening>, LedgerError> {
-        self.read(move |tx| Box::pin(opening(tx, seq))).await
+    async fn openings(&self, leaves: &[u64]) -> Result<BTreeMap<u64, Opening>, LedgerError> {
+        let leaves = leaves.to_vec();
+        self.read(move |tx| Box::pin(async move { openings(tx, &leaves).await }))
+            .await
     }
 }
 
@@ -197,96 +208,6 @@ async fn naming(tx: &mut SqliteConnection, file: &FileId) -> Result<Vec<u64>, Le
     .await
     .map_err(during("looking for the leaves of a file"))?;
     rows.into_iter().map(count).collect()
-}
-
-/// Salt, sealed texts and files, kind, content.
-type OpeningRow = (Vec<u8>, Option<String>, String, Option<String>);
-
-async fn opening(tx: &mut SqliteConnection, seq: u64) -> Result<Option<Opening>, LedgerError> {
-    let row: Option<OpeningRow> = sqlx::query_as(
-        "SELECT s.salt, s.sealed, l.kind, l.content
-         FROM leaf_salts s
-         JOIN leaves l ON l.seq = s.seq
-         WHERE s.seq = ?1",
-    )
-    .bind(leaves::to_i64(seq))
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(during("reading what opens a leaf"))?;
-    let Some((salt, sealed, kind, content)) = row else {
-        return Ok(None);
-    };
-    let mut opening = Opening {
-        salt: salt
-            .try_into()
-            .map_err(|_| damaged(format!("leaf_salts {seq}: no salt")))?,
-        texts: BTreeMap::new(),
-        files: BTreeMap::new(),
-    };
-    let garbled = |error| damaged(format!("leaf {seq}: {error}"));
-    if let Some(sealed) = sealed {
-        let fields: BTreeMap<String, Value> = serde_json::from_str(&sealed).map_err(garbled)?;
-        for (field, value) in fields {
-            if let Value::String(text) = value {
-                opening.texts.insert(field, text);
-            } else {
-                let files = texts(tx, leaves::clear_files(&value)?).await?;
-                opening.files.insert(field, files);
-            }
-        }
-    }
-    if let (Some(content), "intent" | "outcome") = (content, kind.as_str()) {
-        let leaf: Value = serde_json::from_str(&content).map_err(garbled)?;
-        let attempt = leaf["fact"]["attempt"].as_i64().unwrap_or_default();
-        opening.files = attempted(tx, attempt, kind == "intent").await?;
-    }
-    Ok(Some(opening))
-}
-
-async fn texts(
-    tx: &mut SqliteConnection,
-    files: Vec<(BatchKey, Vec<FileId>)>,
-) -> Result<Vec<String>, LedgerError> {
-    let mut texts = Vec::new();
-    for (batch, files) in files {
-        let spelled = FileTexts::of(&leaves::address(tx, batch).await?);
-        texts.extend(files.iter().map(|file| spelled.text(file)));
-    }
-    Ok(texts)
-}
-
-/// The files of an attempt: all, or by the state that its outcome took them to.
-async fn attempted(
-    tx: &mut SqliteConnection,
-    attempt: i64,
-    whole: bool,
-) -> Result<BTreeMap<String, Vec<String>>, LedgerError> {
-    let rows: Vec<(i64, String, Option<i64>)> = sqlx::query_as(
-        "SELECT a.batch, l.file_id, l.result
-         FROM attempts a
-         JOIN attempt_files l ON l.attempt = a.id
-         WHERE a.id = ?1
-         ORDER BY l.file_id",
-    )
-    .bind(attempt)
-    .fetch_all(&mut *tx)
-    .await
-    .map_err(during("reading the files of an attempt"))?;
-    let Some((batch, _, _)) = rows.first() else {
-        return Ok(BTreeMap::new());
-    };
-    let spelled = FileTexts::of(&leaves::address(tx, BatchKey(*batch)).await?);
-    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (_, file, result) in rows {
-        let field = match result {
-            _ if whole => "files",
-            Some(result) => leaves::field_of(state(result)?),
-            None => continue,
-        };
-        let text = spelled.text(&file_id(file)?);
-        files.entry(field.to_owned()).or_default().push(text);
-    }
-    Ok(files)
 }
 
 /// From when to when nobody looked, if that is worth a leaf: longer than an hour.

@@ -16,6 +16,12 @@ pub(super) fn cover(report: &Report, wall: &Wall) -> Markup {
             @if cover.provisional {
                 p.note { "The period had not ended when this report was made: its figures are provisional." }
             }
+            @if let Some(redacted) = &cover.redacted {
+                p.note #redacted {
+                    "What was over before " (wall.time(redacted.before)) " was redacted, last on " (wall.time(redacted.at))
+                    ", because it had been on record for as long as it has to be. It is in none of these figures."
+                }
+            }
             dl {
                 dt { "Controller" }
                 dd { @match &cover.controller { Some(name) => (name), None => span.soft { "not stated" } } }

@@ -4,7 +4,7 @@
 //! Where a machine has no zone files, offsets come from jiff, one instant at a time.
 
 use super::zonefile::ZoneFile;
-use super::{RoundUp, Timestamp, period, zone};
+use super::{MS_PER_HOUR, RoundUp, Timestamp, at, period, zone};
 
 /// Ordinary ones, half and quarter hours, and those that shift at midnight: Asunción, Azores, Beirut, Cairo,
 /// Damascus, Havana, Nuuk, Santiago, Scoresbysund, Tehran.
@@ -252,4 +252,41 @@ fn the_second_calendar_knows_its_days() {
         date_of(rounded(number_of(2026, 5, 5), Some(RoundUp::Quarter))),
         (2026, 6, 30)
     );
+}
+
+/// Whatever began before the cut is over, and what began two days later is not: a log is redacted late by hours,
+/// never early.
+#[test]
+fn what_began_before_the_cut_is_over_and_hardly_anything_later_is() {
+    let day = 24 * MS_PER_HOUR;
+    for tz in [
+        "Europe/Berlin",
+        "UTC",
+        "America/Havana",
+        "Pacific/Apia",
+        "Asia/Beirut",
+    ] {
+        for text in [
+            "3 years",
+            "3 months",
+            "100 days",
+            "1 month",
+            "2200 hours",
+            "1 year 1 month 1 day",
+        ] {
+            let (period, zone) = (period(text), zone(tz));
+            for hours in 0..900 {
+                let now = at("2027-10-20T00:30:00Z")
+                    .checked_add_millis(hours * 5 * MS_PER_HOUR)
+                    .unwrap();
+                let cut = period.over_before(now, &zone).unwrap();
+                let end = |start: i64| {
+                    let start = cut.checked_add_millis(start).unwrap();
+                    period.end(start, None, &zone).unwrap().ends_at
+                };
+                assert!(end(-1) <= now && end(-day) <= now, "{text} {tz} {now}");
+                assert!(end(2 * day + 1) > now, "{text} {tz} {now}: {cut}");
+            }
+        }
+    }
 }
