@@ -8,7 +8,6 @@
 
 #[cfg(feature = "postgres")]
 #[path = "postgres/cluster.rs"]
-#[expect(dead_code, reason = "other tests ask for more of it")]
 mod cluster;
 
 #[path = "report/boundaries.rs"]

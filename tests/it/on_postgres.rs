@@ -107,8 +107,8 @@ async fn killed_in_the_middle_it_reaches_the_same_end_with_holds_requests_approv
         ],
     )
     .await;
-    let figures = ["on_request", "held"].map(|name| &report["total"][name]);
-    assert_eq!(figures, [1, 1], "{report:#}");
+    assert_eq!(report["total"]["on_request"], 1, "{report:#}");
+    assert_eq!(report["holds"].as_array().map(Vec::len), Some(1), "{report:#}");
     let verified = service.run(&["audit", "verify"]).await;
     assert!(verified.status.success(), "{verified:?}");
     let checked = service.run(&["ledger", "check", "--deep"]).await;

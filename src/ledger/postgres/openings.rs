@@ -55,7 +55,7 @@ async fn attempted(tx: &mut PgConnection, attempts: &BTreeSet<i64>) -> Result<At
         return Ok(found);
     }
     let rows: Vec<(i64, i64, Option<i64>, Vec<String>)> = sqlx::query_as(
-        "SELECT a.id, a.batch, l.result, array_agg(l.file_id)
+        "SELECT a.id, a.batch, l.result, array_agg(l.file_id ORDER BY l.file_id)
          FROM attempts a
          JOIN attempt_files l ON l.attempt = a.id
          WHERE a.id = ANY ($1)
