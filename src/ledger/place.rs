@@ -46,6 +46,10 @@ impl Place {
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "only a server asks who holds it")
+    )]
     pub async fn open_to_delete(&self, lock: &DeleterLock) -> Result<Arc<dyn Ledger>, LedgerError> {
         match self {
             // The kernel takes the lock from nobody but the dead.

@@ -164,6 +164,7 @@ pub(super) fn making(path: &Path) -> How {
 }
 
 /// Fills a file that is synced as a whole before it takes its place.
+#[cfg(feature = "postgres")]
 pub(super) fn filling(path: &Path) -> How {
     How {
         options: options(path),
