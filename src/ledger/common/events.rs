@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::problem::damaged;
-use super::values::{file_id, timestamp};
+use super::values::{file_id, optional, timestamp};
 use crate::ledger::LedgerError;
-use crate::model::{BatchAddress, BatchId, EventName, EventScope, Labels, Occurred, Occurrence};
+use crate::model::{
+    BatchAddress, BatchId, EventName, EventScope, Labels, Occurred, Occurrence, RecordedEvent,
+};
 
 /// Kind, label key, value: how a scope lies in the table.
 pub(in crate::ledger) fn columns(scope: &EventScope) -> (&'static str, Option<&str>, &str) {
@@ -96,4 +98,29 @@ impl Index {
         }
         Ok(Arc::new(Occurred::new(records)))
     }
+}
+
+pub(in crate::ledger) type EventRow = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    String,
+    i64,
+    i64,
+    Option<String>,
+    Option<i64>,
+);
+
+pub(in crate::ledger) fn event(row: EventRow) -> Result<RecordedEvent, LedgerError> {
+    let (id, name, kind, key, value, happened_at, recorded_at, reason, replaced_at) = row;
+    Ok(RecordedEvent {
+        id,
+        name: event_name(&name)?,
+        scope: scope(&kind, key, value)?,
+        at: timestamp(happened_at)?,
+        recorded_at: timestamp(recorded_at)?,
+        reason,
+        replaced_at: optional(replaced_at)?,
+    })
 }

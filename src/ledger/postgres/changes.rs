@@ -1,5 +1,6 @@
 //! Changed rules that wait for an approval.
 
+pub(super) use crate::ledger::common::controls::adopted;
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
@@ -194,16 +195,6 @@ async fn read_in_force(tx: &mut PgConnection) -> Result<Option<RulesInForce>, Le
     .await
     .map_err(during("reading the rules in force"))?;
     row.map(adopted).transpose()
-}
-
-/// Digest, text and adoption of a rule set.
-pub(super) fn adopted(row: (String, Option<String>, i64)) -> Result<RulesInForce, LedgerError> {
-    let (digest, text, adopted_at) = row;
-    Ok(RulesInForce {
-        digest: RuleDigest(digest),
-        text,
-        adopted_at: timestamp(adopted_at)?,
-    })
 }
 
 async fn page_after(

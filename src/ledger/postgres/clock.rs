@@ -1,9 +1,10 @@
 //! Readings of the clocks, and the anomalies between them.
 
+pub(super) use crate::ledger::common::controls::anomaly;
 use sqlx::PgConnection;
 
 use super::fault::during;
-use super::rows::{count, optional, timestamp};
+use super::rows::{count, timestamp};
 use super::{leaves, tree};
 use crate::evidence::Fact;
 use crate::ledger::LedgerError;
@@ -109,15 +110,4 @@ pub(super) async fn anomalies(tx: &mut PgConnection) -> Result<(u64, Vec<ClockAn
     .map_err(during(context))?;
     let standing: Result<Vec<_>, LedgerError> = rows.into_iter().map(anomaly).collect();
     Ok((count(ever)?, standing?))
-}
-
-/// A row of identity, first sight, skew and end.
-pub(super) fn anomaly(row: (String, i64, i64, Option<i64>)) -> Result<ClockAnomaly, LedgerError> {
-    let (identity, seen_at, skew_ms, resolved_at) = row;
-    Ok(ClockAnomaly {
-        identity,
-        seen_at: timestamp(seen_at)?,
-        skew_ms,
-        resolved_at: optional(resolved_at)?,
-    })
 }

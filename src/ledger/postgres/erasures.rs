@@ -1,16 +1,17 @@
 //! Erasure requests. Whether one covers a file is `Erasure::covers`'s to say; the list of files kept here
 //! narrows, and says when a request is done.
 
+use crate::ledger::common::erasures::{Row, columns, request};
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::PostgresLedger;
 use super::fault::{conflict, damaged, during};
 use super::leaves::{self, Sealing};
-use super::rows::{FileRow, Keys, batch_id, count, file_id, optional, records, select_files, timestamp};
+use super::rows::{FileRow, Keys, count, records, select_files};
 use crate::evidence::Fact;
 use crate::ledger::{Entered, ErasureFiles, ErasureRequests, LedgerError};
-use crate::model::{Closing, Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp};
+use crate::model::{Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp};
 
 #[async_trait]
 impl ErasureRequests for PostgresLedger {
@@ -138,14 +139,6 @@ async fn entered(tx: &mut PgConnection, id: ErasureId, known: bool) -> Result<En
         known,
         files: *files,
     })
-}
-
-fn columns(scope: &ErasureScope) -> (&'static str, &str) {
-    match scope {
-        ErasureScope::Subject(subject) => ("subject", subject),
-        ErasureScope::File(id) => ("file", id.as_str()),
-        ErasureScope::Batch(id) => ("batch", id.as_str()),
-    }
 }
 
 /// The files that are known when the request comes, as `Erasure::covers` sees it.
@@ -523,17 +516,6 @@ async fn live_in_all(tx: &mut PgConnection) -> Result<u64, LedgerError> {
     count(files)
 }
 
-type Row = (
-    i64,
-    String,
-    String,
-    String,
-    String,
-    i64,
-    Option<i64>,
-    Option<String>,
-);
-
 macro_rules! select_requests {
     ($tail:literal) => {
         concat!(
@@ -565,29 +547,4 @@ async fn by_reference(tx: &mut PgConnection, reference: &str) -> Result<Option<E
         .await
         .map_err(during("looking for an erasure request"))?;
     row.map(request).transpose()
-}
-
-fn request(row: Row) -> Result<Erasure, LedgerError> {
-    let (id, kind, value, reference, received, placed_at, closed_at, reason) = row;
-    let scope = match kind.as_str() {
-        "subject" => ErasureScope::Subject(value),
-        "file" => ErasureScope::File(file_id(value)?),
-        "batch" => ErasureScope::Batch(batch_id(value)?),
-        other => return Err(damaged(format!("erasures {id}: `{other}` is no scope"))),
-    };
-    let closing = closed_at.map(|_| match reason {
-        None => Closing::Verified,
-        Some(reason) => Closing::ByOperator { reason },
-    });
-    Ok(Erasure {
-        id: ErasureId(id),
-        scope,
-        reference,
-        received: received
-            .parse()
-            .map_err(|_| damaged(format!("erasures {id}: `{received}` is no date")))?,
-        placed_at: timestamp(placed_at)?,
-        closed_at: optional(closed_at)?,
-        closing,
-    })
 }

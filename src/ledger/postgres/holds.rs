@@ -1,17 +1,18 @@
 //! Holds. Whether one covers a file is `Holds::covering`'s to say; the counts here are for whoever
 //! places one.
 
+use crate::ledger::common::holds::{HoldRow, as_placed, columns, hold};
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
 use super::due;
-use super::fault::{conflict, damaged, during};
+use super::fault::{conflict, during};
 use super::leaves::{self, Sealing};
-use super::rows::{count, optional, policy_name, state, timestamp};
+use super::rows::{count, state};
 use crate::evidence::Fact;
 use crate::ledger::{LedgerError, Placed};
-use crate::model::{AttemptId, BatchId, FileId, FileState, Hold, HoldId, HoldScope, NewHold, Timestamp};
+use crate::model::{AttemptId, FileState, Hold, HoldId, HoldScope, NewHold, Timestamp};
 
 pub(super) async fn add(tx: &mut PgConnection, new: &NewHold, at: Timestamp) -> Result<Placed, LedgerError> {
     let (kind, key, value) = columns(&new.scope);
@@ -62,29 +63,6 @@ async fn tell_of(tx: &mut PgConnection, id: i64, new: &NewHold, at: Timestamp) -
         review_by: new.review_by.map(|at| at.as_millis()),
     };
     leaves::append_sealed(tx, at, fact, sealing).await
-}
-
-fn as_placed(id: i64, new: &NewHold, at: Timestamp) -> Hold {
-    Hold {
-        id: HoldId(id),
-        scope: new.scope.clone(),
-        reason: new.reason.clone(),
-        reference: new.reference.clone(),
-        owner: new.owner.clone(),
-        review_by: new.review_by,
-        placed_at: at,
-        released_at: None,
-        ends_at: None,
-    }
-}
-
-fn columns(scope: &HoldScope) -> (&'static str, Option<&str>, &str) {
-    match scope {
-        HoldScope::File(id) => ("file", None, id.as_str()),
-        HoldScope::Batch(id) => ("batch", None, id.as_str()),
-        HoldScope::Label { key, value } => ("label", Some(key), value),
-        HoldScope::Policy(name) => ("policy", None, name.as_str()),
-    }
 }
 
 /// Files in the scope by state, as `Hold::covers` sees it.
@@ -220,20 +198,6 @@ pub(super) async fn release_once(
     }
 }
 
-type HoldRow = (
-    i64,
-    String,
-    Option<String>,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    Option<i64>,
-    i64,
-    Option<i64>,
-    Option<i64>,
-);
-
 /// Those that cover at `at`; costs what they are, not what has ended.
 pub(super) async fn active(tx: &mut PgConnection, at: Timestamp) -> Result<Vec<Hold>, LedgerError> {
     let rows: Vec<HoldRow> = sqlx::query_as(
@@ -261,27 +225,4 @@ pub(super) async fn all(tx: &mut PgConnection) -> Result<Vec<Hold>, LedgerError>
     .await
     .map_err(during("reading holds"))?;
     rows.into_iter().map(hold).collect()
-}
-
-fn hold(row: HoldRow) -> Result<Hold, LedgerError> {
-    let (id, kind, key, value, reason, reference, owner, review_by, placed_at, released_at, ends_at) = row;
-    let bad = |error: crate::model::InvalidId| damaged(format!("holds {id}: {error}"));
-    let scope = match (kind.as_str(), key) {
-        ("file", None) => HoldScope::File(FileId::new(value).map_err(bad)?),
-        ("batch", None) => HoldScope::Batch(BatchId::new(value).map_err(bad)?),
-        ("label", Some(key)) => HoldScope::Label { key, value },
-        ("policy", None) => HoldScope::Policy(policy_name(value)?),
-        (other, _) => return Err(damaged(format!("holds {id}: `{other}` is no scope"))),
-    };
-    Ok(Hold {
-        id: HoldId(id),
-        scope,
-        reason,
-        reference,
-        owner,
-        review_by: optional(review_by)?,
-        placed_at: timestamp(placed_at)?,
-        released_at: optional(released_at)?,
-        ends_at: optional(ends_at)?,
-    })
 }

@@ -16,8 +16,7 @@ use crate::ledger::common::records::{
     AttributesById, Named, Names, attributes_of, batches_of, covering_ids, policies_of, record,
 };
 pub(super) use crate::ledger::common::values::{
-    batch_address, batch_id, count, file_id, module_name, optional, parse_labels, policy_name, state,
-    timestamp,
+    batch_address, count, file_id, module_name, optional, policy_name, state, timestamp,
 };
 use crate::model::{FileId, FileRecord};
 

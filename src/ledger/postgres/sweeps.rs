@@ -1,16 +1,16 @@
 //! Runs: opened once per occurrence, resumed after a crash, closed with their counts.
 
+use crate::ledger::common::sweeps::{SweepRow, sweep};
+pub(super) use crate::ledger::common::sweeps::{sweep_state, trigger_name, trigger_of};
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::fault::{damaged, during, ensure_rows};
-use super::rows::{count, optional, policy_name, timestamp};
+use super::fault::{during, ensure_rows};
+use super::rows::{count, timestamp};
 use super::{PostgresLedger, intern, leaves, plan_hash, plans};
 use crate::evidence::Fact;
 use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
-use crate::model::{
-    Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp, Trigger,
-};
+use crate::model::{Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp};
 
 #[async_trait]
 impl Sweeps for PostgresLedger {
@@ -237,8 +237,6 @@ async fn close_sweep(
     leaves::append(tx, at, fact).await
 }
 
-type SweepRow = (i64, String, Option<i64>, String, i64, Option<i64>, String, String);
-
 async fn sweeps(
     tx: &mut PgConnection,
     policy: Option<&PolicyName>,
@@ -272,21 +270,6 @@ pub(super) async fn one_sweep(tx: &mut PgConnection, id: SweepId) -> Result<Opti
     .await
     .map_err(during("reading a sweep"))?;
     row.map(sweep).transpose()
-}
-
-fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {
-    let (id, policy, occurrence, trigger, started_at, ended_at, state, summary) = row;
-    Ok(Sweep {
-        id: SweepId(id),
-        policy: policy_name(policy)?,
-        occurrence: optional(occurrence)?,
-        trigger: trigger_of(&trigger)?,
-        started_at: timestamp(started_at)?,
-        ended_at: optional(ended_at)?,
-        state: sweep_state(&state)?,
-        summary: serde_json::from_str(&summary)
-            .map_err(|error| damaged(format!("sweeps {id}: summary: {error}")))?,
-    })
 }
 
 async fn last_occurrence(
@@ -343,34 +326,4 @@ async fn scheduled_since(
     .await
     .map_err(during("reading since when a policy is scheduled"))?;
     timestamp(first_seen)
-}
-
-pub(super) fn sweep_state(name: &str) -> Result<SweepState, LedgerError> {
-    SweepState::ALL
-        .into_iter()
-        .find(|state| state.name() == name)
-        .ok_or_else(|| damaged(format!("`{name}` is no state of a sweep")))
-}
-
-const TRIGGERS: [Trigger; 4] = [
-    Trigger::Schedule,
-    Trigger::CatchUp,
-    Trigger::Manual,
-    Trigger::Approval,
-];
-
-pub(super) const fn trigger_name(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Schedule => "schedule",
-        Trigger::CatchUp => "catch-up",
-        Trigger::Manual => "manual",
-        Trigger::Approval => "approval",
-    }
-}
-
-pub(super) fn trigger_of(name: &str) -> Result<Trigger, LedgerError> {
-    TRIGGERS
-        .into_iter()
-        .find(|trigger| trigger_name(*trigger) == name)
-        .ok_or_else(|| damaged(format!("`{name}` starts no sweep")))
 }

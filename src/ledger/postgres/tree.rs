@@ -1,20 +1,20 @@
 //! The evidence tree for those who read it.
 
+pub(super) use crate::ledger::common::tree::gap;
+use crate::ledger::common::tree::{CheckpointRow, HeadRow, checkpoint, head_of, stored_hash};
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::fault::{conflict, damaged, during};
+use super::fault::{conflict, during};
 use super::openings::openings;
-use super::rows::{count, timestamp};
+use super::rows::count;
 use super::{PostgresLedger, leaves};
-use crate::evidence::Hash;
-use crate::evidence::checkpoint::origin;
 use crate::ledger::{
     Evidence, LedgerError, Opening, Recovery, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead,
 };
-use crate::model::{FileId, Timestamp};
+use crate::model::FileId;
 
 #[async_trait]
 impl Evidence for PostgresLedger {
@@ -65,20 +65,8 @@ impl Evidence for PostgresLedger {
     }
 }
 
-/// The tree and its last checkpoint, in one statement.
-type HeadRow = (
-    String,
-    i64,
-    Vec<u8>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<Vec<u8>>,
-    Option<String>,
-);
-
 pub(super) async fn head(tx: &mut PgConnection) -> Result<TreeHead, LedgerError> {
-    let (ledger, size, edge, id, at, covers, root, note): HeadRow = sqlx::query_as(
+    let row: HeadRow = sqlx::query_as(
         "SELECT l.ledger, t.size, t.edge, c.id, c.at, c.size, c.root, c.note
          FROM tree t
          CROSS JOIN lineage l
@@ -87,20 +75,7 @@ pub(super) async fn head(tx: &mut PgConnection) -> Result<TreeHead, LedgerError>
     .fetch_one(tx)
     .await
     .map_err(during("reading the evidence tree"))?;
-    let tree = leaves::frontier(size, &edge)?;
-    let last = match (id, at, covers, root, note) {
-        (Some(id), Some(at), Some(covers), Some(root), Some(note)) => Some((id, at, covers, root, note)),
-        _ => None,
-    };
-    Ok(TreeHead {
-        origin: origin(&ledger),
-        size: tree.size(),
-        root: tree.root(),
-        checkpoint: last
-            .map(checkpoint)
-            .transpose()?
-            .map(|(_, checkpoint)| checkpoint),
-    })
+    head_of(row)
 }
 
 type LeafRow = (i64, i64, String, Vec<u8>, Option<String>);
@@ -131,10 +106,6 @@ async fn page_from(tx: &mut PgConnection, from: u64, page: u32) -> Result<Vec<St
         .collect()
 }
 
-fn stored_hash(table: &str, row: i64, bytes: &[u8]) -> Result<Hash, LedgerError> {
-    Hash::from_slice(bytes).ok_or_else(|| damaged(format!("{table} {row}: no hash")))
-}
-
 async fn keep(tx: &mut PgConnection, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError> {
     let head = head(tx).await?;
     let contradicted =
@@ -154,19 +125,6 @@ async fn keep(tx: &mut PgConnection, checkpoint: &StoredCheckpoint) -> Result<()
     .await
     .map_err(during("keeping a checkpoint"))?;
     Ok(())
-}
-
-type CheckpointRow = (i64, i64, i64, Vec<u8>, String);
-
-fn checkpoint(row: CheckpointRow) -> Result<(i64, StoredCheckpoint), LedgerError> {
-    let (id, at, size, root, note) = row;
-    let checkpoint = StoredCheckpoint {
-        at: timestamp(at)?,
-        size: count(size)?,
-        root: stored_hash("checkpoints", id, &root)?,
-        note,
-    };
-    Ok((id, checkpoint))
 }
 
 async fn checkpoints(
@@ -208,11 +166,4 @@ async fn naming(tx: &mut PgConnection, file: &FileId) -> Result<Vec<u64>, Ledger
     .await
     .map_err(during("looking for the leaves of a file"))?;
     rows.into_iter().map(count).collect()
-}
-
-/// From when to when nobody looked, if that is worth a leaf: longer than an hour.
-pub(super) fn gap(last: Option<Timestamp>, now: Timestamp) -> Option<(i64, i64)> {
-    const LONG_MS: i64 = 3_600_000;
-    let last = last?;
-    (now.millis_since(last) > LONG_MS).then(|| (last.as_millis(), now.as_millis()))
 }

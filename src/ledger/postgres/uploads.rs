@@ -1,20 +1,18 @@
 //! Uploads: intents and their ends.
 
+use crate::ledger::common::uploads::{UploadRow, upload};
 use async_trait::async_trait;
 use serde_json::json;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row};
 
 use super::PostgresLedger;
-use super::fault::{conflict, damaged, during};
+use super::fault::{conflict, during};
 use super::intake;
-use super::rows::{count, module_name, optional, parse_labels, timestamp};
+use super::rows::module_name;
 use crate::ledger::common::intake::prepare::Prepared;
 use crate::ledger::{LedgerError, Recorded, UploadEnd, Uploads};
 use crate::model::{
-    BatchAddress, BatchId, ClassificationId, ExtractionId, InvalidId, NewUpload, Parent, Timestamp, Upload,
-    UploadId, UploadSource, UploadState,
+    BatchAddress, BatchId, NewUpload, Parent, Timestamp, Upload, UploadId, UploadSource, UploadState,
 };
 use crate::rules::policy::RuleDigest;
 
@@ -207,83 +205,6 @@ async fn latest(
     .await
     .map_err(during("reading uploads"))?;
     rows.into_iter().map(upload).collect()
-}
-
-/// An upload as it lies in the table.
-struct UploadRow {
-    id: i64,
-    source: String,
-    state: String,
-    module: Option<String>,
-    parent: Option<String>,
-    batch: Option<String>,
-    files: Option<i64>,
-    recorded: i64,
-    labels: String,
-    document_type: Option<String>,
-    subject: Option<String>,
-    begun_at: i64,
-    patient_until: i64,
-    settled_at: Option<i64>,
-    reason: Option<String>,
-}
-
-impl FromRow<'_, PgRow> for UploadRow {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get(0)?,
-            source: row.try_get(1)?,
-            state: row.try_get(2)?,
-            module: row.try_get(3)?,
-            parent: row.try_get(4)?,
-            batch: row.try_get(5)?,
-            files: row.try_get(6)?,
-            recorded: row.try_get(7)?,
-            labels: row.try_get(8)?,
-            document_type: row.try_get(9)?,
-            subject: row.try_get(10)?,
-            begun_at: row.try_get(11)?,
-            patient_until: row.try_get(12)?,
-            settled_at: row.try_get(13)?,
-            reason: row.try_get(14)?,
-        })
-    }
-}
-
-fn upload(row: UploadRow) -> Result<Upload, LedgerError> {
-    let id = row.id;
-    let bad = |error: InvalidId| damaged(format!("uploads {id}: {error}"));
-    let word = |what: &str, text: &str| damaged(format!("uploads {id}: `{text}` is no {what}"));
-    let source = UploadSource::ALL
-        .into_iter()
-        .find(|source| source.name() == row.source);
-    let state = UploadState::ALL
-        .into_iter()
-        .find(|state| state.name() == row.state);
-    let parent = match (row.module.as_deref(), row.parent) {
-        (None, None) => None,
-        (Some("classification"), Some(id)) => {
-            Some(Parent::Classification(ClassificationId::new(id).map_err(bad)?))
-        }
-        (Some("extraction"), Some(id)) => Some(Parent::Extraction(ExtractionId::new(id).map_err(bad)?)),
-        (module, _) => return Err(word("module", module.unwrap_or_default())),
-    };
-    Ok(Upload {
-        id: UploadId(id),
-        source: source.ok_or_else(|| word("source", &row.source))?,
-        state: state.ok_or_else(|| word("state", &row.state))?,
-        parent,
-        batch: row.batch.map(BatchId::new).transpose().map_err(bad)?,
-        files: row.files.map(count).transpose()?,
-        recorded: count(row.recorded)?,
-        labels: parse_labels(&row.labels)?,
-        document_type: row.document_type,
-        subject: row.subject,
-        begun_at: timestamp(row.begun_at)?,
-        patient_until: timestamp(row.patient_until)?,
-        settled_at: optional(row.settled_at)?,
-        reason: row.reason,
-    })
 }
 
 /// A count as BIGINT takes it. No request has 2^63 files.

@@ -1,9 +1,10 @@
 //! Readings of the clocks, and the anomalies between them.
 
+pub(super) use crate::ledger::common::controls::anomaly;
 use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during};
-use super::rows::{count, optional, timestamp};
+use super::rows::{count, timestamp};
 use super::{leaves, tree};
 use crate::evidence::Fact;
 use crate::ledger::LedgerError;
@@ -110,15 +111,4 @@ pub(super) async fn anomalies(tx: &mut SqliteConnection) -> Result<(u64, Vec<Clo
         serde_json::from_str(&standing).map_err(|error| damaged(format!("{context}: {error}")))?;
     let standing: Result<Vec<_>, LedgerError> = rows.into_iter().map(anomaly).collect();
     Ok((count(ever)?, standing?))
-}
-
-/// A row of identity, first sight, skew and end.
-pub(super) fn anomaly(row: (String, i64, i64, Option<i64>)) -> Result<ClockAnomaly, LedgerError> {
-    let (identity, seen_at, skew_ms, resolved_at) = row;
-    Ok(ClockAnomaly {
-        identity,
-        seen_at: timestamp(seen_at)?,
-        skew_ms,
-        resolved_at: optional(resolved_at)?,
-    })
 }

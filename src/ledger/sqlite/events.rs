@@ -1,14 +1,15 @@
 //! Start events: taken in, corrected, listed; and which files one is recorded for. What a file has to do
 //! with them is said when its record is read (`occurred`).
 
+pub(super) use crate::ledger::common::events::{EventRow, event};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::fault::{conflict, during, ensure_rows};
-use super::rows::{FileRow, optional, records, select_files, timestamp};
+use super::rows::{FileRow, records, select_files, timestamp};
 use super::{SqliteLedger, tallies};
-use crate::ledger::common::events::{columns, event_name, scope};
+use crate::ledger::common::events::columns;
 use crate::ledger::{EventNoted, Events, LedgerError};
 use crate::model::{EventScope, FileKey, FileRecord, NewEvent, RecordedEvent, Timestamp};
 
@@ -240,18 +241,6 @@ async fn in_scope(
     records(tx, rows).await
 }
 
-pub(super) type EventRow = (
-    i64,
-    String,
-    String,
-    Option<String>,
-    String,
-    i64,
-    i64,
-    Option<String>,
-    Option<i64>,
-);
-
 async fn list(tx: &mut SqliteConnection, replaced: bool) -> Result<Vec<RecordedEvent>, LedgerError> {
     let rows: Vec<EventRow> = sqlx::query_as(
         "SELECT id, name, scope, label_key, value, happened_at, recorded_at, reason, replaced_at
@@ -264,17 +253,4 @@ async fn list(tx: &mut SqliteConnection, replaced: bool) -> Result<Vec<RecordedE
     .await
     .map_err(during("reading events"))?;
     rows.into_iter().map(event).collect()
-}
-
-pub(super) fn event(row: EventRow) -> Result<RecordedEvent, LedgerError> {
-    let (id, name, kind, key, value, happened_at, recorded_at, reason, replaced_at) = row;
-    Ok(RecordedEvent {
-        id,
-        name: event_name(&name)?,
-        scope: scope(&kind, key, value)?,
-        at: timestamp(happened_at)?,
-        recorded_at: timestamp(recorded_at)?,
-        reason,
-        replaced_at: optional(replaced_at)?,
-    })
 }

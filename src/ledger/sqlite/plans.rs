@@ -1,5 +1,6 @@
 //! Plans that wait, and the leave to run exactly one of them.
 
+pub(super) use crate::ledger::common::controls::approval;
 use std::sync::Arc;
 
 use sqlx::SqliteConnection;
@@ -271,17 +272,6 @@ pub(super) async fn approvals(
     .await
     .map_err(during("reading approvals"))?;
     rows.into_iter().map(approval).collect()
-}
-
-/// Hash, policy, since and until when.
-pub(super) fn approval(row: (String, String, i64, i64)) -> Result<Approval, LedgerError> {
-    let (plan, policy, given_at, valid_until) = row;
-    Ok(Approval {
-        plan,
-        policy: policy_name(policy)?,
-        given_at: timestamp(given_at)?,
-        valid_until: timestamp(valid_until)?,
-    })
 }
 
 pub(super) async fn use_up(

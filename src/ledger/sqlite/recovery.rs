@@ -5,10 +5,9 @@ mod replay;
 mod requests;
 mod sweeps;
 
-use std::collections::BTreeMap;
+use crate::ledger::common::recovery::{Numbers, Standing};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::controls::{close_breaker, set_setting, setting};
@@ -20,33 +19,6 @@ use crate::model::{BreakerKind, ErasureId, Timestamp};
 
 /// Setting: where a recovery stands.
 pub(super) const STANDING: &str = "recovery";
-
-/// Numbers that the lost line gave, and those that the facts have now.
-type Numbers = BTreeMap<i64, i64>;
-
-/// Where a recovery stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Standing {
-    line: LostLine,
-    next: u64,
-    holds: Numbers,
-    erasures: Numbers,
-    sweeps: Numbers,
-    /// Only those without an outcome yet.
-    attempts: Numbers,
-    /// Requests that were closed as verified, and when.
-    verified: Vec<(i64, Timestamp)>,
-    done: BroughtBack,
-}
-
-impl Standing {
-    fn under_way(&self) -> UnderWay {
-        UnderWay {
-            line: self.line.clone(),
-            next: self.next,
-        }
-    }
-}
 
 #[async_trait]
 impl Recovery for SqliteLedger {

@@ -17,8 +17,7 @@ use crate::ledger::common::records::{
 };
 pub(super) use crate::ledger::common::records::{FileRow, by_key};
 pub(super) use crate::ledger::common::values::{
-    batch_address, batch_id, count, file_id, module_name, optional, parse_labels, policy_name, state,
-    timestamp,
+    batch_address, count, file_id, module_name, optional, policy_name, state, timestamp,
 };
 use crate::model::{FileId, FileRecord};
 

@@ -1,5 +1,7 @@
 //! Delete requests of a line that was lost, from their intent to their outcome.
 
+pub(super) use crate::ledger::common::recovery::Said;
+use crate::ledger::common::recovery::{ended, label};
 use std::collections::{BTreeMap, HashSet};
 
 use sqlx::PgConnection;
@@ -127,14 +129,6 @@ async fn write_attempt(
     Ok(attempt)
 }
 
-/// What an outcome of then said.
-pub(super) struct Said<'s> {
-    pub(super) outcome: &'s str,
-    pub(super) http_status: Option<u16>,
-    pub(super) files: &'s [(FileAddress, FileState)],
-    pub(super) at: Timestamp,
-}
-
 /// The outcome of a request that was brought back; how many files ended by it.
 pub(super) async fn settled(
     tx: &mut PgConnection,
@@ -178,30 +172,4 @@ const fn event(to: FileState) -> FileEvent {
         FileState::Quarantined => FileEvent::GivenUp,
         FileState::Unknown | FileState::Deleting => FileEvent::Lost,
     }
-}
-
-fn ended(events: impl Iterator<Item = FileEvent>) -> u64 {
-    let ends = |event: &FileEvent| {
-        next_state(FileState::Deleting, *event)
-            .is_ok_and(|to| matches!(to, FileState::Deleted | FileState::Gone))
-    };
-    events.filter(ends).count() as u64
-}
-
-/// `Outcome::label` of then; one that is not known says nothing.
-fn label(outcome: &str) -> &'static str {
-    const LABELS: [&str; 8] = [
-        "not-sent",
-        "confirmed",
-        "gone",
-        "auth",
-        "too-large",
-        "refused",
-        "wait",
-        "server-error",
-    ];
-    LABELS
-        .into_iter()
-        .find(|label| *label == outcome)
-        .unwrap_or("unknown")
 }
