@@ -495,6 +495,7 @@ steps! {
         open_breaker(kind: BreakerKind, reason: &str, at: Timestamp) -> ();
         close_breaker(kind: BreakerKind, by: &str, at: Timestamp) -> bool;
         breakers() -> Vec<Breaker>;
+        barriers() -> Barriers;
         set_pause(pause: Option<&Pause>, at: Timestamp) -> ();
         pause() -> Option<Pause>;
         clock_mark() -> Option<(ClockMark, Timestamp)>;
