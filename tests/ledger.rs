@@ -52,6 +52,9 @@ mod measure;
 mod notes;
 #[path = "ledger/others.rs"]
 mod others;
+#[cfg(feature = "postgres")]
+#[path = "ledger/pacing.rs"]
+mod pacing;
 #[path = "ledger/past.rs"]
 mod past;
 #[path = "ledger/plans.rs"]

@@ -14,6 +14,7 @@ mod erasures;
 mod events;
 mod evidence;
 mod others;
+mod pacing;
 mod past;
 mod plans;
 mod recovery;
@@ -45,6 +46,7 @@ pub use evidence::{Evidence, Opening, SentCheckpoints, StoredCheckpoint, StoredL
 
 pub use changes::{Changes, RuleChange, RulesInForce};
 pub use others::{Others, Removed};
+pub use pacing::{CallStart, Lane, Pacing};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use recovery::{BroughtBack, LostLine, Recovery, UnderWay};

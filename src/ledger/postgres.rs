@@ -42,6 +42,7 @@ mod occurred;
 mod open;
 mod openings;
 mod others;
+mod pacing;
 mod past;
 mod plan_hash;
 mod plans;
@@ -79,6 +80,7 @@ use super::checkpoints::CheckpointFile;
 use super::common::asking::{Asker, Body, finish};
 use fault::during;
 pub use open::PostgresOptions;
+pub(super) use pacing::PostgresPacing;
 use right::Holder;
 pub(super) use right::Right;
 use session::Session;
@@ -185,15 +187,7 @@ impl PostgresLedger {
         body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Clone + Send + 'static,
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
-        let task = async move {
-            let was_open = session.is_open();
-            let first = one(&mut session, body.clone()).await;
-            if first.is_err() && was_open && !session.is_open() {
-                return one(&mut session, body).await;
-            }
-            first
-        };
-        finish(tokio::spawn(task)).await
+        finish(tokio::spawn(async move { session.one(body).await })).await
     }
 
     async fn reader(&self) -> OwnedMutexGuard<Session> {
@@ -204,27 +198,6 @@ impl PostgresLedger {
         }
         let next = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len();
         Arc::clone(&self.readers[next]).lock_owned().await
-    }
-}
-
-/// What `body` gave. A session that is cut, or was left in the middle of an answer, is given up.
-async fn one<T>(
-    session: &mut Session,
-    body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T>,
-) -> Result<T, LedgerError> {
-    let done = AssertUnwindSafe(body(session.ready().await?))
-        .catch_unwind()
-        .await;
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            session.forget_if_cut().await;
-            Err(error)
-        }
-        Err(panic) => {
-            session.forget();
-            std::panic::resume_unwind(panic)
-        }
     }
 }
 
