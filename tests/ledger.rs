@@ -42,6 +42,9 @@ mod fixtures;
 mod flips;
 #[path = "ledger/holds.rs"]
 mod holds;
+#[cfg(feature = "postgres")]
+#[path = "ledger/hosts.rs"]
+mod hosts;
 #[path = "ledger/intake.rs"]
 mod intake;
 #[path = "ledger/lock.rs"]

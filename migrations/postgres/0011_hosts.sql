@@ -27,5 +27,10 @@ CREATE TABLE clocks (
 ALTER TABLE anomalies ADD COLUMN host TEXT COLLATE "C";
 ALTER TABLE anomalies ADD COLUMN heard_at BIGINT;
 
+-- A host that disagrees says so at every tick: one that has said nothing for a day is gone, and objects no more.
+CREATE FUNCTION still_objects(heard_at bigint) RETURNS boolean
+LANGUAGE sql VOLATILE
+AS $$ SELECT heard_at IS NULL OR heard_at > server_ms() - 86400000 $$;
+
 UPDATE retentiond_schema
 SET version = 11;

@@ -23,6 +23,7 @@ mod changes;
 mod check;
 mod claims;
 mod clock;
+mod clocks;
 mod controls;
 mod coverage;
 mod due;
@@ -32,6 +33,7 @@ mod fault;
 mod figures;
 mod history;
 mod holds;
+mod host;
 mod intake;
 mod intern;
 mod leaves;
@@ -102,6 +104,8 @@ pub struct PostgresLedger {
     holder: Holder,
     readers: [Slot; 2],
     turn: AtomicUsize,
+    /// What this host is called among those on this ledger.
+    host: String,
     /// What this host keeps of it begins so.
     beside: PathBuf,
     anchor: Anchor,

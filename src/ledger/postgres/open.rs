@@ -10,6 +10,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
+use super::host::host;
 use super::right::Holder;
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
@@ -77,6 +78,7 @@ impl PostgresLedger {
             holder,
             readers,
             turn: AtomicUsize::new(0),
+            host: host(&options.beside),
             beside: options.beside.clone(),
             anchor: Anchor::beside(&options.beside),
             checkpoints: CheckpointFile::beside(&options.beside),
