@@ -2,7 +2,7 @@
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
-//! callers; `postgres_server` what is particular to a server; `lock` and `right` the right to delete; `measure` prints figures.
+//! callers; `postgres_server` what is particular to a server; `lock`, `right` and `peers` the right to delete, of one and of several; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -60,6 +60,9 @@ mod others;
 mod pacing;
 #[path = "ledger/past.rs"]
 mod past;
+#[cfg(feature = "postgres")]
+#[path = "ledger/peers.rs"]
+mod peers;
 #[path = "ledger/plans.rs"]
 mod plans;
 #[cfg(feature = "postgres")]

@@ -84,6 +84,7 @@ use fault::during;
 pub use open::PostgresOptions;
 pub(super) use pacing::PostgresPacing;
 use right::Holder;
+pub use right::Lease;
 pub(super) use right::Right;
 use session::Session;
 
@@ -95,6 +96,8 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
      SELECT sequence
      FROM lineage
      FOR UPDATE";
+/// Beside the order of the writers: for what is no evidence.
+const BEGIN_BESIDE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A ledger in a PostgreSQL database.
 #[derive(Debug)]
@@ -103,6 +106,8 @@ pub struct PostgresLedger {
     /// The right to delete under which it was opened.
     holder: Holder,
     readers: [Slot; 2],
+    /// For what is no evidence; opened by the first who wants it.
+    side: Slot,
     turn: AtomicUsize,
     /// What this host is called among those on this ledger.
     host: String,
@@ -118,7 +123,7 @@ impl PostgresLedger {
         if self.writer.is_some() {
             self.anchor.sync();
         }
-        for slot in self.readers.iter().chain(&self.writer) {
+        for slot in self.readers.iter().chain(&self.writer).chain([&self.side]) {
             slot.lock().await.close().await;
         }
     }
@@ -157,9 +162,7 @@ impl PostgresLedger {
         body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<JoinHandle<Result<T, LedgerError>>, LedgerError> {
         let Some(writer) = &self.writer else {
-            return Err(LedgerError::NotWritable {
-                problem: "it was opened for reading only".to_owned(),
-            });
+            return Err(only_to_read());
         };
         let mut session = Arc::clone(writer).lock_owned().await;
         let anchor = self.anchor.clone();
@@ -171,6 +174,22 @@ impl PostgresLedger {
         }))
     }
 
+    /// Runs `body` in a short transaction beside the order of the writers. Nothing that it writes is evidence.
+    async fn beside<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        if self.writer.is_none() {
+            return Err(only_to_read());
+        }
+        let mut session = Arc::clone(&self.side).lock_owned().await;
+        let task = async move {
+            let done = transaction(&mut session, BEGIN_BESIDE, body, |tx| Box::pin(end(tx))).await;
+            done.map(|(value, ())| value)
+        };
+        finish(tokio::spawn(task)).await
+    }
+
     /// Runs `body` on one consistent snapshot.
     async fn read<T: Send + 'static>(
         &self,
@@ -178,7 +197,7 @@ impl PostgresLedger {
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
         let task = async move {
-            let done = transaction(&mut session, BEGIN_READ, body, |tx| Box::pin(end_read(tx))).await;
+            let done = transaction(&mut session, BEGIN_READ, body, |tx| Box::pin(end(tx))).await;
             done.map(|(value, ())| value)
         };
         finish(tokio::spawn(task)).await
@@ -205,11 +224,18 @@ impl PostgresLedger {
     }
 }
 
-async fn end_read(tx: &mut PgConnection) -> Result<(), LedgerError> {
+fn only_to_read() -> LedgerError {
+    LedgerError::NotWritable {
+        problem: "it was opened for reading only".to_owned(),
+    }
+}
+
+/// The end of a transaction that is not counted.
+async fn end(tx: &mut PgConnection) -> Result<(), LedgerError> {
     sqlx::raw_sql("COMMIT")
         .execute(tx)
         .await
-        .map_err(during("ending a snapshot"))?;
+        .map_err(during("ending a transaction"))?;
     Ok(())
 }
 

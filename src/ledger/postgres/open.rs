@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
 use super::host::host;
-use super::right::Holder;
+use super::right::{Holder, Lease};
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
 use crate::ledger::anchor::Anchor;
@@ -28,6 +28,8 @@ pub struct PostgresOptions {
     pub password: Option<SecretString>,
     /// What this host keeps of the ledger begins with this path: `<beside>.anchor`, `<beside>.checkpoints`.
     pub beside: PathBuf,
+    /// How long what is claimed stays ours while nothing is heard of us: longer than a request may take.
+    pub lease: Lease,
 }
 
 impl PostgresLedger {
@@ -77,6 +79,7 @@ impl PostgresLedger {
             writer,
             holder,
             readers,
+            side: slot(Session::later(&address)),
             turn: AtomicUsize::new(0),
             host: host(&options.beside),
             beside: options.beside.clone(),

@@ -57,7 +57,7 @@ impl Session {
         Ok(session)
     }
 
-    /// One that is made when it is asked for.
+    /// One that is opened when it is first wanted, to write.
     pub(super) fn later(address: &Arc<Address>) -> Self {
         Self {
             address: Arc::clone(address),
