@@ -208,7 +208,7 @@ impl Context {
     /// As [`remote`](Self::remote).
     pub fn remote_beside(&self, checked: &Checked) -> Result<ExtractaClient, Failure> {
         let client = self.remote(&checked.extracta)?;
-        Ok(paced(client, &self.place(&checked.ledger)?)?)
+        Ok(paced(client, &self.place(checked)?)?)
     }
 
     /// The API client, with its key.
