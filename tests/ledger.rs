@@ -2,7 +2,7 @@
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
-//! callers; `lock` and `right` the right to delete; `measure` prints figures.
+//! callers; `postgres_server` what is particular to a server; `lock`, `right` and `peers` the right to delete, of one and of several; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,9 @@
 #[cfg(feature = "postgres")]
 #[path = "postgres/cluster.rs"]
 mod cluster;
+#[cfg(feature = "postgres")]
+#[path = "postgres/restart.rs"]
+mod restart;
 #[path = "ledger/world.rs"]
 mod world;
 
@@ -39,6 +42,9 @@ mod fixtures;
 mod flips;
 #[path = "ledger/holds.rs"]
 mod holds;
+#[cfg(feature = "postgres")]
+#[path = "ledger/hosts.rs"]
+mod hosts;
 #[path = "ledger/intake.rs"]
 mod intake;
 #[path = "ledger/lock.rs"]
@@ -49,10 +55,19 @@ mod measure;
 mod notes;
 #[path = "ledger/others.rs"]
 mod others;
+#[cfg(feature = "postgres")]
+#[path = "ledger/pacing.rs"]
+mod pacing;
 #[path = "ledger/past.rs"]
 mod past;
+#[cfg(feature = "postgres")]
+#[path = "ledger/peers.rs"]
+mod peers;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[cfg(feature = "postgres")]
+#[path = "ledger/postgres_server.rs"]
+mod postgres_server;
 #[path = "ledger/recovery.rs"]
 mod recovery;
 #[path = "ledger/redaction.rs"]

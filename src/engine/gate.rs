@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::clock::{Testimony, hear};
+use super::clock::{STEP_TOLERANCE_MS, Testimony, hear, reason};
 use super::sweep::{Engine, SweepError};
 use crate::extracta::remote::Probe;
 use crate::ledger::Barriers;
@@ -284,11 +284,17 @@ impl Engine {
 
     /// Hears the witnesses; a disagreement opens the breaker `clock`.
     async fn hear_clock(&self, date: Option<Timestamp>, barriers: &Barriers) -> Result<Heard, SweepError> {
+        let asked = self.clock.mark();
+        let mut others = self.ledger.other_clocks().await?;
         let mark = self.clock.mark();
-        let standing = &barriers.anomalies;
-        match hear(&mark, barriers.clock.as_ref(), standing, date) {
+        if mark.boottime_ms - asked.boottime_ms > STEP_TOLERANCE_MS {
+            // What the server said may be as old.
+            others.server = None;
+        }
+        match hear(&mark, barriers.clock.as_ref(), &barriers.anomalies, date, &others) {
             Testimony::Agreed { settled } => {
-                let changed = self.clock_agrees(&mark, settled, barriers).await?;
+                let objecting = others.objecting.as_deref();
+                let changed = self.clock_agrees(&mark, settled, barriers, objecting).await?;
                 Ok(Heard {
                     alone: false,
                     changed,
@@ -302,7 +308,7 @@ impl Engine {
                 })
             }
             Testimony::Disagreed(anomaly) => {
-                let reason = format!("the clock witnesses disagree by {} s", anomaly.skew_ms / 1000);
+                let reason = reason(&anomaly, &others);
                 if self.ledger.add_anomaly(&anomaly).await? {
                     tracing::error!(
                         skew_ms = anomaly.skew_ms,
@@ -320,12 +326,14 @@ impl Engine {
         }
     }
 
-    /// Whether an anomaly or the breaker was settled by it.
+    /// Whether an anomaly or the breaker was settled by it. `objecting`: another host whose own witnesses disagree. The
+    /// breaker is for all, so it stays open.
     async fn clock_agrees(
         &self,
         mark: &ClockMark,
         settled: bool,
         barriers: &Barriers,
+        objecting: Option<&str>,
     ) -> Result<bool, SweepError> {
         if settled {
             self.ledger.reset_high_water(mark).await?;
@@ -342,6 +350,7 @@ impl Engine {
             .iter()
             .any(|breaker| breaker.kind == BreakerKind::Clock);
         if open
+            && objecting.is_none()
             && self
                 .ledger
                 .close_breaker(BreakerKind::Clock, "the witnesses agree", mark.wall)

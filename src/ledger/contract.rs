@@ -5,24 +5,28 @@
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
 //! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
 //! [`Reports`] what a report rests on, [`Recovery`] what a restored backup lacks, [`Redaction`]
-//! what has been on record for long enough. Every write is one durable
+//! what has been on record for long enough, [`Shared`] the work that several processes do on one ledger. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
 mod changes;
+mod clocks;
 mod erasures;
 mod events;
 mod evidence;
 mod others;
+mod pacing;
 mod past;
 mod plans;
 mod recovery;
 mod redaction;
 mod reports;
+mod shared;
 mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -42,7 +46,9 @@ pub use events::{EventNoted, Events};
 pub use evidence::{Evidence, Opening, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
+pub use clocks::{Clocks, OtherClocks};
 pub use others::{Others, Removed};
+pub use pacing::{CallStart, Lane, Pacing};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use recovery::{BroughtBack, LostLine, Recovery, UnderWay};
@@ -51,6 +57,7 @@ pub use reports::{
     Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
     ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
 };
+pub use shared::{Offer, PART_FILES, Part, PartsLeft, Peer, Shared, TakenPart};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -66,6 +73,7 @@ pub trait Ledger:
     + Claims
     + Sweeps
     + Controls
+    + Clocks
     + ErasureRequests
     + Evidence
     + Figures
@@ -73,6 +81,7 @@ pub trait Ledger:
     + Recovery
     + Redaction
     + Reports
+    + Shared
     + Standing
 {
 }
@@ -88,6 +97,7 @@ impl<T> Ledger for T where
         + Claims
         + Sweeps
         + Controls
+        + Clocks
         + ErasureRequests
         + Evidence
         + Figures
@@ -95,6 +105,7 @@ impl<T> Ledger for T where
         + Recovery
         + Redaction
         + Reports
+        + Shared
         + Standing
 {
 }
@@ -211,6 +222,9 @@ pub struct Claim {
     pub files: Vec<FileId>,
     /// Files not claimed, and why.
     pub kept: Vec<(FileId, String)>,
+    /// How long after the moment *before* the call the claim may be relied on, by a clock that goes on in suspend
+    /// (`Clock::mark().boottime_ms`): a request that is not out by then is not sent. `None`: for ever.
+    pub good_for: Option<Duration>,
 }
 
 /// The outcome of an attempt.
@@ -330,6 +344,13 @@ pub enum Opened {
     },
     /// The same occurrence has been done.
     AlreadyDone(SweepId),
+    /// Another process that is alive sweeps this policy, on account of this occurrence or of another.
+    Elsewhere {
+        /// The sweep that it is at.
+        sweep: SweepId,
+        /// `PID on HOST`.
+        by: String,
+    },
 }
 
 /// A plan that is stored: its head, and for a waiting one each file.
@@ -352,7 +373,7 @@ pub struct StoredPlan {
 /// Runs and plans.
 #[async_trait]
 pub trait Sweeps: Send + Sync {
-    /// Opens a sweep; an occurrence is unique per policy.
+    /// Opens a sweep; an occurrence is unique per policy, and one process at a time sweeps a policy.
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError>;
 
     /// Those `among` the given files that a sweep has asked for, apart from copies and from those that
@@ -442,7 +463,7 @@ pub struct Barriers {
     pub breakers: Vec<Breaker>,
     /// The pause, also one that has lapsed.
     pub pause: Option<Pause>,
-    /// Clock anomalies that are not resolved.
+    /// Clock anomalies of this host that are not resolved.
     pub anomalies: Vec<ClockAnomaly>,
     /// The last clock reading and the highest wall clock ever stored.
     pub clock: Option<(ClockMark, Timestamp)>,
@@ -487,25 +508,26 @@ pub trait Controls: Send + Sync {
     /// The pause, also one that has lapsed.
     async fn pause(&self) -> Result<Option<Pause>, LedgerError>;
 
-    /// The last clock reading and the highest wall clock ever stored.
+    /// The last clock reading of this host and the highest wall clock that it ever stored.
     async fn clock_mark(&self) -> Result<Option<(ClockMark, Timestamp)>, LedgerError>;
 
     /// Stores a reading; the high-water mark only rises.
     async fn set_clock_mark(&self, mark: &ClockMark) -> Result<(), LedgerError>;
 
-    /// After an operator or two witnesses settled an anomaly: lowers the high-water mark to `wall`.
+    /// After an operator or two witnesses settled an anomaly: lowers the high-water mark to `wall`, and that of every
+    /// other host that is above it.
     async fn reset_high_water(&self, mark: &ClockMark) -> Result<(), LedgerError>;
 
     /// Notes an anomaly; whether its identity is new.
     async fn add_anomaly(&self, anomaly: &ClockAnomaly) -> Result<bool, LedgerError>;
 
-    /// Marks all standing anomalies as resolved.
+    /// Marks this host's standing anomalies as resolved, and those of a host that has said nothing for a day.
     async fn resolve_anomalies(&self, at: Timestamp) -> Result<(), LedgerError>;
 
     /// Number of anomalies ever noted, and those standing.
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError>;
 
-    /// [`breakers`](Self::breakers), [`pause`](Self::pause), the standing ones of [`anomalies`](Self::anomalies),
+    /// [`breakers`](Self::breakers), [`pause`](Self::pause), the standing ones of this host's [`anomalies`](Self::anomalies),
     /// [`clock_mark`](Self::clock_mark) and every [`setting`](Self::setting), at one instant: a sweep asks before every request.
     async fn barriers(&self) -> Result<Barriers, LedgerError>;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{DeleterLock, Ledger, LedgerError, OpenMode, SqliteLedger};
+use super::{DeleterLock, Ledger, LedgerError, OpenMode, Pacing, SqliteLedger};
 #[cfg(feature = "postgres")]
 use super::{PostgresLedger, PostgresOptions};
 
@@ -30,15 +30,40 @@ impl Place {
         })
     }
 
-    /// Takes the right to delete, before anything of the ledger is made or changed.
+    /// What hands out the starts of calls to all processes on this ledger; `None` beside a file, where there is one.
     ///
     /// # Errors
-    /// `InUse` names who holds it; else what keeps us from asking.
+    /// `NotOurs` where the server's address cannot be read. It is not reached yet.
+    pub fn pacing(&self) -> Result<Option<Arc<dyn Pacing>>, LedgerError> {
+        Ok(match self {
+            Self::File(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => Some(Arc::new(super::postgres::PostgresPacing::of(options)?)),
+        })
+    }
+
+    /// Takes the right to delete: before anything of a file is made or changed, in a schema that is there. On a
+    /// server others may have it too.
+    ///
+    /// # Errors
+    /// `InUse` names who holds a file's, or is alone; else what keeps us from asking.
     pub async fn lock(&self) -> Result<DeleterLock, LedgerError> {
         match self {
             Self::File(path) => DeleterLock::acquire(path),
             #[cfg(feature = "postgres")]
-            Self::Server(options) => DeleterLock::on_server(options).await,
+            Self::Server(options) => DeleterLock::on_server(options, false).await,
+        }
+    }
+
+    /// The same with nobody beside us, as long as it is held: for what must not happen under the hands of others.
+    ///
+    /// # Errors
+    /// `InUse` names one who has the right; else what keeps us from asking.
+    pub async fn lock_alone(&self) -> Result<DeleterLock, LedgerError> {
+        match self {
+            Self::File(_) => self.lock().await,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => DeleterLock::on_server(options, true).await,
         }
     }
 

@@ -23,6 +23,7 @@ mod changes;
 mod check;
 mod claims;
 mod clock;
+mod clocks;
 mod controls;
 mod coverage;
 mod due;
@@ -32,6 +33,7 @@ mod fault;
 mod figures;
 mod history;
 mod holds;
+mod host;
 mod intake;
 mod intern;
 mod leaves;
@@ -42,6 +44,7 @@ mod occurred;
 mod open;
 mod openings;
 mod others;
+mod pacing;
 mod past;
 mod plan_hash;
 mod plans;
@@ -53,6 +56,7 @@ mod right;
 mod rows;
 mod session;
 mod settle;
+mod shared;
 mod standing;
 mod stats;
 mod sweeps;
@@ -78,7 +82,9 @@ use super::checkpoints::CheckpointFile;
 use super::common::asking::{Asker, Body, finish};
 use fault::during;
 pub use open::PostgresOptions;
+pub(super) use pacing::PostgresPacing;
 use right::Holder;
+pub use right::Lease;
 pub(super) use right::Right;
 use session::Session;
 
@@ -90,6 +96,8 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
      SELECT sequence
      FROM lineage
      FOR UPDATE";
+/// Beside the order of the writers: for what is no evidence.
+const BEGIN_BESIDE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A ledger in a PostgreSQL database.
 #[derive(Debug)]
@@ -98,7 +106,11 @@ pub struct PostgresLedger {
     /// The right to delete under which it was opened.
     holder: Holder,
     readers: [Slot; 2],
+    /// For what is no evidence; opened by the first who wants it.
+    side: Slot,
     turn: AtomicUsize,
+    /// What this host is called among those on this ledger.
+    host: String,
     /// What this host keeps of it begins so.
     beside: PathBuf,
     anchor: Anchor,
@@ -111,7 +123,7 @@ impl PostgresLedger {
         if self.writer.is_some() {
             self.anchor.sync();
         }
-        for slot in self.readers.iter().chain(&self.writer) {
+        for slot in self.readers.iter().chain(&self.writer).chain([&self.side]) {
             slot.lock().await.close().await;
         }
     }
@@ -150,9 +162,7 @@ impl PostgresLedger {
         body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<JoinHandle<Result<T, LedgerError>>, LedgerError> {
         let Some(writer) = &self.writer else {
-            return Err(LedgerError::NotWritable {
-                problem: "it was opened for reading only".to_owned(),
-            });
+            return Err(only_to_read());
         };
         let mut session = Arc::clone(writer).lock_owned().await;
         let anchor = self.anchor.clone();
@@ -164,6 +174,22 @@ impl PostgresLedger {
         }))
     }
 
+    /// Runs `body` in a short transaction beside the order of the writers. Nothing that it writes is evidence.
+    async fn beside<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        if self.writer.is_none() {
+            return Err(only_to_read());
+        }
+        let mut session = Arc::clone(&self.side).lock_owned().await;
+        let task = async move {
+            let done = transaction(&mut session, BEGIN_BESIDE, body, |tx| Box::pin(end(tx))).await;
+            done.map(|(value, ())| value)
+        };
+        finish(tokio::spawn(task)).await
+    }
+
     /// Runs `body` on one consistent snapshot.
     async fn read<T: Send + 'static>(
         &self,
@@ -171,35 +197,20 @@ impl PostgresLedger {
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
         let task = async move {
-            let done = transaction(&mut session, BEGIN_READ, body, |tx| Box::pin(end_read(tx))).await;
+            let done = transaction(&mut session, BEGIN_READ, body, |tx| Box::pin(end(tx))).await;
             done.map(|(value, ())| value)
         };
         finish(tokio::spawn(task)).await
     }
 
     /// [`Self::read`] for a `body` of one statement, which is a snapshot by itself: a third of the round trips.
+    /// Asked again where the connection was cut, once: to the caller an idle one that was cut is no failure.
     async fn read_one<T: Send + 'static>(
         &self,
-        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Clone + Send + 'static,
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
-        let task = async move {
-            let done = AssertUnwindSafe(body(session.ready().await?))
-                .catch_unwind()
-                .await;
-            match done {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => {
-                    session.forget();
-                    Err(error)
-                }
-                Err(panic) => {
-                    session.forget();
-                    std::panic::resume_unwind(panic)
-                }
-            }
-        };
-        finish(tokio::spawn(task)).await
+        finish(tokio::spawn(async move { session.one(body).await })).await
     }
 
     async fn reader(&self) -> OwnedMutexGuard<Session> {
@@ -213,11 +224,18 @@ impl PostgresLedger {
     }
 }
 
-async fn end_read(tx: &mut PgConnection) -> Result<(), LedgerError> {
+fn only_to_read() -> LedgerError {
+    LedgerError::NotWritable {
+        problem: "it was opened for reading only".to_owned(),
+    }
+}
+
+/// The end of a transaction that is not counted.
+async fn end(tx: &mut PgConnection) -> Result<(), LedgerError> {
     sqlx::raw_sql("COMMIT")
         .execute(tx)
         .await
-        .map_err(during("ending a snapshot"))?;
+        .map_err(during("ending a transaction"))?;
     Ok(())
 }
 

@@ -92,6 +92,45 @@ pub struct SweepSummary {
     pub note: Option<String>,
 }
 
+impl SweepSummary {
+    /// Adds the counts of another; what they say of the plan stays as it is here.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            live: _,
+            due,
+            held,
+            sent,
+            deleted,
+            gone,
+            verified,
+            unknown,
+            quarantined,
+            kept,
+            copies,
+            requests,
+            late,
+            plan: _,
+            note: _,
+        } = other;
+        for (sum, count) in [
+            (&mut self.due, due),
+            (&mut self.held, held),
+            (&mut self.sent, sent),
+            (&mut self.deleted, deleted),
+            (&mut self.gone, gone),
+            (&mut self.verified, verified),
+            (&mut self.unknown, unknown),
+            (&mut self.quarantined, quarantined),
+            (&mut self.kept, kept),
+            (&mut self.copies, copies),
+            (&mut self.requests, requests),
+            (&mut self.late, late),
+        ] {
+            *sum += count;
+        }
+    }
+}
+
 /// A sweep in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sweep {

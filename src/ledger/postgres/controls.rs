@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::leaves::{self, Sealing};
-use super::{PostgresLedger, clock, holds, lineage};
+use super::{PostgresLedger, clock, clocks, holds, lineage};
 use crate::evidence::Fact;
 use crate::ledger::common::controls::{breaker, pause as paused};
 use crate::ledger::{Barriers, Controls, LedgerError, Placed};
@@ -79,29 +79,32 @@ impl Controls for PostgresLedger {
     }
 
     async fn clock_mark(&self) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
-        self.read_one(move |tx| Box::pin(clock::mark(tx))).await
+        let host = self.host.clone();
+        self.read_one(move |tx| Box::pin(async move { clock::mark(tx, &host).await }))
+            .await
     }
 
     async fn set_clock_mark(&self, mark: &ClockMark) -> Result<(), LedgerError> {
-        let mark = mark.clone();
-        self.write(move |tx| Box::pin(async move { clock::set_mark(tx, &mark).await }))
+        let (mark, host) = (mark.clone(), self.host.clone());
+        self.write(move |tx| Box::pin(async move { clock::set_mark(tx, &mark, &host).await }))
             .await
     }
 
     async fn reset_high_water(&self, mark: &ClockMark) -> Result<(), LedgerError> {
-        let mark = mark.clone();
-        self.write(move |tx| Box::pin(async move { clock::reset_high_water(tx, &mark).await }))
+        let (mark, host) = (mark.clone(), self.host.clone());
+        self.write(move |tx| Box::pin(async move { clock::reset_high_water(tx, &mark, &host).await }))
             .await
     }
 
     async fn add_anomaly(&self, anomaly: &ClockAnomaly) -> Result<bool, LedgerError> {
-        let anomaly = anomaly.clone();
-        self.write(move |tx| Box::pin(async move { clock::add_anomaly(tx, &anomaly).await }))
+        let (anomaly, host) = (anomaly.clone(), self.host.clone());
+        self.write(move |tx| Box::pin(async move { clock::add_anomaly(tx, &anomaly, &host).await }))
             .await
     }
 
     async fn resolve_anomalies(&self, at: Timestamp) -> Result<(), LedgerError> {
-        self.write(move |tx| Box::pin(clock::resolve_anomalies(tx, at)))
+        let host = self.host.clone();
+        self.write(move |tx| Box::pin(clock::resolve(tx, at, Some(host))))
             .await
     }
 
@@ -110,7 +113,9 @@ impl Controls for PostgresLedger {
     }
 
     async fn barriers(&self) -> Result<Barriers, LedgerError> {
-        self.read(|tx| Box::pin(barriers(tx))).await
+        let host = self.host.clone();
+        self.read(move |tx| Box::pin(async move { barriers(tx, &host).await }))
+            .await
     }
 
     async fn rollback(&self) -> Result<Option<String>, LedgerError> {
@@ -255,7 +260,7 @@ pub(super) async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, Ledger
     row.map(paused).transpose()
 }
 
-async fn barriers(tx: &mut PgConnection) -> Result<Barriers, LedgerError> {
+async fn barriers(tx: &mut PgConnection, host: &str) -> Result<Barriers, LedgerError> {
     let settings: Vec<(String, String)> = sqlx::query_as("SELECT name, value FROM settings")
         .fetch_all(&mut *tx)
         .await
@@ -263,8 +268,8 @@ async fn barriers(tx: &mut PgConnection) -> Result<Barriers, LedgerError> {
     Ok(Barriers {
         breakers: breakers(tx).await?,
         pause: pause(tx).await?,
-        anomalies: clock::anomalies(tx).await?.1,
-        clock: clock::mark(tx).await?,
+        anomalies: clocks::own(tx, host).await?,
+        clock: clock::mark(tx, host).await?,
         settings: settings.into_iter().collect(),
     })
 }

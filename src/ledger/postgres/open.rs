@@ -10,7 +10,8 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
-use super::right::Holder;
+use super::host::host;
+use super::right::{Holder, Lease};
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
 use crate::ledger::anchor::Anchor;
@@ -27,6 +28,8 @@ pub struct PostgresOptions {
     pub password: Option<SecretString>,
     /// What this host keeps of the ledger begins with this path: `<beside>.anchor`, `<beside>.checkpoints`.
     pub beside: PathBuf,
+    /// How long what is claimed stays ours while nothing is heard of us: longer than a request may take.
+    pub lease: Lease,
 }
 
 impl PostgresLedger {
@@ -76,7 +79,9 @@ impl PostgresLedger {
             writer,
             holder,
             readers,
+            side: slot(Session::later(&address)),
             turn: AtomicUsize::new(0),
+            host: host(&options.beside),
             beside: options.beside.clone(),
             anchor: Anchor::beside(&options.beside),
             checkpoints: CheckpointFile::beside(&options.beside),

@@ -1,13 +1,15 @@
 //! One connection to the server: opened, set up, and opened again once it was cut.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use super::LedgerError;
 use super::fault::{self, during};
-use crate::ledger::common::asking::closed;
+use crate::ledger::common::asking::{Body, closed};
 
 /// PostgreSQL 15, of Debian 12.
 const OLDEST_SERVER: i64 = 15_00_00;
@@ -48,13 +50,21 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(address: &Arc<Address>, read_only: bool) -> Result<Self, LedgerError> {
         let mut session = Self {
-            address: Arc::clone(address),
             read_only,
-            open: None,
-            closed: false,
+            ..Self::later(address)
         };
         session.ready().await?;
         Ok(session)
+    }
+
+    /// One that is opened when it is first wanted, to write.
+    pub(super) fn later(address: &Arc<Address>) -> Self {
+        Self {
+            address: Arc::clone(address),
+            read_only: false,
+            open: None,
+            closed: false,
+        }
     }
 
     /// One more of the same kind.
@@ -104,6 +114,43 @@ impl Session {
             Err(error) => {
                 self.forget();
                 Err(during("beginning a transaction")(error))
+            }
+        }
+    }
+
+    /// What a `body` of one statement gave, outside of a transaction. It is asked once more where the connection had
+    /// been cut: `body` must be one that may be done twice.
+    pub(super) async fn one<T>(
+        &mut self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Clone,
+    ) -> Result<T, LedgerError> {
+        let was_open = self.open.is_some();
+        let first = self.once(body.clone()).await;
+        if first.is_err() && was_open && self.open.is_none() {
+            return self.once(body).await;
+        }
+        first
+    }
+
+    async fn once<T>(
+        &mut self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T>,
+    ) -> Result<T, LedgerError> {
+        let done = AssertUnwindSafe(body(self.ready().await?)).catch_unwind().await;
+        match done {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                // A statement at fault leaves the connection as it was.
+                if let Some(connection) = &mut self.open
+                    && connection.ping().await.is_err()
+                {
+                    self.forget();
+                }
+                Err(error)
+            }
+            Err(panic) => {
+                self.forget();
+                std::panic::resume_unwind(panic)
             }
         }
     }
