@@ -42,6 +42,9 @@ mod fixtures;
 mod flips;
 #[path = "ledger/holds.rs"]
 mod holds;
+#[cfg(feature = "postgres")]
+#[path = "ledger/hosts.rs"]
+mod hosts;
 #[path = "ledger/intake.rs"]
 mod intake;
 #[path = "ledger/lock.rs"]
@@ -52,6 +55,9 @@ mod measure;
 mod notes;
 #[path = "ledger/others.rs"]
 mod others;
+#[cfg(feature = "postgres")]
+#[path = "ledger/pacing.rs"]
+mod pacing;
 #[path = "ledger/past.rs"]
 mod past;
 #[cfg(feature = "postgres")]
