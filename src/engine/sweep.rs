@@ -209,6 +209,10 @@ impl Engine {
         let (sweep, sent) = match self.ledger.open_sweep(&open).await? {
             Opened::New(sweep) => (sweep, 0),
             Opened::Resumed { sweep, sent } => (sweep, sent),
+            Opened::Elsewhere { sweep, by } => {
+                let path = format!("in sweep {}", sweep.0);
+                return Err(LedgerError::InUse { path, pid: by }.into());
+            }
             Opened::AlreadyDone(sweep) => {
                 let policy = request.policy.clone();
                 let summary = SweepSummary::default();

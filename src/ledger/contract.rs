@@ -5,7 +5,7 @@
 //! the executor's intent and outcome, [`Sweeps`] the runs and plans, [`Controls`] what stops deletion,
 //! [`ErasureRequests`] what orders it, [`Figures`] what the faces show, [`Past`] what was decided by,
 //! [`Reports`] what a report rests on, [`Recovery`] what a restored backup lacks, [`Redaction`]
-//! what has been on record for long enough. Every write is one durable
+//! what has been on record for long enough, [`Shared`] the work that several processes do on one ledger. Every write is one durable
 //! transaction: when the call returns `Ok`, it survives power loss.
 
 mod batches;
@@ -19,10 +19,12 @@ mod plans;
 mod recovery;
 mod redaction;
 mod reports;
+mod shared;
 mod standing;
 mod uploads;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -51,6 +53,7 @@ pub use reports::{
     Adoption, EndedBy, EndedFile, FileFact, Hindrance, Incidents, OpenFile, ReportFacts, ReportPage,
     ReportPeriod, Reports, Run, Stretch, SweepCount, UnfinishedSweep, Unowned, WaitedChange, WaitedPlan,
 };
+pub use shared::{Offer, PART_FILES, Part, PartsLeft, Peer, Shared, TakenPart};
 pub use standing::{Space, Standing};
 pub use uploads::{UploadEnd, Uploads};
 
@@ -73,6 +76,7 @@ pub trait Ledger:
     + Recovery
     + Redaction
     + Reports
+    + Shared
     + Standing
 {
 }
@@ -95,6 +99,7 @@ impl<T> Ledger for T where
         + Recovery
         + Redaction
         + Reports
+        + Shared
         + Standing
 {
 }
@@ -211,6 +216,9 @@ pub struct Claim {
     pub files: Vec<FileId>,
     /// Files not claimed, and why.
     pub kept: Vec<(FileId, String)>,
+    /// How long after the moment *before* the call the claim may be relied on, by a clock that goes on in suspend
+    /// (`Clock::mark().boottime_ms`): a request that is not out by then is not sent. `None`: for ever.
+    pub good_for: Option<Duration>,
 }
 
 /// The outcome of an attempt.
@@ -331,6 +339,13 @@ pub enum Opened {
     },
     /// The same occurrence has been done.
     AlreadyDone(SweepId),
+    /// Another process that is alive sweeps this policy, on account of this occurrence or of another.
+    Elsewhere {
+        /// The sweep that it is at.
+        sweep: SweepId,
+        /// `PID on HOST`.
+        by: String,
+    },
 }
 
 /// A plan that is stored: its head, and for a waiting one each file.
@@ -353,7 +368,7 @@ pub struct StoredPlan {
 /// Runs and plans.
 #[async_trait]
 pub trait Sweeps: Send + Sync {
-    /// Opens a sweep; an occurrence is unique per policy.
+    /// Opens a sweep; an occurrence is unique per policy, and one process at a time sweeps a policy.
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError>;
 
     /// Those `among` the given files that a sweep has asked for, apart from copies and from those that

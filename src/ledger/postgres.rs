@@ -53,6 +53,7 @@ mod right;
 mod rows;
 mod session;
 mod settle;
+mod shared;
 mod standing;
 mod stats;
 mod sweeps;

@@ -45,6 +45,7 @@ mod rehint;
 mod reports;
 mod rows;
 mod settle;
+mod shared;
 mod standing;
 mod stats;
 mod sweeps;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use retentiond::evidence::{Fork, LostLeaf};
-use retentiond::ledger::*;
+use retentiond::ledger::{Shared as Parts, *};
 use retentiond::model::*;
 use retentiond::outcome::FileEvent;
 use retentiond::rules::impact::Impact;
@@ -447,6 +447,16 @@ steps! {
         approval_used_by(sweep: SweepId) -> Option<Approval>;
         moves(file: &FileKey) -> Vec<Move>;
         events_of(file: &FileRecord) -> Vec<RecordedEvent>;
+    }
+    Parts {
+        offer(offer: &Offer, parts: &[Part]) -> bool;
+        clear_parts(sweep: SweepId) -> ();
+        take_part(of: Option<SweepId>, rules: &RuleDigest) -> Option<TakenPart>;
+        end_part(part: i64, summary: &SweepSummary, left: u64) -> ();
+        give_parts_back() -> u64;
+        parts_left(sweep: SweepId) -> PartsLeft;
+        parts_done(sweep: SweepId) -> (SweepSummary, u64);
+        peers() -> Vec<Peer>;
     }
     Standing {
         space() -> Space;

@@ -176,6 +176,7 @@ fn nothing(kept: Vec<(FileId, String)>) -> Claim {
         attempt: None,
         files: Vec::new(),
         kept,
+        good_for: None,
     }
 }
 
@@ -222,6 +223,7 @@ async fn claim(
         attempt: Some(attempt),
         files,
         kept,
+        good_for: None,
     })
 }
 

@@ -150,6 +150,7 @@ fn nothing(kept: Vec<(FileId, String)>) -> Claim {
         attempt: None,
         files: Vec::new(),
         kept,
+        good_for: None,
     }
 }
 
@@ -182,6 +183,7 @@ async fn claim(
         attempt: Some(attempt),
         files,
         kept,
+        good_for: None,
     })
 }
 

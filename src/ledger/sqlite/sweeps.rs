@@ -131,7 +131,7 @@ async fn open_sweep(tx: &mut SqliteConnection, open: &OpenSweep) -> Result<Opene
     {
         match opened {
             Opened::New(sweep) | Opened::Resumed { sweep, .. } => tell_of(tx, open, sweep, true).await?,
-            Opened::AlreadyDone(_) => {}
+            Opened::AlreadyDone(_) | Opened::Elsewhere { .. } => {}
         }
         return Ok(opened);
     }
