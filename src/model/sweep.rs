@@ -92,6 +92,21 @@ pub struct SweepSummary {
     pub note: Option<String>,
 }
 
+impl SweepSummary {
+    /// Adds what was done at a part of the sweep; what was found at its beginning stays as it is.
+    pub const fn add_part(&mut self, part: &Self) {
+        self.sent += part.sent;
+        self.deleted += part.deleted;
+        self.gone += part.gone;
+        self.verified += part.verified;
+        self.quarantined += part.quarantined;
+        self.kept += part.kept;
+        self.copies += part.copies;
+        self.requests += part.requests;
+        self.late += part.late;
+    }
+}
+
 /// A sweep in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sweep {
