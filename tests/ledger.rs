@@ -2,7 +2,7 @@
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
-//! callers; `lock` and `right` the right to delete; `measure` prints figures.
+//! callers; `postgres_server` what is particular to a server; `lock` and `right` the right to delete; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,9 @@
 #[cfg(feature = "postgres")]
 #[path = "postgres/cluster.rs"]
 mod cluster;
+#[cfg(feature = "postgres")]
+#[path = "postgres/restart.rs"]
+mod restart;
 #[path = "ledger/world.rs"]
 mod world;
 
@@ -53,6 +56,9 @@ mod others;
 mod past;
 #[path = "ledger/plans.rs"]
 mod plans;
+#[cfg(feature = "postgres")]
+#[path = "ledger/postgres_server.rs"]
+mod postgres_server;
 #[path = "ledger/recovery.rs"]
 mod recovery;
 #[path = "ledger/redaction.rs"]

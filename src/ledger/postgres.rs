@@ -179,26 +179,19 @@ impl PostgresLedger {
     }
 
     /// [`Self::read`] for a `body` of one statement, which is a snapshot by itself: a third of the round trips.
+    /// Asked again where the connection was cut, once: to the caller an idle one that was cut is no failure.
     async fn read_one<T: Send + 'static>(
         &self,
-        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Clone + Send + 'static,
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
         let task = async move {
-            let done = AssertUnwindSafe(body(session.ready().await?))
-                .catch_unwind()
-                .await;
-            match done {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => {
-                    session.forget();
-                    Err(error)
-                }
-                Err(panic) => {
-                    session.forget();
-                    std::panic::resume_unwind(panic)
-                }
+            let was_open = session.is_open();
+            let first = one(&mut session, body.clone()).await;
+            if first.is_err() && was_open && !session.is_open() {
+                return one(&mut session, body).await;
             }
+            first
         };
         finish(tokio::spawn(task)).await
     }
@@ -211,6 +204,27 @@ impl PostgresLedger {
         }
         let next = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len();
         Arc::clone(&self.readers[next]).lock_owned().await
+    }
+}
+
+/// What `body` gave. A session that is cut, or was left in the middle of an answer, is given up.
+async fn one<T>(
+    session: &mut Session,
+    body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T>,
+) -> Result<T, LedgerError> {
+    let done = AssertUnwindSafe(body(session.ready().await?))
+        .catch_unwind()
+        .await;
+    match done {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => {
+            session.forget_if_cut().await;
+            Err(error)
+        }
+        Err(panic) => {
+            session.forget();
+            std::panic::resume_unwind(panic)
+        }
     }
 }
 

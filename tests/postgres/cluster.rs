@@ -28,8 +28,8 @@ until "$1/pg_isready" -q -h "$dir" -d postgres; do
 done
 echo "$dir"
 cat >/dev/null
-kill -QUIT "$server"
-wait "$server"
+# Not by its number: it may have been restarted.
+"$1/pg_ctl" stop -s -m immediate -D "$dir/data"
 rm -rf "$dir"
 "#;
 
@@ -47,7 +47,8 @@ pub(crate) fn cluster() -> &'static Cluster {
 }
 
 impl Cluster {
-    fn start() -> Self {
+    /// One of the caller's own, for whoever does to it what others must not see.
+    pub(crate) fn start() -> Self {
         let bin = newest_bin();
         // initdb refuses root.
         let root = rustix::process::geteuid().is_root();

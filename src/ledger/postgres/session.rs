@@ -108,6 +108,20 @@ impl Session {
         }
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// After an error outside of a transaction: gives the connection up unless it still answers.
+    pub(super) async fn forget_if_cut(&mut self) {
+        if let Some(connection) = &mut self.open
+            && connection.ping().await.is_err()
+        {
+            self.forget();
+        }
+    }
+
     /// The server ends whatever was under way in it.
     pub(super) fn forget(&mut self) {
         self.open = None;
