@@ -136,7 +136,7 @@ impl Engine {
     /// them. Gives the files that were left undone at those that are done.
     pub(super) async fn add_up(&self, run: &Run<'_>) -> Result<u64, SweepError> {
         let (sum, left) = self.ledger.parts_done(run.sweep).await?;
-        run.tally.add(|so_far| so_far.add_part(&sum));
+        run.tally.add(|so_far| so_far.add(&sum));
         self.ledger.clear_parts(run.sweep).await?;
         Ok(left)
     }

@@ -93,17 +93,41 @@ pub struct SweepSummary {
 }
 
 impl SweepSummary {
-    /// Adds what was done at a part of the sweep; what was found at its beginning stays as it is.
-    pub const fn add_part(&mut self, part: &Self) {
-        self.sent += part.sent;
-        self.deleted += part.deleted;
-        self.gone += part.gone;
-        self.verified += part.verified;
-        self.quarantined += part.quarantined;
-        self.kept += part.kept;
-        self.copies += part.copies;
-        self.requests += part.requests;
-        self.late += part.late;
+    /// Adds the counts of another; what they say of the plan stays as it is here.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            live: _,
+            due,
+            held,
+            sent,
+            deleted,
+            gone,
+            verified,
+            unknown,
+            quarantined,
+            kept,
+            copies,
+            requests,
+            late,
+            plan: _,
+            note: _,
+        } = other;
+        for (sum, count) in [
+            (&mut self.due, due),
+            (&mut self.held, held),
+            (&mut self.sent, sent),
+            (&mut self.deleted, deleted),
+            (&mut self.gone, gone),
+            (&mut self.verified, verified),
+            (&mut self.unknown, unknown),
+            (&mut self.quarantined, quarantined),
+            (&mut self.kept, kept),
+            (&mut self.copies, copies),
+            (&mut self.requests, requests),
+            (&mut self.late, late),
+        ] {
+            *sum += count;
+        }
     }
 }
 

@@ -42,9 +42,14 @@ mod reconcile;
 mod recovery;
 mod redaction;
 mod report_verbs;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/restart.rs"]
+mod restart;
 mod rollback;
 mod secrets;
 mod settling;
+#[cfg(feature = "postgres")]
+mod several;
 mod stops;
 mod sweeps;
 mod uploads;
