@@ -21,5 +21,5 @@ pub use error::{LedgerError, Refusal};
 pub use lock::DeleterLock;
 pub use place::Place;
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresLedger, PostgresOptions};
+pub use postgres::{Lease, PostgresLedger, PostgresOptions};
 pub use sqlite::{OpenMode, SqliteLedger};

@@ -103,7 +103,7 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
 
 /// Live files that no policy owns, where there is a ledger whose hints are of these rules.
 async fn unowned(context: &Context, checked: &Checked) -> Result<Option<u64>, Failure> {
-    let place = context.place(&checked.ledger)?;
+    let place = context.place(checked)?;
     let ledger = match place.open(OpenMode::ReadOnly).await {
         Ok(ledger) => ledger,
         Err(LedgerError::Missing { .. }) => return Ok(None),

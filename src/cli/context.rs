@@ -9,7 +9,7 @@ use super::args::Cli;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::progress::Bar;
-use crate::config::{self, Checked, ExtractaSettings, LedgerSettings, Loaded};
+use crate::config::{self, Checked, ExtractaSettings, Loaded};
 use crate::engine::planning::refresh_hints;
 use crate::engine::{Clock, Engine, Listener, Settings, SystemClock};
 use crate::evidence::SecretKey;
@@ -94,7 +94,8 @@ impl Context {
     ///
     /// # Errors
     /// Exit 5 when the password cannot be read.
-    pub fn place(&self, ledger: &LedgerSettings) -> Result<Place, Failure> {
+    pub fn place(&self, checked: &Checked) -> Result<Place, Failure> {
+        let ledger = &checked.ledger;
         match &ledger.server {
             None => Ok(Place::File(ledger.path.clone())),
             #[cfg(feature = "postgres")]
@@ -102,6 +103,7 @@ impl Context {
                 url: ledger.url.clone(),
                 password: config::ledger_password(server, &|name| std::env::var_os(name))?,
                 beside: ledger.path.clone(),
+                lease: crate::ledger::Lease::over(checked.extracta.timeout),
             })),
             #[cfg(not(feature = "postgres"))]
             Some(_) => Err(Failure::new(
@@ -116,7 +118,7 @@ impl Context {
     /// # Errors
     /// When there is none, or it is not ours.
     pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(self.place(&checked.ledger)?.open(OpenMode::ReadOnly).await?)
+        Ok(self.place(checked)?.open(OpenMode::ReadOnly).await?)
     }
 
     /// The ledger to write to; made and migrated where needed.
@@ -124,7 +126,7 @@ impl Context {
     /// # Errors
     /// When it cannot be opened, or is not ours.
     pub async fn writer(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(self.place(&checked.ledger)?.open(OpenMode::ReadWrite).await?)
+        Ok(self.place(checked)?.open(OpenMode::ReadWrite).await?)
     }
 
     /// The ledger with hints of this policy file's rules: for faces that show due times.
@@ -176,7 +178,7 @@ impl Context {
         checked: &Checked,
         progress: Listener,
     ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
-        let place = self.place(&checked.ledger)?;
+        let place = self.place(checked)?;
         let lock = place.lock().await?;
         let remote = Arc::new(self.remote(&checked.extracta)?);
         let ledger = place.open_to_delete(&lock).await?;

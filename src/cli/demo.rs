@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Fail
     let key = secrecy::SecretString::from(crate::sandbox::DEFAULT_KEY);
     let client = ExtractaClient::new(client_config(&checked.extracta, key))
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    let ledger_place = context.place(&checked.ledger)?;
+    let ledger_place = context.place(&checked)?;
     let lock = ledger_place.lock().await?;
     let ledger = ledger_place.open_to_delete(&lock).await?;
     let stage = Stage {

@@ -87,7 +87,7 @@ struct Trial {
 async fn copy(context: &Context, checked: &Checked) -> Result<Trial, Failure> {
     let dir = tempfile::Builder::new().prefix("retentiond-").tempdir()?;
     let path = dir.path().join("ledger.db");
-    match context.place(&checked.ledger)?.open(OpenMode::ReadOnly).await {
+    match context.place(checked)?.open(OpenMode::ReadOnly).await {
         Ok(ledger) => {
             let bar = Bar::new(context.output.progress, "copying the ledger to try the input on");
             ledger.backup(&path).await?;

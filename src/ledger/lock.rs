@@ -1,5 +1,5 @@
-//! The right to delete: one process at a time. For a SQLite ledger by an exclusive lock on a file beside it; for
-//! one on PostgreSQL by the server (`postgres::right`).
+//! The right to delete. Of a SQLite ledger: one process at a time, by an exclusive lock on a file beside it. Of one on
+//! PostgreSQL: by the server, for several processes side by side (`postgres::right`).
 //!
 //! A separate file, because closing any descriptor of the database itself would drop SQLite's own
 //! POSIX locks (sqlite.org, "How To Corrupt", 2.2). The kernel gives the lock back when its holder
@@ -69,12 +69,15 @@ impl DeleterLock {
         })
     }
 
-    /// Takes the right in the server that keeps the ledger.
+    /// Takes the right in the server that keeps the ledger: side by side with others who have it, or alone.
     #[cfg(feature = "postgres")]
-    pub(super) async fn on_server(options: &super::PostgresOptions) -> Result<Self, LedgerError> {
-        let right = super::postgres::Right::acquire(options).await?;
+    pub(super) async fn on_server(
+        options: &super::PostgresOptions,
+        alone: bool,
+    ) -> Result<Self, LedgerError> {
+        let right = super::postgres::Right::acquire(options, alone).await?;
         Ok(Self {
-            held: Held::Server(std::sync::Arc::new(right)),
+            held: Held::Server(right),
         })
     }
 

@@ -30,15 +30,28 @@ impl Place {
         })
     }
 
-    /// Takes the right to delete, before anything of the ledger is made or changed.
+    /// Takes the right to delete: before anything of a file is made or changed, in a schema that is there. On a
+    /// server others may have it too.
     ///
     /// # Errors
-    /// `InUse` names who holds it; else what keeps us from asking.
+    /// `InUse` names who holds a file's, or is alone; else what keeps us from asking.
     pub async fn lock(&self) -> Result<DeleterLock, LedgerError> {
         match self {
             Self::File(path) => DeleterLock::acquire(path),
             #[cfg(feature = "postgres")]
-            Self::Server(options) => DeleterLock::on_server(options).await,
+            Self::Server(options) => DeleterLock::on_server(options, false).await,
+        }
+    }
+
+    /// The same with nobody beside us, as long as it is held: for what must not happen under the hands of others.
+    ///
+    /// # Errors
+    /// `InUse` names one who has the right; else what keeps us from asking.
+    pub async fn lock_alone(&self) -> Result<DeleterLock, LedgerError> {
+        match self {
+            Self::File(_) => self.lock().await,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => DeleterLock::on_server(options, true).await,
         }
     }
 

@@ -80,6 +80,7 @@ use super::common::asking::{Asker, Body, finish};
 use fault::during;
 pub use open::PostgresOptions;
 use right::Holder;
+pub use right::Lease;
 pub(super) use right::Right;
 use session::Session;
 
@@ -91,6 +92,8 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
      SELECT sequence
      FROM lineage
      FOR UPDATE";
+/// Beside the order of the writers: for what is no evidence.
+const BEGIN_BESIDE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A ledger in a PostgreSQL database.
 #[derive(Debug)]
@@ -99,6 +102,8 @@ pub struct PostgresLedger {
     /// The right to delete under which it was opened.
     holder: Holder,
     readers: [Slot; 2],
+    /// For what is no evidence; opened by the first who wants it.
+    side: Slot,
     turn: AtomicUsize,
     /// What this host keeps of it begins so.
     beside: PathBuf,
@@ -112,7 +117,7 @@ impl PostgresLedger {
         if self.writer.is_some() {
             self.anchor.sync();
         }
-        for slot in self.readers.iter().chain(&self.writer) {
+        for slot in self.readers.iter().chain(&self.writer).chain([&self.side]) {
             slot.lock().await.close().await;
         }
     }
@@ -151,9 +156,7 @@ impl PostgresLedger {
         body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
     ) -> Result<JoinHandle<Result<T, LedgerError>>, LedgerError> {
         let Some(writer) = &self.writer else {
-            return Err(LedgerError::NotWritable {
-                problem: "it was opened for reading only".to_owned(),
-            });
+            return Err(only_to_read());
         };
         let mut session = Arc::clone(writer).lock_owned().await;
         let anchor = self.anchor.clone();
@@ -165,6 +168,22 @@ impl PostgresLedger {
         }))
     }
 
+    /// Runs `body` in a short transaction beside the order of the writers. Nothing that it writes is evidence.
+    async fn beside<T: Send + 'static>(
+        &self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        if self.writer.is_none() {
+            return Err(only_to_read());
+        }
+        let mut session = Arc::clone(&self.side).lock_owned().await;
+        let task = async move {
+            let done = transaction(&mut session, BEGIN_BESIDE, body, |tx| Box::pin(end(tx))).await;
+            done.map(|(value, ())| value)
+        };
+        finish(tokio::spawn(task)).await
+    }
+
     /// Runs `body` on one consistent snapshot.
     async fn read<T: Send + 'static>(
         &self,
@@ -172,7 +191,7 @@ impl PostgresLedger {
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
         let task = async move {
-            let done = transaction(&mut session, BEGIN_READ, body, |tx| Box::pin(end_read(tx))).await;
+            let done = transaction(&mut session, BEGIN_READ, body, |tx| Box::pin(end(tx))).await;
             done.map(|(value, ())| value)
         };
         finish(tokio::spawn(task)).await
@@ -207,6 +226,12 @@ impl PostgresLedger {
     }
 }
 
+fn only_to_read() -> LedgerError {
+    LedgerError::NotWritable {
+        problem: "it was opened for reading only".to_owned(),
+    }
+}
+
 /// What `body` gave. A session that is cut, or was left in the middle of an answer, is given up.
 async fn one<T>(
     session: &mut Session,
@@ -228,11 +253,12 @@ async fn one<T>(
     }
 }
 
-async fn end_read(tx: &mut PgConnection) -> Result<(), LedgerError> {
+/// The end of a transaction that is not counted.
+async fn end(tx: &mut PgConnection) -> Result<(), LedgerError> {
     sqlx::raw_sql("COMMIT")
         .execute(tx)
         .await
-        .map_err(during("ending a snapshot"))?;
+        .map_err(during("ending a transaction"))?;
     Ok(())
 }
 

@@ -75,6 +75,7 @@ impl Service {
             url: url.to_owned(),
             password: None,
             beside: state.join("ledger"),
+            lease: retentiond::ledger::Lease::over(std::time::Duration::from_secs(60)),
         });
         self.write_policies("2 seconds");
         self

@@ -87,6 +87,7 @@ impl Postgres {
             url: self.url.clone(),
             password: None,
             beside: self.dir.path().join("ledger"),
+            lease: retentiond::ledger::Lease::over(std::time::Duration::from_secs(60)),
         }
     }
 }

@@ -18,6 +18,7 @@ async fn both() -> (Planted, Planted) {
         url: cluster().fresh().await,
         password: None,
         beside: dir.path().join("ledger"),
+        lease: retentiond::ledger::Lease::over(std::time::Duration::from_secs(60)),
     };
     let ledger = PostgresLedger::open(&options, OpenMode::ReadWrite).await.unwrap();
     let there = told_in(Planted::with(Arc::new(ledger), dir)).await;

@@ -42,7 +42,7 @@ impl Sources {
         let loaded = config::load(path);
         let place = match (named, &loaded) {
             (Some(named), _) => Place::File(named.to_owned()),
-            (None, Ok(loaded)) => context.place(&loaded.checked.ledger)?,
+            (None, Ok(loaded)) => context.place(&loaded.checked)?,
             (None, Err(_)) if Path::new(config::DEFAULT_LEDGER).exists() => {
                 Place::File(config::DEFAULT_LEDGER.into())
             }

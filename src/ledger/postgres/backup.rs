@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row, TypeInfo, ValueRef};
 
 use super::fault::{damaged, during};
 use super::session::Session;
-use super::{PostgresLedger, end_read};
+use super::{PostgresLedger, end};
 use crate::ledger::LedgerError;
 use crate::ledger::common::asking::finish;
 use crate::ledger::sqlite::loading::{Cell, Loading, Table};
@@ -49,7 +49,7 @@ async fn all(session: &mut Session, loading: &mut Loading, tables: &[Table]) -> 
     for table in tables {
         rows_of(tx, table, loading).await?;
     }
-    end_read(tx).await
+    end(tx).await
 }
 
 async fn rows_of(tx: &mut PgConnection, table: &Table, loading: &mut Loading) -> Result<(), LedgerError> {

@@ -66,7 +66,7 @@ impl Claims for PostgresLedger {
             boottime_ms: request.boottime_ms,
             budget: request.budget,
         };
-        // Once more where the right was lost: with its connection, and nobody else has taken it.
+        // Once more where the seat was lost, with its connection or its lease.
         for _ in 0..2 {
             let fence = self.holder.fence().await?;
             let intent = intent.clone();
@@ -77,7 +77,12 @@ impl Claims for PostgresLedger {
                 },
             );
             match claimed.await? {
-                Some(claim) => return Ok(claim),
+                Some(claim) => {
+                    return Ok(Claim {
+                        good_for: fence.good_for(),
+                        ..claim
+                    });
+                }
                 None => self.holder.fell(fence).await,
             }
         }
@@ -109,25 +114,29 @@ impl Claims for PostgresLedger {
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
+        // What looks like an orphan may be another's work.
+        let fence = self.holder.fence().await?;
+        let seat = fence.number();
         // Asked at every turn: only what was interrupted is worth a commit.
-        if !self.read_one(|tx| Box::pin(settle::interrupted(tx))).await? {
+        if !self
+            .read_one(move |tx| Box::pin(settle::interrupted(tx, seat)))
+            .await?
+        {
             return Ok(0);
         }
-        // What looks like an orphan is another's work, where the right is another's.
-        let fence = self.holder.fence().await?;
         let recovered = self.write(move |tx| {
             Box::pin(async move {
                 if !fence.stands(tx).await? {
                     return Ok(None);
                 }
-                settle::recover_orphans(tx, at).await.map(Some)
+                settle::recover_orphans(tx, seat, at).await.map(Some)
             })
         });
         match recovered.await? {
             Some(files) => Ok(files),
             None => {
                 self.holder.fell(fence).await;
-                Err(lost("its connection was cut"))
+                Err(lost("its connection was cut, or its lease ran out"))
             }
         }
     }
@@ -180,8 +189,8 @@ fn nothing(kept: Vec<(FileId, String)>) -> Claim {
     }
 }
 
-/// The claim; `None` where the right to delete is not ours any more. Asked after the lock of all writers is had, so
-/// nobody who has the right instead has written anything that this claim does not see.
+/// The claim; `None` where our seat does not stand any more. Asked after the lock of all writers is had: whoever takes
+/// what is ours for an orphan's comes before this claim, which then sees it, or after, and finds the lease renewed.
 async fn fenced(
     tx: &mut PgConnection,
     fence: Fence,
@@ -191,11 +200,12 @@ async fn fenced(
     if !fence.stands(tx).await? {
         return Ok(None);
     }
-    claim(tx, intent, asker).await.map(Some)
+    claim(tx, fence, intent, asker).await.map(Some)
 }
 
 async fn claim(
     tx: &mut PgConnection,
+    fence: Fence,
     intent: &Intent,
     asker: Asker<(Vec<FileRecord>, Holds), Verdicts>,
 ) -> Result<Claim, LedgerError> {
@@ -217,7 +227,7 @@ async fn claim(
     if permitted.is_empty() {
         return Ok(nothing(kept));
     }
-    let attempt = write_intent(tx, intent, &permitted).await?;
+    let attempt = write_intent(tx, fence, intent, &permitted).await?;
     let files: Vec<FileId> = permitted.into_iter().map(|file| file.key.file).collect();
     Ok(Claim {
         attempt: Some(attempt),
@@ -254,6 +264,7 @@ async fn claimable(
 /// writes the attempt, and moves the files.
 async fn write_intent(
     tx: &mut PgConnection,
+    fence: Fence,
     intent: &Intent,
     permitted: &[FileRecord],
 ) -> Result<AttemptId, LedgerError> {
@@ -287,8 +298,8 @@ async fn write_intent(
         ));
     }
     let attempt: i64 = sqlx::query_scalar(
-        "INSERT INTO attempts (sweep, kind, batch, intent_at, boottime_ms)
-         VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO attempts (sweep, kind, batch, intent_at, boottime_ms, peer)
+         VALUES ($1, $2, $3, $4, $5, $6)
          RETURNING id",
     )
     .bind(intent.sweep.0)
@@ -296,6 +307,7 @@ async fn write_intent(
     .bind(intent.batch.0)
     .bind(intent.at.as_millis())
     .bind(intent.boottime_ms)
+    .bind(fence.number())
     .fetch_one(&mut *tx)
     .await
     .map_err(during(context))?;

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use super::LedgerError;
 use super::fault::during;
+use super::right::alone;
 
 /// `RtNd`: the number of the lock that a migration holds.
 const MIGRATION_LOCK: i64 = 0x5274_4e64;
@@ -19,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007_past.sql"),
     include_str!("../../../migrations/postgres/0008_evidence.sql"),
     include_str!("../../../migrations/postgres/0009_redaction.sql"),
+    include_str!("../../../migrations/postgres/0010_peers.sql"),
 ];
 
 /// What lies in the schema `retentiond` before anything is touched.
@@ -119,7 +121,13 @@ async fn upgrade(
     // Asked again under the lock.
     let from = match Found::at(connection).await? {
         Found::Foreign => return Err(foreign(name)),
-        Found::Ledger { version } => version,
+        // Another has done it meanwhile.
+        Found::Ledger { version } if version == latest(migrations) => version,
+        Found::Ledger { version } => {
+            // Whoever deletes goes by the schema that it has opened.
+            alone(connection, name).await?;
+            version
+        }
         Found::Nothing { schema: true } => 0,
         Found::Nothing { schema: false } => {
             sqlx::raw_sql("CREATE SCHEMA retentiond")

@@ -10,7 +10,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
-use super::right::Holder;
+use super::right::{Holder, Lease};
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
 use crate::ledger::anchor::Anchor;
@@ -27,6 +27,8 @@ pub struct PostgresOptions {
     pub password: Option<SecretString>,
     /// What this host keeps of the ledger begins with this path: `<beside>.anchor`, `<beside>.checkpoints`.
     pub beside: PathBuf,
+    /// How long what is claimed stays ours while nothing is heard of us: longer than a request may take.
+    pub lease: Lease,
 }
 
 impl PostgresLedger {
@@ -76,6 +78,7 @@ impl PostgresLedger {
             writer,
             holder,
             readers,
+            side: slot(Session::later(&address)),
             turn: AtomicUsize::new(0),
             beside: options.beside.clone(),
             anchor: Anchor::beside(&options.beside),

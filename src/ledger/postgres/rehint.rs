@@ -25,6 +25,7 @@ impl Rules for PostgresLedger {
         description: &str,
         now: Timestamp,
     ) -> Result<bool, LedgerError> {
+        self.holder.goes_by(digest).await;
         let (digest, description) = (digest.clone(), description.to_owned());
         // Asked at every turn: only other rules are worth a commit.
         let (same, told) = (digest.clone(), description.clone());

@@ -1,11 +1,17 @@
-//! The right to delete, held in the server: an advisory lock of a session of its own.
+//! The right to delete, held in the server as a *seat*: the session of a process, and its lease.
 //!
-//! A session can end without its process hearing of it, and then the server gives the right to the next who
-//! asks. So the holder's word is worth nothing: beside the lock that all compete for, the session holds one on a
-//! random number of its own, and every claim asks *the server, inside its transaction*, whether that number is
-//! still taken. Writers follow one another, so what another holder does comes after that claim or before it.
+//! All who delete share one advisory lock; who must be alone takes it exclusively. Beside it a seat's session locks
+//! a random number of its own, and the row of that number in `peers` says until when its lease lasts, by the
+//! server's clock. A peer is alive as long as both stand: what it has claimed is then nobody else's.
+//!
+//! A session can end, and a process can be stopped, without the process hearing of it. So its own word is worth
+//! nothing: every claim asks *the server, inside its transaction*, whether both stand, and renews the lease with
+//! the same statement. The process itself believes in the lease for less time than it lasts, counted from before the claim.
+
+mod seat;
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
@@ -13,67 +19,151 @@ use tokio::sync::Mutex;
 use super::LedgerError;
 use super::fault::during;
 use super::open::{PostgresOptions, address};
-use super::session::{Address, connect};
+use super::session::Address;
+use crate::rules::policy::RuleDigest;
+use seat::Seat;
+pub(super) use seat::alone;
 
-/// `RtNd`, and which of our locks it is: in the space of two 4-byte keys, where no 8-byte one collides.
-const RIGHT: (i32, i32) = (0x5274_4e64, 1);
+/// How often a seat renews its lease, at the least; a short lease is renewed more often.
+const RENEWAL: Duration = Duration::from_secs(15);
 
-/// Before anything is locked. A server notices the end of a process a moment after it: so long the next one waits.
-const PATIENCE: &str = "SET lock_timeout = '2s';
-     SET idle_session_timeout = 0";
+/// How long what a process has claimed stays its own while nothing is heard of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// From the claim on, by the server's clock.
+    pub lasts: Duration,
+    /// From before the claim on, by the process's own: later it sends nothing more on account of the claim.
+    pub trusted: Duration,
+}
 
-/// The right to delete in one database; taken anew where its session was cut and nobody else has it.
+impl Lease {
+    /// A lease that a request outlives under no circumstances: trusted for a minute, it lasts as long as a request
+    /// that is sent at the end of it, and ten seconds more.
+    #[must_use]
+    pub const fn over(request: Duration) -> Self {
+        const TRUSTED: Duration = Duration::from_secs(60);
+        const MARGIN: Duration = Duration::from_secs(10);
+        Self {
+            lasts: TRUSTED.saturating_add(request).saturating_add(MARGIN),
+            trusted: TRUSTED,
+        }
+    }
+
+    fn lasts_ms(self) -> i64 {
+        i64::try_from(self.lasts.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+
+    fn renewal(self) -> Duration {
+        RENEWAL.min(self.lasts / 4)
+    }
+}
+
+/// The right to delete in one database: a seat that is taken anew where it was lost.
 #[derive(Debug)]
 pub(in crate::ledger) struct Right {
     address: Address,
-    held: Mutex<Option<Held>>,
+    lease: Lease,
+    /// With nobody beside us.
+    alone: bool,
+    state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct Held {
-    /// Holds both locks as long as it lives.
-    _session: PgConnection,
-    number: i64,
+#[derive(Debug, Default)]
+struct State {
+    seat: Option<Seat>,
+    /// The number of the seat that was lost: what is under way under it goes over to the next.
+    before: Option<i64>,
 }
 
 impl Right {
-    /// Takes it, or says who has it.
-    pub(in crate::ledger) async fn acquire(options: &PostgresOptions) -> Result<Self, LedgerError> {
+    /// Takes it, or says who is in the way.
+    pub(in crate::ledger) async fn acquire(
+        options: &PostgresOptions,
+        alone: bool,
+    ) -> Result<Arc<Self>, LedgerError> {
         let mut address = address(options)?;
-        // What the next one is told.
-        address.options = address.options.application_name(&format!(
-            "retentiond {} on {:.30}",
-            std::process::id(),
-            rustix::system::uname().nodename().to_string_lossy()
-        ));
-        let held = take(&address).await?;
-        Ok(Self {
+        // What others are told.
+        address.options = address
+            .options
+            .application_name(&format!("retentiond {}", seat::name()));
+        let seat = Seat::take(&address, options.lease, alone, None).await?;
+        let right = Arc::new(Self {
             address,
-            held: Mutex::new(Some(held)),
-        })
+            lease: options.lease,
+            alone,
+            state: Mutex::new(State {
+                seat: Some(seat),
+                before: None,
+            }),
+        });
+        tokio::spawn(keep(Arc::downgrade(&right), options.lease.renewal()));
+        Ok(right)
     }
 
-    /// The number by which the server knows the holder.
+    /// The number by which the server knows us; of a new seat, where the one before was lost.
     async fn number(&self) -> Result<i64, LedgerError> {
-        let mut held = self.held.lock().await;
-        if let Some(held) = &*held {
-            return Ok(held.number);
+        let mut state = self.state.lock().await;
+        if let Some(seat) = &state.seat {
+            return Ok(seat.number);
         }
-        let again = take(&self.address).await?;
-        tracing::warn!(
-            "the right to delete was lost with its connection, and taken again: nobody else had it"
-        );
+        let again = Seat::take(&self.address, self.lease, self.alone, state.before).await?;
+        tracing::warn!("the right to delete was lost with its connection or its lease, and is taken again");
         let number = again.number;
-        *held = Some(again);
+        *state = State {
+            seat: Some(again),
+            before: None,
+        };
         Ok(number)
     }
 
-    /// The server does not know this number any more.
+    /// The number of the seat, as far as we know.
+    async fn known(&self) -> Option<i64> {
+        let state = self.state.lock().await;
+        state.seat.as_ref().map(|seat| seat.number).or(state.before)
+    }
+
+    /// The server does not let this number stand any more.
     async fn gone(&self, number: i64) {
-        let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|held| held.number == number) {
-            *held = None;
+        let mut state = self.state.lock().await;
+        if let Some(seat) = state.seat.take_if(|seat| seat.number == number) {
+            state.before = Some(number);
+            seat.leave().await;
         }
+    }
+
+    /// Renews the lease, and takes a new seat where the old one is lost.
+    async fn renew(&self) {
+        let mut state = self.state.lock().await;
+        if let Some(seat) = &mut state.seat {
+            if seat.renew(self.lease).await {
+                return;
+            }
+            let number = seat.number;
+            drop(state);
+            self.gone(number).await;
+        } else {
+            drop(state);
+        }
+        // Whoever claims next tries again, and says what is in the way.
+        let _ = self.number().await;
+    }
+
+    /// Tells the others by which rules we go.
+    async fn goes_by(&self, rules: &RuleDigest) {
+        if let Some(seat) = &mut self.state.lock().await.seat {
+            seat.goes_by(rules).await;
+        }
+    }
+}
+
+/// Renews the lease as long as the right is held.
+async fn keep(right: Weak<Right>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(right) = right.upgrade() else {
+            return;
+        };
+        right.renew().await;
     }
 }
 
@@ -82,44 +172,77 @@ impl Right {
 pub(super) struct Holder(Option<Weak<Right>>);
 
 /// How a claim is made under a right.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fence(Option<i64>);
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fence(Option<(i64, Lease)>);
 
 impl Holder {
     pub(super) fn of(right: &Arc<Right>) -> Self {
         Self(Some(Arc::downgrade(right)))
     }
 
-    /// Before a transaction; takes the right anew where it was lost and is free.
+    /// Before a transaction; takes a new seat where the old one was lost.
     pub(super) async fn fence(&self) -> Result<Fence, LedgerError> {
         let Some(right) = &self.0 else {
             return Ok(Fence(None));
         };
         let right = right.upgrade().ok_or_else(|| lost("it was given back"))?;
-        Ok(Fence(Some(right.number().await?)))
+        Ok(Fence(Some((right.number().await?, right.lease))))
     }
 
     /// The server said that the fence is down.
     pub(super) async fn fell(&self, fence: Fence) {
-        if let (Some(right), Some(number)) = (self.0.as_ref().and_then(Weak::upgrade), fence.0) {
+        if let (Some(right), Some((number, _))) = (self.right(), fence.0) {
             right.gone(number).await;
         }
+    }
+
+    /// Our number, for whoever only looks.
+    pub(super) async fn number(&self) -> Option<i64> {
+        self.right()?.known().await
+    }
+
+    /// Tells the others by which rules we go.
+    pub(super) async fn goes_by(&self, rules: &RuleDigest) {
+        if let Some(right) = self.right() {
+            right.goes_by(rules).await;
+        }
+    }
+
+    fn right(&self) -> Option<Arc<Right>> {
+        self.0.as_ref().and_then(Weak::upgrade)
     }
 }
 
 impl Fence {
-    /// Inside the transaction: whether the session that holds the right still lives.
+    /// The seat's number; `None` for who has none.
+    pub(super) fn number(self) -> Option<i64> {
+        self.0.map(|(number, _)| number)
+    }
+
+    /// How long a claim under it may be relied on.
+    pub(super) fn good_for(self) -> Option<Duration> {
+        self.0.map(|(_, lease)| lease.trusted)
+    }
+
+    /// Inside the transaction: whether session and lease of the seat still stand. If so the lease begins anew.
     pub(super) async fn stands(self, tx: &mut PgConnection) -> Result<bool, LedgerError> {
-        let Some(number) = self.0 else {
+        let Some((number, lease)) = self.0 else {
             return Ok(true);
         };
-        // Whoever gets it has proven that nobody holds it.
-        let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock_shared($1)")
-            .bind(number)
-            .fetch_one(tx)
-            .await
-            .map_err(during("asking for the right to delete"))?;
-        Ok(!free)
+        // Whoever gets the lock has proven that nobody holds it.
+        let renewed = sqlx::query(
+            "UPDATE peers
+             SET seen_at = server_ms(), lease_until = server_ms() + $2
+             WHERE number = $1
+               AND lease_until > server_ms()
+               AND NOT pg_try_advisory_xact_lock_shared(number)",
+        )
+        .bind(number)
+        .bind(lease.lasts_ms())
+        .execute(tx)
+        .await
+        .map_err(during("asking for the right to delete"))?;
+        Ok(renewed.rows_affected() == 1)
     }
 }
 
@@ -128,67 +251,4 @@ pub(super) fn lost(how: &str) -> LedgerError {
     LedgerError::NotWritable {
         problem: format!("the right to delete was lost ({how}); nothing was claimed"),
     }
-}
-
-async fn take(address: &Address) -> Result<Held, LedgerError> {
-    let context = "taking the right to delete";
-    let mut session = connect(address).await?;
-    sqlx::raw_sql(PATIENCE)
-        .execute(&mut session)
-        .await
-        .map_err(during(context))?;
-    let taken = sqlx::query("SELECT pg_advisory_lock($1, $2)")
-        .bind(RIGHT.0)
-        .bind(RIGHT.1)
-        .execute(&mut session)
-        .await
-        .map_err(during(context));
-    match taken {
-        Ok(_) => {}
-        Err(LedgerError::Busy) => {
-            return Err(LedgerError::InUse {
-                path: address.name.clone(),
-                pid: holder(&mut session).await?,
-            });
-        }
-        Err(error) => return Err(error),
-    }
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| lost(&error.to_string()))?;
-    let number = i64::from_le_bytes(bytes);
-    sqlx::query("SELECT pg_advisory_lock($1)")
-        .bind(number)
-        .execute(&mut session)
-        .await
-        .map_err(during(context))?;
-    Ok(Held {
-        _session: session,
-        number,
-    })
-}
-
-/// Process and host, as the holder's session is called.
-async fn holder(session: &mut PgConnection) -> Result<String, LedgerError> {
-    let found: Option<(Option<String>, Option<String>)> = sqlx::query_as(
-        "SELECT a.application_name, host(a.client_addr)
-         FROM pg_locks l
-         LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-         WHERE l.locktype = 'advisory'
-           AND l.granted
-           -- A lock is a database's own.
-           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           AND l.classid::bigint = $1
-           AND l.objid::bigint = $2
-           -- Two keys.
-           AND l.objsubid = 2",
-    )
-    .bind(i64::from(RIGHT.0))
-    .bind(i64::from(RIGHT.1))
-    .fetch_optional(session)
-    .await
-    .map_err(during("looking for who has the right to delete"))?;
-    let (name, from) = found.unwrap_or_default();
-    let name = name.as_deref().and_then(|name| name.strip_prefix("retentiond "));
-    let name = name.unwrap_or("unknown");
-    Ok(from.map_or_else(|| name.to_owned(), |from| format!("{name} ({from})")))
 }

@@ -48,13 +48,21 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(address: &Arc<Address>, read_only: bool) -> Result<Self, LedgerError> {
         let mut session = Self {
-            address: Arc::clone(address),
             read_only,
-            open: None,
-            closed: false,
+            ..Self::later(address)
         };
         session.ready().await?;
         Ok(session)
+    }
+
+    /// One that is opened when it is first wanted, to write.
+    pub(super) fn later(address: &Arc<Address>) -> Self {
+        Self {
+            address: Arc::clone(address),
+            read_only: false,
+            open: None,
+            closed: false,
+        }
     }
 
     /// One more of the same kind.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 
-use super::due;
 use super::fault::{conflict, during, ensure_rows};
 use super::leaves::{self, Sealing};
 use super::rows::{Keys, file_id, ids, state};
+use super::{due, shared};
 use crate::evidence::Fact;
 use crate::evidence::leaf::States;
 use crate::ledger::{LedgerError, Settlement};
@@ -265,31 +265,72 @@ async fn give_back(
     ensure_rows("the sweep of an attempt", done.rows_affected(), 1)
 }
 
-/// Whether a crash cut something off: an attempt without an outcome, or a file under way.
-pub(super) async fn interrupted(tx: &mut PgConnection) -> Result<bool, LedgerError> {
+/// Whether something was cut off: an attempt without an outcome that nobody who lives is at, a file under way without
+/// an attempt, a part that we took and did not end.
+pub(super) async fn interrupted(tx: &mut PgConnection, seat: Option<i64>) -> Result<bool, LedgerError> {
     sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM attempts WHERE settled_at IS NULL)
-             OR EXISTS (
-                 SELECT 1
-                 FROM files
-                 WHERE state IN (1, 4, 5) AND state = 1 -- the first term takes the partial index
-             )",
+        "SELECT EXISTS (
+             SELECT 1
+             FROM attempts
+             WHERE settled_at IS NULL
+               AND (peer IS NULL OR peer = $1 OR peer NOT IN (SELECT number FROM living))
+         ) OR EXISTS (
+             SELECT 1
+             FROM files f
+             WHERE f.state IN (1, 4, 5) AND f.state = 1 -- the first term takes the partial index
+               AND NOT EXISTS (
+                   SELECT 1
+                   FROM attempt_files l
+                   JOIN attempts a ON a.id = l.attempt
+                   WHERE l.file_id = f.file_id AND a.batch = f.batch AND a.settled_at IS NULL
+               )
+         ) OR EXISTS (
+             SELECT 1
+             FROM parts
+             WHERE peer = $1 AND summary IS NULL
+         )",
     )
+    .bind(seat)
     .fetch_one(tx)
     .await
     .map_err(during("looking for an interruption"))
 }
 
-pub(super) async fn recover_orphans(tx: &mut PgConnection, at: Timestamp) -> Result<u64, LedgerError> {
+/// A process does one piece of work at a time: what is under way under its own `seat` is left of an earlier one.
+pub(super) async fn recover_orphans(
+    tx: &mut PgConnection,
+    seat: Option<i64>,
+    at: Timestamp,
+) -> Result<u64, LedgerError> {
     let context = "recovering from an interruption";
     let to = next_state(FileState::Deleting, FileEvent::Lost)?;
-    let (attempts, orphans) = under_way(tx).await?;
+    let attempts: Vec<i64> = sqlx::query_scalar(
+        "SELECT id
+         FROM attempts
+         WHERE settled_at IS NULL
+           AND (peer IS NULL OR peer = $1 OR peer NOT IN (SELECT number FROM living))",
+    )
+    .bind(seat)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during(context))?;
+    let orphans = files_of(tx, &attempts).await?;
     let moved = sqlx::query(
-        "UPDATE files
+        "UPDATE files f
          SET state = $1
-         WHERE state IN (1, 4, 5) AND state = 1 -- the first term takes the partial index",
+         WHERE f.state IN (1, 4, 5) AND f.state = 1 -- the first term takes the partial index
+           AND NOT EXISTS (
+               SELECT 1
+               FROM attempt_files l
+               JOIN attempts a ON a.id = l.attempt
+               WHERE l.file_id = f.file_id
+                 AND a.batch = f.batch
+                 AND a.settled_at IS NULL
+                 AND a.id <> ALL ($2)
+           )",
     )
     .bind(to.code())
+    .bind(&attempts)
     .execute(&mut *tx)
     .await
     .map_err(during(context))?
@@ -297,59 +338,56 @@ pub(super) async fn recover_orphans(tx: &mut PgConnection, at: Timestamp) -> Res
     sqlx::query(
         "UPDATE attempt_files
          SET result = $1
-         WHERE result IS NULL
-           AND attempt IN (SELECT id FROM attempts WHERE settled_at IS NULL)",
+         WHERE result IS NULL AND attempt = ANY ($2)",
     )
     .bind(to.code())
+    .bind(&attempts)
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
     sqlx::query(
         "UPDATE attempts
          SET settled_at = $1, outcome = 'unknown', detail = 'interrupted'
-         WHERE settled_at IS NULL",
+         WHERE id = ANY ($2)",
     )
     .bind(at.as_millis())
+    .bind(&attempts)
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
+    if let Some(seat) = seat {
+        shared::give_back(tx, seat).await?;
+    }
     let mut sealing = Sealing::new()?;
     if let Some(unknown) = sealing.files(leaves::field_of(to), &orphans) {
+        let attempts = attempts.len() as u64;
         let fact = Fact::Interrupted { attempts, unknown };
         leaves::append_sealed(tx, at, fact, sealing).await?;
     }
     Ok(moved)
 }
 
-/// Attempts without an outcome, and their files by batch.
-async fn under_way(tx: &mut PgConnection) -> Result<(u64, Vec<Batchful>), LedgerError> {
-    let context = "reading what was interrupted";
-    let attempts: i64 = sqlx::query_scalar(
-        "SELECT count(*)
-         FROM attempts
-         WHERE settled_at IS NULL",
-    )
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(during(context))?;
-    if attempts == 0 {
-        return Ok((0, Vec::new()));
+/// The files of attempts, by batch.
+async fn files_of(tx: &mut PgConnection, attempts: &[i64]) -> Result<Vec<Batchful>, LedgerError> {
+    if attempts.is_empty() {
+        return Ok(Vec::new());
     }
     let rows: Vec<(i64, Vec<String>)> = sqlx::query_as(
         "SELECT a.batch, array_agg(l.file_id ORDER BY l.attempt, l.file_id)
          FROM attempts a
          JOIN attempt_files l ON l.attempt = a.id
-         WHERE a.settled_at IS NULL
+         WHERE a.id = ANY ($1)
          GROUP BY a.batch",
     )
+    .bind(attempts)
     .fetch_all(&mut *tx)
     .await
-    .map_err(during(context))?;
+    .map_err(during("reading what was interrupted"))?;
     let mut found = Vec::with_capacity(rows.len());
     for (batch, files) in rows {
         let batch = BatchKey(batch);
         let files: Result<_, _> = files.into_iter().map(file_id).collect();
         found.push((batch, leaves::address(tx, batch).await?, files?));
     }
-    Ok((super::rows::count(attempts)?, found))
+    Ok(found)
 }

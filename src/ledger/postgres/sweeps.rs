@@ -5,9 +5,10 @@ pub(super) use crate::ledger::common::sweeps::{sweep_state, trigger_name, trigge
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::fault::{during, ensure_rows};
+use super::fault::{conflict, during};
+use super::right::lost;
 use super::rows::{count, timestamp};
-use super::{PostgresLedger, intern, leaves, plan_hash, plans};
+use super::{PostgresLedger, intern, leaves, plan_hash, plans, shared};
 use crate::evidence::Fact;
 use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
 use crate::model::{Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp};
@@ -15,9 +16,23 @@ use crate::model::{Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, Sw
 #[async_trait]
 impl Sweeps for PostgresLedger {
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError> {
-        let open = open.clone();
-        self.write(move |tx| Box::pin(async move { open_sweep(tx, &open).await }))
-            .await
+        // Once more where the seat was lost, with its connection or its lease.
+        for _ in 0..2 {
+            let (open, fence) = (open.clone(), self.holder.fence().await?);
+            let opened = self.write(move |tx| {
+                Box::pin(async move {
+                    if !fence.stands(tx).await? {
+                        return Ok(None);
+                    }
+                    open_sweep(tx, fence.number(), &open).await.map(Some)
+                })
+            });
+            match opened.await? {
+                Some(opened) => return Ok(opened),
+                None => self.holder.fell(fence).await,
+            }
+        }
+        Err(lost("twice in a row"))
     }
 
     async fn close_sweep(
@@ -28,8 +43,11 @@ impl Sweeps for PostgresLedger {
         at: Timestamp,
     ) -> Result<(), LedgerError> {
         let summary = serde_json::to_string(summary).expect("counts and plain text");
-        self.write(move |tx| Box::pin(async move { close_sweep(tx, sweep, state, &summary, at).await }))
-            .await?;
+        let seat = self.holder.fence().await?.number();
+        self.write(move |tx| {
+            Box::pin(async move { close_sweep(tx, seat, sweep, state, &summary, at).await })
+        })
+        .await?;
         self.anchor.sync();
         Ok(())
     }
@@ -124,10 +142,22 @@ impl Sweeps for PostgresLedger {
     }
 }
 
-async fn open_sweep(tx: &mut PgConnection, open: &OpenSweep) -> Result<Opened, LedgerError> {
+async fn open_sweep(
+    tx: &mut PgConnection,
+    seat: Option<i64>,
+    open: &OpenSweep,
+) -> Result<Opened, LedgerError> {
     let policy = intern::policy(tx, &open.policy).await?;
     if let Some(occurrence) = open.occurrence
-        && let Some(opened) = reopen(tx, policy, occurrence).await?
+        && let Some(done) = done(tx, policy, occurrence).await?
+    {
+        return Ok(done);
+    }
+    if let Some(elsewhere) = elsewhere(tx, policy, seat).await? {
+        return Ok(elsewhere);
+    }
+    if let Some(occurrence) = open.occurrence
+        && let Some(opened) = reopen(tx, policy, seat, occurrence).await?
     {
         match opened {
             Opened::New(sweep) | Opened::Resumed { sweep, .. } => tell_of(tx, open, sweep, true).await?,
@@ -137,8 +167,8 @@ async fn open_sweep(tx: &mut PgConnection, open: &OpenSweep) -> Result<Opened, L
     }
     let rule_set = intern::rule_set(tx, &open.digest).await?;
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO sweeps (policy, occurrence, trigger, rule_set, started_at, state)
-         VALUES ($1, $2, $3, $4, $5, 'open')
+        "INSERT INTO sweeps (policy, occurrence, trigger, rule_set, started_at, state, peer)
+         VALUES ($1, $2, $3, $4, $5, 'open', $6)
          RETURNING id",
     )
     .bind(policy)
@@ -146,6 +176,7 @@ async fn open_sweep(tx: &mut PgConnection, open: &OpenSweep) -> Result<Opened, L
     .bind(trigger_name(open.trigger))
     .bind(rule_set)
     .bind(open.at.as_millis())
+    .bind(seat)
     .fetch_one(&mut *tx)
     .await
     .map_err(during("opening a sweep"))?;
@@ -170,45 +201,87 @@ async fn tell_of(
     leaves::append(tx, open.at, fact).await
 }
 
+/// A sweep of the policy that another who lives is at.
+async fn elsewhere(
+    tx: &mut PgConnection,
+    policy: i64,
+    seat: Option<i64>,
+) -> Result<Option<Opened>, LedgerError> {
+    let found: Option<(i64, String)> = sqlx::query_as(
+        "SELECT s.id, l.name
+         FROM sweeps s
+         JOIN living l ON l.number = s.peer
+         WHERE s.policy = $1 AND s.state = 'open' AND s.peer IS DISTINCT FROM $2
+         ORDER BY s.id DESC
+         LIMIT 1",
+    )
+    .bind(policy)
+    .bind(seat)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("looking for who sweeps a policy"))?;
+    Ok(found.map(|(sweep, by)| Opened::Elsewhere {
+        sweep: SweepId(sweep),
+        by,
+    }))
+}
+
 async fn reopen(
     tx: &mut PgConnection,
     policy: i64,
+    seat: Option<i64>,
     occurrence: Timestamp,
 ) -> Result<Option<Opened>, LedgerError> {
-    let known: Option<(i64, String, i64)> = sqlx::query_as(
-        "SELECT id, state, sent
-         FROM sweeps
-         WHERE policy = $1 AND occurrence = $2",
+    let known: Option<(i64, i64)> = sqlx::query_as(
+        "UPDATE sweeps
+         SET state = 'open', ended_at = NULL, peer = $3
+         WHERE policy = $1 AND occurrence = $2
+         RETURNING id, sent",
     )
     .bind(policy)
     .bind(occurrence.as_millis())
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(during("looking for a sweep"))?;
-    let Some((id, state, sent)) = known else {
-        return Ok(None);
-    };
-    match sweep_state(&state)? {
-        SweepState::Done | SweepState::Stopped => return Ok(Some(Opened::AlreadyDone(SweepId(id)))),
-        SweepState::Open | SweepState::Cut | SweepState::Postponed => {}
-    }
-    sqlx::query(
-        "UPDATE sweeps
-         SET state = 'open', ended_at = NULL
-         WHERE id = $1",
-    )
-    .bind(id)
-    .execute(tx)
+    .bind(seat)
+    .fetch_optional(tx)
     .await
     .map_err(during("going on with a sweep"))?;
+    let Some((id, sent)) = known else {
+        return Ok(None);
+    };
     Ok(Some(Opened::Resumed {
         sweep: SweepId(id),
         sent: count(sent)?,
     }))
 }
 
+/// The sweep of an occurrence, where nothing is left of it to be done.
+async fn done(
+    tx: &mut PgConnection,
+    policy: i64,
+    occurrence: Timestamp,
+) -> Result<Option<Opened>, LedgerError> {
+    let known: Option<(i64, String)> = sqlx::query_as(
+        "SELECT id, state
+         FROM sweeps
+         WHERE policy = $1 AND occurrence = $2",
+    )
+    .bind(policy)
+    .bind(occurrence.as_millis())
+    .fetch_optional(tx)
+    .await
+    .map_err(during("looking for a sweep"))?;
+    let Some((id, state)) = known else {
+        return Ok(None);
+    };
+    Ok(match sweep_state(&state)? {
+        SweepState::Done | SweepState::Stopped => Some(Opened::AlreadyDone(SweepId(id))),
+        SweepState::Open | SweepState::Cut | SweepState::Postponed => None,
+    })
+}
+
+/// By its leader; and by whoever has no seat, where none is asked for.
 async fn close_sweep(
     tx: &mut PgConnection,
+    seat: Option<i64>,
     sweep: SweepId,
     state: SweepState,
     summary: &str,
@@ -217,21 +290,30 @@ async fn close_sweep(
     let sent: Option<i64> = sqlx::query_scalar(
         "UPDATE sweeps
          SET state = $2, summary = $3, ended_at = CASE WHEN $2 = 'open' THEN NULL ELSE $4 END
-         WHERE id = $1 AND state = 'open'
+         WHERE id = $1
+           AND state = 'open'
+           AND (peer IS NULL OR $5 IS NULL OR peer = $5)
          RETURNING sent",
     )
     .bind(sweep.0)
     .bind(state.name())
     .bind(summary)
     .bind(at.as_millis())
+    .bind(seat)
     .fetch_optional(&mut *tx)
     .await
     .map_err(during("closing a sweep"))?;
-    ensure_rows("the sweep to be closed", u64::from(sent.is_some()), 1)?;
+    let Some(sent) = sent else {
+        return Err(conflict(
+            format!("sweep {}", sweep.0),
+            "it is not open, or another process has taken it over",
+        ));
+    };
+    shared::clear(tx, sweep).await?;
     let fact = Fact::SweepClosed {
         sweep: sweep.0,
         state: state.name().to_owned(),
-        sent: count(sent.unwrap_or_default())?,
+        sent: count(sent)?,
         summary: leaves::digest_of(summary),
     };
     leaves::append(tx, at, fact).await
