@@ -25,6 +25,7 @@ mod init;
 mod ledger;
 mod logging;
 mod notify;
+mod pacing;
 mod pause;
 mod plan;
 mod progress;

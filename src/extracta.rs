@@ -14,5 +14,6 @@ pub mod upload;
 pub mod wire;
 
 pub use client::{ClientConfig, ClientError, ExtractaClient, NotPassed, Passage, Route};
+pub use pace::{Pacer, Start};
 pub use remote::{Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote};
 pub use upload::{Document, UploadAnswer, UploadError};

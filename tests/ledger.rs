@@ -2,7 +2,7 @@
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
-//! callers; `postgres_server` what is particular to a server; `lock` and `right` the right to delete; `measure` prints figures.
+//! callers; `postgres_server` what is particular to a server; `lock`, `right` and `peers` the right to delete, of one and of several; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -42,6 +42,9 @@ mod fixtures;
 mod flips;
 #[path = "ledger/holds.rs"]
 mod holds;
+#[cfg(feature = "postgres")]
+#[path = "ledger/hosts.rs"]
+mod hosts;
 #[path = "ledger/intake.rs"]
 mod intake;
 #[path = "ledger/lock.rs"]
@@ -52,8 +55,14 @@ mod measure;
 mod notes;
 #[path = "ledger/others.rs"]
 mod others;
+#[cfg(feature = "postgres")]
+#[path = "ledger/pacing.rs"]
+mod pacing;
 #[path = "ledger/past.rs"]
 mod past;
+#[cfg(feature = "postgres")]
+#[path = "ledger/peers.rs"]
+mod peers;
 #[path = "ledger/plans.rs"]
 mod plans;
 #[cfg(feature = "postgres")]

@@ -90,8 +90,7 @@ async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) 
     let was_open = ledger.close_breaker(kind, "operator", now).await?;
     if kind == BreakerKind::Clock {
         // The operator vouches for the clock: this reading is the new base.
-        ledger.reset_high_water(&context.clock.mark()).await?;
-        ledger.resolve_anomalies(now).await?;
+        ledger.vouch_for_clock(&context.clock.mark(), now).await?;
     }
     context.output.data(
         &serde_json::json!({ "breaker": kind, "was_open": was_open }),

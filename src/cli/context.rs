@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::args::Cli;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::pacing::paced;
 use super::progress::Bar;
 use crate::config::{self, Checked, ExtractaSettings, Loaded};
 use crate::engine::planning::refresh_hints;
@@ -180,7 +181,7 @@ impl Context {
     ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
         let place = self.place(checked)?;
         let lock = place.lock().await?;
-        let remote = Arc::new(self.remote(&checked.extracta)?);
+        let remote = Arc::new(paced(self.remote(&checked.extracta)?, &place)?);
         let ledger = place.open_to_delete(&lock).await?;
         let settings = Settings {
             progress,
@@ -199,6 +200,15 @@ impl Context {
             None
         }));
         Ok((Arc::new(engine), ledger, lock))
+    }
+
+    /// The API client, with its key; its calls wait for the turns of all who work on this ledger.
+    ///
+    /// # Errors
+    /// As [`remote`](Self::remote).
+    pub fn remote_beside(&self, checked: &Checked) -> Result<ExtractaClient, Failure> {
+        let client = self.remote(&checked.extracta)?;
+        Ok(paced(client, &self.place(checked)?)?)
     }
 
     /// The API client, with its key.

@@ -116,7 +116,7 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
 
 /// The API, once it has taken the key.
 async fn usable(context: &Context, checked: &Checked) -> Result<ExtractaClient, Failure> {
-    let remote = context.remote(&checked.extracta)?;
+    let remote = context.remote_beside(checked)?;
     match remote.probe().await {
         Probe::Works { .. } => Ok(remote),
         Probe::Refused { status, .. } => Err(Failure::new(

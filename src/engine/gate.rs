@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::clock::{Testimony, hear};
+use super::clock::{STEP_TOLERANCE_MS, Testimony, hear, reason};
 use super::sweep::{Engine, SweepError};
 use crate::extracta::remote::Probe;
 use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};
@@ -191,7 +191,7 @@ impl Engine {
             self.open_breaker(BreakerKind::Rollback, &problem).await?;
             open = self.ledger.breakers().await?;
         }
-        let (_, standing) = self.ledger.anomalies().await?;
+        let standing = self.ledger.own_anomalies().await?;
         let asks_api = open
             .iter()
             .any(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
@@ -273,12 +273,19 @@ impl Engine {
 
     /// Whether the wall clock stands alone; a disagreement opens the breaker `clock`.
     async fn hear_clock(&self, date: Option<Timestamp>) -> Result<bool, SweepError> {
+        let asked = self.clock.mark();
+        let mut others = self.ledger.other_clocks().await?;
         let mark = self.clock.mark();
+        if mark.boottime_ms - asked.boottime_ms > STEP_TOLERANCE_MS {
+            // What the server said may be as old.
+            others.server = None;
+        }
         let last = self.ledger.clock_mark().await?;
-        let (_, standing) = self.ledger.anomalies().await?;
-        match hear(&mark, last.as_ref(), &standing, date) {
+        let standing = self.ledger.own_anomalies().await?;
+        match hear(&mark, last.as_ref(), &standing, date, &others) {
             Testimony::Agreed { settled } => {
-                self.clock_agrees(&mark, settled, !standing.is_empty()).await?;
+                self.clock_agrees(&mark, settled, !standing.is_empty(), others.objecting.as_deref())
+                    .await?;
                 Ok(false)
             }
             Testimony::Alone => {
@@ -286,7 +293,7 @@ impl Engine {
                 Ok(true)
             }
             Testimony::Disagreed(anomaly) => {
-                let reason = format!("the clock witnesses disagree by {} s", anomaly.skew_ms / 1000);
+                let reason = reason(&anomaly, &others);
                 if self.ledger.add_anomaly(&anomaly).await? {
                     tracing::error!(
                         skew_ms = anomaly.skew_ms,
@@ -301,7 +308,14 @@ impl Engine {
         }
     }
 
-    async fn clock_agrees(&self, mark: &ClockMark, settled: bool, stood: bool) -> Result<(), SweepError> {
+    /// `objecting`: another host whose own witnesses disagree. The breaker is for all, so it stays open.
+    async fn clock_agrees(
+        &self,
+        mark: &ClockMark,
+        settled: bool,
+        stood: bool,
+        objecting: Option<&str>,
+    ) -> Result<(), SweepError> {
         if settled {
             self.ledger.reset_high_water(mark).await?;
         } else {
@@ -313,6 +327,7 @@ impl Engine {
         // Looked at before it is written: this runs at every tick, and a commit is a wait for the disk.
         let open = self.ledger.breakers().await?;
         if open.iter().any(|breaker| breaker.kind == BreakerKind::Clock)
+            && objecting.is_none()
             && self
                 .ledger
                 .close_breaker(BreakerKind::Clock, "the witnesses agree", mark.wall)

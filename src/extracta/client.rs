@@ -4,6 +4,7 @@
 //! the library's defaults would replay a delete, with body and key, at another address.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,11 +12,10 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::exchange::{Call, Exchange, Payload};
 use super::listing::parse_listing;
-use super::pace::{Pace, Turn};
+use super::pace::{Pace, Pacer};
 use super::remote::{DeleteExtractionFile, DeleteFiles, Listing, Probe, Remote};
 use super::wire::{self, BodyRefused};
 use crate::model::{BatchAddress, Module};
@@ -33,6 +33,9 @@ pub use passage::{NotPassed, Passage, Route};
 
 /// Reads that would have to wait longer than this for a turn are given up instead.
 const LONGEST_READ_WAIT: Duration = Duration::from_secs(60);
+
+/// Longer pauses that one process is asked for end its sweep; others are not kept waiting for them.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// Extracta over HTTP. Made once, shared by reference.
 pub struct ExtractaClient {
@@ -101,9 +104,19 @@ impl ExtractaClient {
         })
     }
 
+    /// From now on turns are those of all processes that ask `pacer` for this account.
+    #[must_use]
+    pub fn paced_by(mut self, pacer: &Arc<dyn Pacer>) -> Self {
+        self.deletes.share(Arc::clone(pacer), "deletes");
+        self.results.share(Arc::clone(pacer), "getResults");
+        self.batch_results.share(Arc::clone(pacer), "getBatchResults");
+        self
+    }
+
     /// Sends one delete whose body has passed its guard.
     async fn delete(&self, name: &'static str, path: &'static str, body: Vec<u8>, ids: usize) -> Reply {
-        self.exchange
+        let reply = self
+            .exchange
             .make(Call {
                 name,
                 method: Method::DELETE,
@@ -113,16 +126,12 @@ impl ExtractaClient {
                 longest_answer: self.max_delete_answer,
                 deadline: self.timeout,
             })
-            .await
-    }
-
-    /// A turn for a read, or the wait that makes waiting for it pointless.
-    async fn turn_to_read<'a>(&self, pace: &'a Pace) -> Result<Turn<'a>, Duration> {
-        let closed_for = pace.closed_for();
-        if closed_for > LONGEST_READ_WAIT {
-            return Err(closed_for);
+            .await;
+        if let Some(wait) = pause_of(&reply) {
+            // Whoever asked decides what to do itself; the others keep quiet for as long as it would be sat out.
+            self.deletes.put_off_for_all(wait.min(LONGEST_PAUSE)).await;
         }
-        Ok(pace.turn().await)
+        reply
     }
 
     async fn read(&self, batch: &BatchAddress) -> Reply {
@@ -183,7 +192,7 @@ impl Remote for ExtractaClient {
             Module::Classification => &self.results,
             Module::Extraction => &self.batch_results,
         };
-        let turn = match self.turn_to_read(pace).await {
+        let turn = match pace.turn_within(LONGEST_READ_WAIT).await {
             Ok(turn) => turn,
             Err(wait) => {
                 return Listing::CannotTell {
@@ -192,12 +201,7 @@ impl Remote for ExtractaClient {
             }
         };
         let reply = self.read(batch).await;
-        if let Reply::Answered(answer) = &reply
-            && let Some(millis) = wait_of(answer)
-        {
-            pace.slow_down(Instant::now() + millis);
-        }
-        drop(turn);
+        turn.answered(pause_of(&reply)).await;
         listing_of(reply, batch)
     }
 
@@ -227,7 +231,11 @@ fn unsent(refused: BodyRefused) -> Reply {
     }
 }
 
-fn wait_of(answer: &Answer) -> Option<Duration> {
+/// How long a 429 asks for quiet.
+fn pause_of(reply: &Reply) -> Option<Duration> {
+    let Reply::Answered(answer) = reply else {
+        return None;
+    };
     let millis = wait_asked_for(&answer.retry_after, answer.date).filter(|_| answer.status == 429)?;
     u64::try_from(millis).ok().map(Duration::from_millis)
 }

@@ -56,7 +56,7 @@ impl ExtractaClient {
                 deadline: self.timeout,
             })
             .await;
-        drop(turn);
+        turn.answered(None).await;
         batches_of(reply, extraction)
     }
 }

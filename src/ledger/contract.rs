@@ -10,10 +10,12 @@
 
 mod batches;
 mod changes;
+mod clocks;
 mod erasures;
 mod events;
 mod evidence;
 mod others;
+mod pacing;
 mod past;
 mod plans;
 mod recovery;
@@ -44,7 +46,9 @@ pub use events::{EventNoted, Events};
 pub use evidence::{Evidence, Opening, SentCheckpoints, StoredCheckpoint, StoredLeaf, TreeHead};
 
 pub use changes::{Changes, RuleChange, RulesInForce};
+pub use clocks::{Clocks, OtherClocks};
 pub use others::{Others, Removed};
+pub use pacing::{CallStart, Lane, Pacing};
 pub use past::{Move, Past};
 pub use plans::StoredFile;
 pub use recovery::{BroughtBack, LostLine, Recovery, UnderWay};
@@ -69,6 +73,7 @@ pub trait Ledger:
     + Claims
     + Sweeps
     + Controls
+    + Clocks
     + ErasureRequests
     + Evidence
     + Figures
@@ -92,6 +97,7 @@ impl<T> Ledger for T where
         + Claims
         + Sweeps
         + Controls
+        + Clocks
         + ErasureRequests
         + Evidence
         + Figures
@@ -488,19 +494,20 @@ pub trait Controls: Send + Sync {
     /// The pause, also one that has lapsed.
     async fn pause(&self) -> Result<Option<Pause>, LedgerError>;
 
-    /// The last clock reading and the highest wall clock ever stored.
+    /// The last clock reading of this host and the highest wall clock that it ever stored.
     async fn clock_mark(&self) -> Result<Option<(ClockMark, Timestamp)>, LedgerError>;
 
     /// Stores a reading; the high-water mark only rises.
     async fn set_clock_mark(&self, mark: &ClockMark) -> Result<(), LedgerError>;
 
-    /// After an operator or two witnesses settled an anomaly: lowers the high-water mark to `wall`.
+    /// After an operator or two witnesses settled an anomaly: lowers the high-water mark to `wall`, and that of every
+    /// other host that is above it.
     async fn reset_high_water(&self, mark: &ClockMark) -> Result<(), LedgerError>;
 
     /// Notes an anomaly; whether its identity is new.
     async fn add_anomaly(&self, anomaly: &ClockAnomaly) -> Result<bool, LedgerError>;
 
-    /// Marks all standing anomalies as resolved.
+    /// Marks this host's standing anomalies as resolved, and those of a host that has said nothing for a day.
     async fn resolve_anomalies(&self, at: Timestamp) -> Result<(), LedgerError>;
 
     /// Number of anomalies ever noted, and those standing.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{DeleterLock, Ledger, LedgerError, OpenMode, SqliteLedger};
+use super::{DeleterLock, Ledger, LedgerError, OpenMode, Pacing, SqliteLedger};
 #[cfg(feature = "postgres")]
 use super::{PostgresLedger, PostgresOptions};
 
@@ -27,6 +27,18 @@ impl Place {
             Self::File(path) => Arc::new(SqliteLedger::open(&path.to_string_lossy(), mode).await?),
             #[cfg(feature = "postgres")]
             Self::Server(options) => Arc::new(PostgresLedger::open(options, mode).await?),
+        })
+    }
+
+    /// What hands out the starts of calls to all processes on this ledger; `None` beside a file, where there is one.
+    ///
+    /// # Errors
+    /// `NotOurs` where the server's address cannot be read. It is not reached yet.
+    pub fn pacing(&self) -> Result<Option<Arc<dyn Pacing>>, LedgerError> {
+        Ok(match self {
+            Self::File(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => Some(Arc::new(super::postgres::PostgresPacing::of(options)?)),
         })
     }
 

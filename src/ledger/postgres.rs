@@ -23,6 +23,7 @@ mod changes;
 mod check;
 mod claims;
 mod clock;
+mod clocks;
 mod controls;
 mod coverage;
 mod due;
@@ -32,6 +33,7 @@ mod fault;
 mod figures;
 mod history;
 mod holds;
+mod host;
 mod intake;
 mod intern;
 mod leaves;
@@ -42,6 +44,7 @@ mod occurred;
 mod open;
 mod openings;
 mod others;
+mod pacing;
 mod past;
 mod plan_hash;
 mod plans;
@@ -79,6 +82,7 @@ use super::checkpoints::CheckpointFile;
 use super::common::asking::{Asker, Body, finish};
 use fault::during;
 pub use open::PostgresOptions;
+pub(super) use pacing::PostgresPacing;
 use right::Holder;
 pub use right::Lease;
 pub(super) use right::Right;
@@ -105,6 +109,8 @@ pub struct PostgresLedger {
     /// For what is no evidence; opened by the first who wants it.
     side: Slot,
     turn: AtomicUsize,
+    /// What this host is called among those on this ledger.
+    host: String,
     /// What this host keeps of it begins so.
     beside: PathBuf,
     anchor: Anchor,
@@ -204,15 +210,7 @@ impl PostgresLedger {
         body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Clone + Send + 'static,
     ) -> Result<T, LedgerError> {
         let mut session = self.reader().await;
-        let task = async move {
-            let was_open = session.is_open();
-            let first = one(&mut session, body.clone()).await;
-            if first.is_err() && was_open && !session.is_open() {
-                return one(&mut session, body).await;
-            }
-            first
-        };
-        finish(tokio::spawn(task)).await
+        finish(tokio::spawn(async move { session.one(body).await })).await
     }
 
     async fn reader(&self) -> OwnedMutexGuard<Session> {
@@ -229,27 +227,6 @@ impl PostgresLedger {
 fn only_to_read() -> LedgerError {
     LedgerError::NotWritable {
         problem: "it was opened for reading only".to_owned(),
-    }
-}
-
-/// What `body` gave. A session that is cut, or was left in the middle of an answer, is given up.
-async fn one<T>(
-    session: &mut Session,
-    body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T>,
-) -> Result<T, LedgerError> {
-    let done = AssertUnwindSafe(body(session.ready().await?))
-        .catch_unwind()
-        .await;
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            session.forget_if_cut().await;
-            Err(error)
-        }
-        Err(panic) => {
-            session.forget();
-            std::panic::resume_unwind(panic)
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod check;
 mod checksum;
 mod claims;
 mod clock;
+mod clocks;
 mod controls;
 mod coverage;
 mod due;

@@ -30,6 +30,8 @@ mod gateway;
 mod harness;
 mod intent;
 mod interop;
+#[cfg(feature = "postgres")]
+mod lease;
 mod limits;
 mod listener;
 mod matrix;

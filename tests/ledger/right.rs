@@ -1,31 +1,33 @@
-//! The right to delete on PostgreSQL: by the server's word, and not by what its holder believes.
+//! The right to delete on PostgreSQL: by the server's word, and not by what its holder believes. Who has it side by side
+//! with others: `peers`.
 
 use std::sync::Arc;
 
 use retentiond::ledger::{DeleterLock, Ledger, LedgerError, OpenMode, Opened, Place};
-use retentiond::model::{BatchKey, FileState, SweepId};
+use retentiond::model::{AttemptId, BatchKey, FileState, SweepId};
+use retentiond::outcome::FileEvent;
 
 use crate::cluster::cluster;
-use crate::world::{Postgres, at, batch_address, digest, file, hinted, ids, open, request};
+use crate::world::{Postgres, at, batch_address, digest, file, hinted, ids, open, request, settlement};
 
 /// Ends the sessions that hold the right, as a network or an administrator does.
-const CUT: &str = "SELECT pg_terminate_backend(pid, 10000)
+pub(crate) const CUT: &str = "SELECT pg_terminate_backend(pid, 10000)
      FROM pg_stat_activity
      WHERE datname = current_database() AND application_name LIKE 'retentiond % on %'";
 
-struct Host {
-    ledger: Arc<dyn Ledger>,
-    lock: DeleterLock,
+pub(crate) struct Host {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) lock: DeleterLock,
 }
 
-async fn host(place: &Place) -> Result<Host, LedgerError> {
+pub(crate) async fn host(place: &Place) -> Result<Host, LedgerError> {
     let lock = place.lock().await?;
     let ledger = place.open_to_delete(&lock).await?;
     Ok(Host { ledger, lock })
 }
 
 /// A database with two files that are due, and its name.
-async fn two_files() -> (Postgres, Place, String) {
+pub(crate) async fn two_files() -> (Postgres, Place, String) {
     let backend = Postgres::fresh().await;
     let place = Place::Server(backend.options());
     let name = backend.url.split(['/', '?']).nth(3).unwrap().to_owned();
@@ -35,7 +37,7 @@ async fn two_files() -> (Postgres, Place, String) {
     (backend, place, name)
 }
 
-async fn sweep(host: &Host) -> (SweepId, BatchKey) {
+pub(crate) async fn sweep(host: &Host) -> (SweepId, BatchKey) {
     let Opened::New(sweep) = host.ledger.open_sweep(&open("p", None)).await.unwrap() else {
         panic!("a sweep without an occurrence is always new")
     };
@@ -48,71 +50,109 @@ async fn sweep(host: &Host) -> (SweepId, BatchKey) {
     (sweep, batch)
 }
 
-async fn claim(host: &Host, (sweep, batch): (SweepId, BatchKey), name: &str) -> Result<usize, LedgerError> {
+pub(crate) async fn claim(
+    host: &Host,
+    (sweep, batch): (SweepId, BatchKey),
+    name: &str,
+) -> Result<usize, LedgerError> {
     let files = ids(&[name]);
     let request = request(sweep, batch, &files, 1000);
     Ok(host.ledger.claim(&request, &|_, _| Ok(())).await?.files.len())
 }
 
-async fn state(host: &Host, name: &str) -> FileState {
+pub(crate) async fn attempt(host: &Host, (sweep, batch): (SweepId, BatchKey), name: &str) -> AttemptId {
+    let files = ids(&[name]);
+    let request = request(sweep, batch, &files, 1000);
+    let claim = host.ledger.claim(&request, &|_, _| Ok(())).await.unwrap();
+    claim.attempt.unwrap()
+}
+
+pub(crate) async fn state(host: &Host, name: &str) -> FileState {
     host.ledger.find(&ids(&[name])[0]).await.unwrap()[0].state
 }
 
-#[tokio::test]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn one_has_the_right_and_the_others_are_told_who() {
-    let (_backend, place, _) = two_files().await;
-    let first = host(&place).await.unwrap();
-    match host(&place).await.err() {
-        Some(LedgerError::InUse { pid, path }) => {
+fn is_refused_by_us(taken: Result<DeleterLock, LedgerError>) {
+    match taken {
+        Err(LedgerError::InUse { pid, path }) => {
             assert!(pid.starts_with(&format!("{} on ", std::process::id())), "{pid}");
             assert!(path.contains("database ledger_"), "{path}");
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn many_have_the_right_side_by_side_and_who_must_be_alone_is_told_who_is_there() {
+    let (_backend, place, _) = two_files().await;
+    let (first, second) = (host(&place).await.unwrap(), host(&place).await.unwrap());
+    is_refused_by_us(place.lock_alone().await);
+    drop(first);
+    is_refused_by_us(place.lock_alone().await);
     // Another database is another ledger.
     let (_other, elsewhere, _) = two_files().await;
-    host(&elsewhere).await.unwrap();
-    drop(first);
+    elsewhere.lock_alone().await.unwrap();
+    drop(second);
+    let alone = place.lock_alone().await.unwrap();
+    is_refused_by_us(place.lock().await);
+    is_refused_by_us(place.lock_alone().await);
+    drop(alone);
     host(&place).await.unwrap();
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: .ci/run"]
-async fn a_right_lost_with_its_connection_is_taken_again_where_it_is_free() {
+async fn a_right_lost_with_its_connection_is_taken_again_with_all_that_is_under_way() {
     let (_backend, place, database) = two_files().await;
     let one = host(&place).await.unwrap();
     let run = sweep(&one).await;
     assert_eq!(claim(&one, run, "f1").await.unwrap(), 1);
     cluster().run(&database, CUT).await;
     assert_eq!(claim(&one, run, "f2").await.unwrap(), 1);
-    assert!(matches!(
-        host(&place).await.err(),
-        Some(LedgerError::InUse { .. })
-    ));
+    is_refused_by_us(place.lock_alone().await);
+    // Both are a living one's.
+    let other = host(&place).await.unwrap();
+    assert_eq!(other.ledger.recover_orphans(at(1)).await.unwrap(), 0);
+    assert_eq!(state(&one, "f1").await, FileState::Deleting);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: .ci/run"]
-async fn a_claim_after_another_has_taken_the_right_fails_and_keeps_nothing() {
+async fn what_was_cut_off_is_an_orphan_and_whoever_had_claimed_it_cannot_settle_it() {
     let (_backend, place, database) = two_files().await;
     let old = host(&place).await.unwrap();
     let run = sweep(&old).await;
-    assert_eq!(claim(&old, run, "f1").await.unwrap(), 1);
+    let attempt = attempt(&old, run, "f1").await;
     cluster().run(&database, CUT).await;
     let new = host(&place).await.unwrap();
+    assert_eq!(new.ledger.recover_orphans(at(1)).await.unwrap(), 1);
+    assert_eq!(state(&new, "f1").await, FileState::Unknown);
     // The old one has heard of nothing.
+    let settled = old
+        .ledger
+        .settle(attempt, &settlement(&["f1"], FileEvent::Confirmed))
+        .await;
+    assert!(
+        matches!(settled, Err(LedgerError::Conflict { .. })),
+        "{settled:?}"
+    );
+    assert_eq!(claim(&old, run, "f2").await.unwrap(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn a_claim_while_somebody_is_alone_fails_and_keeps_nothing() {
+    let (_backend, place, database) = two_files().await;
+    let old = host(&place).await.unwrap();
+    let run = sweep(&old).await;
+    cluster().run(&database, CUT).await;
+    let alone = place.lock_alone().await.unwrap();
     let refused = claim(&old, run, "f2").await.unwrap_err();
     assert!(matches!(refused, LedgerError::InUse { .. }), "{refused:?}");
-    assert_eq!(state(&new, "f2").await, FileState::Live);
     assert!(old.ledger.recover_orphans(at(1)).await.is_err());
-    assert_eq!(
-        state(&new, "f1").await,
-        FileState::Deleting,
-        "no orphan of the old one's making"
-    );
-    assert_eq!(new.ledger.recover_orphans(at(1)).await.unwrap(), 1);
-    assert_eq!(claim(&new, run, "f2").await.unwrap(), 1);
+    assert_eq!(state(&old, "f2").await, FileState::Live);
+    drop(alone);
+    assert_eq!(claim(&old, run, "f2").await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -518,6 +518,11 @@ steps! {
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
     }
+    Clocks {
+        other_clocks() -> OtherClocks;
+        own_anomalies() -> Vec<ClockAnomaly>;
+        vouch_for_clock(mark: &ClockMark, at: Timestamp) -> ();
+    }
     ErasureRequests {
         add_erasure(new: &NewErasure, at: Timestamp) -> Entered;
         close_erasure(id: ErasureId, reason: &str, at: Timestamp) -> ();

@@ -79,29 +79,32 @@ impl Controls for PostgresLedger {
     }
 
     async fn clock_mark(&self) -> Result<Option<(ClockMark, Timestamp)>, LedgerError> {
-        self.read_one(move |tx| Box::pin(clock::mark(tx))).await
+        let host = self.host.clone();
+        self.read_one(move |tx| Box::pin(async move { clock::mark(tx, &host).await }))
+            .await
     }
 
     async fn set_clock_mark(&self, mark: &ClockMark) -> Result<(), LedgerError> {
-        let mark = mark.clone();
-        self.write(move |tx| Box::pin(async move { clock::set_mark(tx, &mark).await }))
+        let (mark, host) = (mark.clone(), self.host.clone());
+        self.write(move |tx| Box::pin(async move { clock::set_mark(tx, &mark, &host).await }))
             .await
     }
 
     async fn reset_high_water(&self, mark: &ClockMark) -> Result<(), LedgerError> {
-        let mark = mark.clone();
-        self.write(move |tx| Box::pin(async move { clock::reset_high_water(tx, &mark).await }))
+        let (mark, host) = (mark.clone(), self.host.clone());
+        self.write(move |tx| Box::pin(async move { clock::reset_high_water(tx, &mark, &host).await }))
             .await
     }
 
     async fn add_anomaly(&self, anomaly: &ClockAnomaly) -> Result<bool, LedgerError> {
-        let anomaly = anomaly.clone();
-        self.write(move |tx| Box::pin(async move { clock::add_anomaly(tx, &anomaly).await }))
+        let (anomaly, host) = (anomaly.clone(), self.host.clone());
+        self.write(move |tx| Box::pin(async move { clock::add_anomaly(tx, &anomaly, &host).await }))
             .await
     }
 
     async fn resolve_anomalies(&self, at: Timestamp) -> Result<(), LedgerError> {
-        self.write(move |tx| Box::pin(clock::resolve_anomalies(tx, at)))
+        let host = self.host.clone();
+        self.write(move |tx| Box::pin(clock::resolve(tx, at, Some(host))))
             .await
     }
 

@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgConnection};
 
 use super::controls::set_setting;
 use super::fault::{damaged, during};
-use super::{PostgresLedger, leaves, recovery};
+use super::{PostgresLedger, host, leaves, recovery};
 use crate::evidence::Fact;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
@@ -43,6 +43,7 @@ pub(super) async fn rollback(ledger: &PostgresLedger) -> Result<Option<String>, 
         return Ok(line.suspicion);
     }
     let found = match (line.against(&anchored), &anchored) {
+        (None, Anchored::Missing) if is_known(ledger).await? => Some("the anchor beside the ledger is missing, although this host has deleted by this ledger before: whether this is the latest ledger or an older copy cannot be told".to_owned()),
         // This host sees the ledger for the first time: its own knowledge begins here.
         (None, Anchored::Missing) => {
             ledger.anchor.set(&line.position)?;
@@ -64,6 +65,13 @@ pub(super) async fn rollback(ledger: &PostgresLedger) -> Result<Option<String>, 
     let problem = suspicion(&problem, ledger.checkpoints.last(), &ledger.tree().await?);
     keep(ledger, &problem).await?;
     Ok(Some(problem))
+}
+
+async fn is_known(ledger: &PostgresLedger) -> Result<bool, LedgerError> {
+    let host = ledger.host.clone();
+    ledger
+        .read_one(move |tx| Box::pin(host::is_known(tx, host)))
+        .await
 }
 
 async fn behind(ledger: &PostgresLedger) -> Result<Option<String>, LedgerError> {

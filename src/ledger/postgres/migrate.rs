@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0008_evidence.sql"),
     include_str!("../../../migrations/postgres/0009_redaction.sql"),
     include_str!("../../../migrations/postgres/0010_peers.sql"),
+    include_str!("../../../migrations/postgres/0011_hosts.sql"),
 ];
 
 /// What lies in the schema `retentiond` before anything is touched.

@@ -10,6 +10,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
+use super::host::host;
 use super::right::{Holder, Lease};
 use super::session::{Address, Session, connect};
 use super::{LedgerError, PostgresLedger, Slot, lineage, migrate};
@@ -80,6 +81,7 @@ impl PostgresLedger {
             readers,
             side: slot(Session::later(&address)),
             turn: AtomicUsize::new(0),
+            host: host(&options.beside),
             beside: options.beside.clone(),
             anchor: Anchor::beside(&options.beside),
             checkpoints: CheckpointFile::beside(&options.beside),

@@ -67,7 +67,7 @@ async fn facts(tx: &mut PgConnection, period: &ReportPeriod) -> Result<ReportFac
         breakers: record::breakers(tx, period).await?,
         pauses: record::pauses(tx, period).await?,
         anomalies: record::anomalies(tx, period).await?,
-        clock_checked_at: clock::mark(tx).await?.map(|(mark, _)| mark.wall),
+        clock_checked_at: clock::last_look(tx).await?,
         unowned: unowned(tx).await?,
         tree: tree::head(tx).await?,
         redacted: redact::redacted(tx).await?,

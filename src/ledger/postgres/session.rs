@@ -1,13 +1,15 @@
 //! One connection to the server: opened, set up, and opened again once it was cut.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use super::LedgerError;
 use super::fault::{self, during};
-use crate::ledger::common::asking::closed;
+use crate::ledger::common::asking::{Body, closed};
 
 /// PostgreSQL 15, of Debian 12.
 const OLDEST_SERVER: i64 = 15_00_00;
@@ -116,17 +118,40 @@ impl Session {
         }
     }
 
-    /// Whether there is a connection, as far as is known.
-    pub(super) const fn is_open(&self) -> bool {
-        self.open.is_some()
+    /// What a `body` of one statement gave, outside of a transaction. It is asked once more where the connection had
+    /// been cut: `body` must be one that may be done twice.
+    pub(super) async fn one<T>(
+        &mut self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T> + Clone,
+    ) -> Result<T, LedgerError> {
+        let was_open = self.open.is_some();
+        let first = self.once(body.clone()).await;
+        if first.is_err() && was_open && self.open.is_none() {
+            return self.once(body).await;
+        }
+        first
     }
 
-    /// After an error outside of a transaction: gives the connection up unless it still answers.
-    pub(super) async fn forget_if_cut(&mut self) {
-        if let Some(connection) = &mut self.open
-            && connection.ping().await.is_err()
-        {
-            self.forget();
+    async fn once<T>(
+        &mut self,
+        body: impl for<'t> FnOnce(&'t mut PgConnection) -> Body<'t, T>,
+    ) -> Result<T, LedgerError> {
+        let done = AssertUnwindSafe(body(self.ready().await?)).catch_unwind().await;
+        match done {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                // A statement at fault leaves the connection as it was.
+                if let Some(connection) = &mut self.open
+                    && connection.ping().await.is_err()
+                {
+                    self.forget();
+                }
+                Err(error)
+            }
+            Err(panic) => {
+                self.forget();
+                std::panic::resume_unwind(panic)
+            }
         }
     }
 
