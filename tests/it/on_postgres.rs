@@ -294,7 +294,8 @@ async fn two_processes_on_one_ledger_read_as_slowly_as_one() {
         .filter(|request| request.endpoint == Endpoint::GetResults)
         .map(|request| request.at_ms)
         .collect();
-    assert_eq!(reads.len(), 12, "each looked at each batch: {both:?}");
+    // One of them may go on where the other has come to.
+    assert!((7..=12).contains(&reads.len()), "both read: {both:?}");
     for pair in reads.windows(2) {
         // What a request takes on its way.
         assert!(pair[1] - pair[0] > 1_500, "{reads:?}");
