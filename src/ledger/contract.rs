@@ -278,7 +278,8 @@ pub trait Claims: Send + Sync {
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError>;
 
     /// Moves files outside an attempt (probe, before-listing, operator), as `next_state` says; a file
-    /// whose state does not allow the event is left alone and not counted. Returns how many moved.
+    /// whose state does not allow the event is left alone and not counted, and so is one whose own request is
+    /// under way: its answer tells. Returns how many moved.
     /// `GivenUp` makes `reason` the one that `quarantined` shows; `Retried` forgets the strikes.
     async fn note(
         &self,
@@ -627,7 +628,8 @@ pub trait Figures: Coverage + Send + Sync {
     /// Writes a whole, consistent copy (VACUUM INTO) to a path that does not exist yet.
     async fn backup(&self, to: &std::path::Path) -> Result<(), LedgerError>;
 
-    /// Does the batch hold a file that is neither deleted nor gone?
+    /// Does the batch hold a file that nobody has asked to delete? (One that is neither deleted nor gone, and whose
+    /// request is neither under way nor in doubt.)
     async fn batch_is_live(&self, batch: BatchKey) -> Result<bool, LedgerError>;
 
     /// Whether the ledger's path still leads to what was opened: `false` once the file was deleted,
