@@ -2,8 +2,9 @@
 //!
 //! Work storey. `planning` makes plans from a ledger alone and cannot delete: it never sees a remote.
 //! [`Engine`] can, and wants the deleter's lock to exist. `executor` (claim → call → settle) is the
-//! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy. `recovery`
-//! brings back what a restored backup lacks.
+//! only place that drives ledger and remote together; `batch` walks one batch, `sweep` one policy. `sharing` and
+//! `helping` are the two sides of a sweep that several processes carry out. `recovery` brings back what a restored
+//! backup lacks.
 
 pub mod account;
 mod batch;
@@ -12,9 +13,12 @@ pub mod change;
 pub mod checkpoint;
 mod chunk;
 pub mod clock;
+mod course;
 pub mod effect;
+mod ending;
 mod executor;
 mod gate;
+mod helping;
 pub mod observe;
 pub mod planning;
 mod probe;
@@ -24,11 +28,14 @@ pub mod redaction;
 pub mod requests;
 mod ruling;
 mod run;
+mod sharing;
 pub mod sweep;
 mod tally;
 mod throttle;
 
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
+pub use ending::{Ending, SweepReport};
 pub use gate::{Stop, short};
+pub use helping::{Helped, others_sweep};
 pub use progress::{Listener, Progress};
-pub use sweep::{Ending, Engine, Settings, SweepError, SweepReport, SweepRequest};
+pub use sweep::{Engine, Settings, SweepError, SweepRequest};

@@ -210,6 +210,27 @@ pub struct LastCheckpoint {
     pub note: String,
 }
 
+/// A process that has the right to delete on this ledger, beside others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PeerView {
+    /// `PID on HOST`.
+    pub process: String,
+    /// Version of its program.
+    pub version: String,
+    /// Since when it has the right.
+    pub since: Timestamp,
+    /// Its session lives, and its lease has not run out. What one that is not has begun is taken over.
+    pub alive: bool,
+    /// Seconds since it last renewed its lease.
+    pub silent_for_s: u64,
+    /// Whether it goes by the rules that these figures are of; `None` until it has said.
+    pub same_rules: Option<bool>,
+    /// The policy that it sweeps.
+    pub sweeps: Option<String>,
+    /// Parts of sweeps that it works at, its own or another's.
+    pub parts: u64,
+}
+
 /// The picture.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
@@ -266,6 +287,9 @@ pub struct Snapshot {
     pub room: Room,
     /// Digest of the rules that these figures are of.
     pub rules: String,
+    /// Who has the right to delete, or had it within the last day; not there beside a SQLite file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerView>,
     /// When a daemon's loop last turned on this ledger.
     pub daemon_last_turn: Option<Timestamp>,
     /// How the last reload went: `taken TIME`, `waits TIME` or `refused TIME`.

@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::output::{Paint, files, lines, table};
 use crate::engine::observe::observe;
 use crate::model::Timestamp;
-use crate::snapshot::{PolicyView, Snapshot, Verdict};
+use crate::snapshot::{PeerView, PolicyView, Snapshot, Verdict};
 
 /// Sweeps shown.
 const SWEEPS: usize = 5;
@@ -49,6 +49,9 @@ fn screen(s: &Snapshot) -> Screen {
     screen.extend(obstacles(s));
     screen.push((Paint::Plain, format!("\n{}", policies(s))));
     screen.push((Paint::Plain, format!("\n{}", sweeps(s))));
+    if !s.peers.is_empty() {
+        screen.push((Paint::Plain, format!("\n{}", peers(s))));
+    }
     screen.push((Paint::Plain, format!("\n{}", house(s))));
     screen
 }
@@ -120,6 +123,15 @@ fn obstacles(s: &Snapshot) -> Screen {
         .iter()
         .filter(|check| !check.ok && !told.contains(&check.name));
     rows.extend(failed.map(|check| (Paint::Warn, format!("{}: {}", check.name, check.says))));
+    for peer in s.peers.iter().filter(|peer| peer.alive) {
+        if peer.same_rules == Some(false) {
+            let text = format!(
+                "process {} goes by other rules than this policy file: they neither help each other nor agree; give both the same file",
+                peer.process
+            );
+            rows.push((Paint::Warn, text));
+        }
+    }
     if s.uploads_in_doubt > 0 {
         let text = format!("uploads: {} in doubt; retentiond uploads", s.uploads_in_doubt);
         rows.push((Paint::Warn, text));
@@ -210,6 +222,29 @@ fn sweeps(s: &Snapshot) -> String {
     lines(&rows)
 }
 
+/// Those at work, and those that have left something to be taken over.
+fn peers(s: &Snapshot) -> String {
+    let mut rows = table(&["process", "since", "lease", "version", "at work on"]);
+    let shown = |peer: &&PeerView| peer.alive || peer.sweeps.is_some() || peer.parts > 0;
+    for peer in s.peers.iter().filter(shown) {
+        let ago = format!("renewed {} s ago", peer.silent_for_s);
+        let work = match (&peer.sweeps, peer.parts) {
+            (None, 0) => "-".to_owned(),
+            (None, parts) => format!("{parts} parts of another's sweep"),
+            (Some(policy), 0) => policy.clone(),
+            (Some(policy), parts) => format!("{policy}, {parts} parts"),
+        };
+        rows.add_row([
+            peer.process.clone(),
+            peer.since.to_string(),
+            if peer.alive { ago } else { format!("over ({ago})") },
+            peer.version.clone(),
+            work,
+        ]);
+    }
+    lines(&rows)
+}
+
 fn house(s: &Snapshot) -> String {
     let states: Vec<String> = s.files.iter().map(|(state, n)| format!("{n} {state}")).collect();
     let mut text = format!(
@@ -292,6 +327,27 @@ mod tests {
         ] {
             assert!(text.contains(said), "{said} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn processes_are_shown_where_there_may_be_several_with_their_lease_and_their_work() {
+        let mut s = fixture::snapshot();
+        assert!(!shown(&s).contains("process "), "beside a file there is one");
+        s.peers = fixture::peers();
+        let text = shown(&s);
+        for said in [
+            "41 on left   2026-05-04T09:00:00Z  renewed 3 s ago           0.1.0    applications, 2 parts",
+            "42 on right  2026-05-04T09:00:00Z  renewed 9 s ago           0.1.0    1 parts of another's sweep",
+            "43 on gone   2026-05-04T09:00:00Z  over (renewed 95 s ago)   0.1.0    all else",
+            "! process 42 on right goes by other rules",
+        ] {
+            let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(
+                squeezed(&text).contains(&squeezed(said)),
+                "{said} is not in\n{text}"
+            );
+        }
+        assert!(!text.contains("44 on ended"), "{text}");
     }
 
     #[test]

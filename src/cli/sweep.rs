@@ -121,6 +121,7 @@ fn cancel_on_signal(cancel: &CancellationToken) -> std::io::Result<JoinHandle<()
 fn worst(sweeps: &[SweepReport], wanted: usize) -> Exit {
     let stopped = sweeps.iter().find_map(|sweep| match &sweep.ending {
         Ending::Stopped { by } => Some(Exit::from(by)),
+        Ending::Elsewhere { .. } => Some(Exit::InUse),
         Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
     });
     let stopped = stopped.or_else(|| (sweeps.len() < wanted).then(|| Exit::from(&Stop::Shutdown)));
@@ -152,6 +153,7 @@ pub(super) fn text(sweeps: &[SweepReport]) -> String {
             Ending::Observed => "observed: nothing was sent",
             Ending::AlreadyDone => "done before",
             Ending::Stopped { .. } => "STOPPED",
+            Ending::Elsewhere { .. } => "swept elsewhere",
         };
         let counts = [
             s.due,
@@ -169,6 +171,12 @@ pub(super) fn text(sweeps: &[SweepReport]) -> String {
         rows.add_row(row);
         if let Some(note) = &s.note {
             notes.push_str(&format!("{}: {note}\n", sweep.policy));
+        }
+        if let Ending::Elsewhere { by } = &sweep.ending {
+            notes.push_str(&format!(
+                "{}: process {by} is at it (sweep {}); `retentiond status` shows how far\n",
+                sweep.policy, sweep.sweep.0
+            ));
         }
     }
     lines(&rows) + &notes

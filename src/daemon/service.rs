@@ -22,7 +22,7 @@ use crate::config::{Checked, Problems, WebhookSecretError};
 use crate::engine::change::adopt;
 use crate::engine::observe::LAST_RELOAD;
 use crate::engine::planning::PlanError;
-use crate::engine::{Clock, Engine, Stop, SweepError, SweepReport, SweepRequest};
+use crate::engine::{Clock, Ending, Engine, Helped, Stop, SweepError, SweepReport, SweepRequest};
 use crate::http::Activity;
 use crate::intake::SubjectHasher;
 use crate::ledger::{Ledger, LedgerError, RuleChange};
@@ -30,7 +30,7 @@ use crate::model::{BreakerKind, PolicyName, Timestamp};
 use crate::rules::policy::RuleDigest;
 
 /// The loop turns at least this often.
-const TICK: Duration = Duration::from_secs(15);
+pub(super) const TICK: Duration = Duration::from_secs(15);
 
 /// Wakes that may wait; more than one a policy says nothing new.
 const WAKES: usize = 64;
@@ -80,6 +80,8 @@ pub(super) enum Work {
     Weigh(Box<Checked>),
     Hints,
     Sweep(SweepRequest),
+    /// With the sweep of another process on the same ledger.
+    Help,
 }
 
 /// What a piece of work came to.
@@ -87,6 +89,7 @@ pub(super) enum Done {
     Weighed(Box<Checked>, Result<Standing, LedgerError>),
     Hints(Result<Result<u64, Box<RuleChange>>, LedgerError>),
     Sweep(Result<SweepReport, SweepError>),
+    Helped(Result<Helped, SweepError>),
 }
 
 /// The running service.
@@ -101,6 +104,8 @@ pub struct Daemon {
     pub(super) patience: HashMap<PolicyName, Patience>,
     /// Not before this instant after an error: no tight loop on a broken disk.
     pub(super) rest_until: Option<tokio::time::Instant>,
+    /// No help for others before this instant.
+    pub(super) help_from: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
     /// A policy file that was read and is still to be weighed.
     pub(super) proposed: Option<Box<Checked>>,
@@ -148,6 +153,7 @@ impl Daemon {
             running: None,
             patience: HashMap::new(),
             rest_until: None,
+            help_from: None,
             stop_shown: None,
             proposed: None,
             asks: Vec::new(),
@@ -317,6 +323,11 @@ impl Daemon {
                 let engine = Arc::clone(&self.parts.engine);
                 tokio::spawn(async move { Done::Sweep(engine.sweep(&rules.rules, &request, &cancel).await) })
             }
+            Work::Help => {
+                notify(&[NotifyState::Status("helping with the sweep of another process")]);
+                let engine = Arc::clone(&self.parts.engine);
+                tokio::spawn(async move { Done::Helped(engine.help(&rules.rules, &cancel).await) })
+            }
         }
     }
 
@@ -346,12 +357,20 @@ impl Daemon {
             }
             Ok(Done::Hints(Err(error))) => self.failed(error.into()).await,
             Ok(Done::Sweep(Ok(report))) => {
-                self.parts.activity.swept(report.ending.state());
+                if !matches!(report.ending, Ending::Elsewhere { .. }) {
+                    self.parts.activity.swept(report.ending.state());
+                }
                 self.show.herald.ended(Some(&report));
                 self.learn_patience(&report);
                 notify(&[NotifyState::Status("waiting for the next run")]);
                 Ok(())
             }
+            Ok(Done::Helped(Ok(helped))) => {
+                self.learn_of_help(&helped);
+                notify(&[NotifyState::Status("waiting for the next run")]);
+                Ok(())
+            }
+            Ok(Done::Helped(Err(error))) => self.failed(error).await,
             Ok(Done::Sweep(Err(error))) => {
                 self.show.herald.ended(None);
                 self.failed(error).await

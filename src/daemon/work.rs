@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::occurrence::due_run;
-use super::service::{Daemon, Work};
+use super::service::{Daemon, TICK, Work};
 use crate::engine::observe::LAST_TURN;
-use crate::engine::{Ending, Stop, SweepError, SweepReport, SweepRequest};
+use crate::engine::{Ending, Helped, Stop, SweepError, SweepReport, SweepRequest, others_sweep};
 use crate::model::{BreakerKind, PolicyName, Timestamp, Trigger as Cause};
 use crate::rules::policy::Mode;
 
@@ -63,23 +63,34 @@ impl Daemon {
         ) {
             return Ok(None);
         }
-        if let Some(request) = self.oldest_due(now, stop.is_some()).await? {
+        let peers = self.parts.ledger.peers().await?;
+        let elsewhere = others_sweep(&peers, &self.rules.rules);
+        let is_free = |name: &PolicyName| !elsewhere.iter().any(|(policy, _)| *policy == name);
+        if let Some(request) = self.oldest_due(now, stop.is_some(), &is_free).await? {
             return Ok(Some(Work::Sweep(request)));
         }
         if stop.is_some() {
             return Ok(None);
         }
-        Ok(self.approved(now).await?.map(|policy| {
-            Work::Sweep(SweepRequest {
+        if let Some(policy) = self.approved(now, &is_free).await? {
+            return Ok(Some(Work::Sweep(SweepRequest {
                 policy,
                 occurrence: None,
                 trigger: Cause::Approval,
-            })
-        }))
+            })));
+        }
+        let helps = elsewhere.iter().any(|(_, same_rules)| *same_rules)
+            && self.help_from.is_none_or(|from| Instant::now() >= from);
+        Ok(helps.then_some(Work::Help))
     }
 
     /// Of all runs that are due the one with the oldest instant: no policy starves another.
-    async fn oldest_due(&self, now: Timestamp, blocked: bool) -> Result<Option<SweepRequest>, SweepError> {
+    async fn oldest_due(
+        &self,
+        now: Timestamp,
+        blocked: bool,
+        is_free: &(dyn Fn(&PolicyName) -> bool + Sync),
+    ) -> Result<Option<SweepRequest>, SweepError> {
         let rules = &self.rules.rules;
         let mut oldest: Option<SweepRequest> = None;
         // Without a request there is nothing to sweep, and no run to record.
@@ -87,7 +98,8 @@ impl Daemon {
         let requests = requested.then_some(&rules.erasure.sweep);
         for policy in rules.policies.iter().chain(requests) {
             // A run whose window is closed waits for it to open: it is still due then.
-            if self.rests(&policy.name) || rules.closed(&policy.name, now).is_some() {
+            if self.rests(&policy.name) || !is_free(&policy.name) || rules.closed(&policy.name, now).is_some()
+            {
                 continue;
             }
             let due = due_run(self.parts.ledger.as_ref(), rules, policy, now, blocked).await?;
@@ -101,7 +113,11 @@ impl Daemon {
     }
 
     /// An enforced policy with an approval in force that no sweep has used up.
-    async fn approved(&self, now: Timestamp) -> Result<Option<PolicyName>, SweepError> {
+    async fn approved(
+        &self,
+        now: Timestamp,
+        is_free: &(dyn Fn(&PolicyName) -> bool + Sync),
+    ) -> Result<Option<PolicyName>, SweepError> {
         let enforced = |name: &PolicyName| {
             self.rules
                 .rules
@@ -113,7 +129,7 @@ impl Daemon {
         Ok(approvals
             .into_iter()
             .map(|a| a.policy)
-            .find(|name| enforced(name) && !self.rests(name)))
+            .find(|name| enforced(name) && is_free(name) && !self.rests(name)))
     }
 
     fn rests(&self, policy: &PolicyName) -> bool {
@@ -122,15 +138,35 @@ impl Daemon {
             .is_some_and(|patience| Instant::now() < patience.until)
     }
 
+    /// Helping that was stopped is left alone for a turn: its cause is the other sweep's as well, or will be.
+    pub(super) fn learn_of_help(&mut self, helped: &Helped) {
+        if let Some(stop) = &helped.stop {
+            tracing::info!("helping was stopped: {}", stop.sentence());
+            self.help_from = Some(Instant::now() + TICK);
+        }
+        if helped.parts > 0 {
+            tracing::info!(parts = helped.parts, "helped with a sweep of another process");
+        }
+    }
+
     /// A sweep that was stopped is tried again, but not at once and not for ever at the same pace.
     pub(super) fn learn_patience(&mut self, report: &SweepReport) {
         let stop = match &report.ending {
-            Ending::Done | Ending::Observed | Ending::AlreadyDone => None,
+            Ending::Done | Ending::Observed | Ending::AlreadyDone | Ending::Elsewhere { .. } => None,
             Ending::Stopped {
                 by: Stop::Shutdown | Stop::Limit { .. } | Stop::Approval { .. },
             } => None,
             Ending::Stopped { by } => Some(by),
         };
+        if let Ending::Elsewhere { by } = &report.ending {
+            tracing::info!(policy = %report.policy, by, "another process is sweeping this policy");
+            let patience = Patience {
+                until: Instant::now() + TICK,
+                rest: TICK,
+            };
+            self.patience.insert(report.policy.clone(), patience);
+            return;
+        }
         if let Ending::Stopped {
             by: by @ Stop::OutsideWindow { .. },
         } = &report.ending

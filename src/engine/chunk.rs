@@ -12,7 +12,7 @@ use crate::model::{BreakerKind, FileId};
 use crate::outcome::{Bisection, FileEvent, Outcome, Refusal};
 
 /// Setting that remembers a smaller list size after a 413.
-pub(super) const CHUNK_SIZE: &str = "chunk.size";
+const CHUNK_SIZE: &str = "chunk.size";
 
 /// A file refused so often on its own goes to an operator.
 pub(super) const STRIKES: u32 = 3;
@@ -183,6 +183,15 @@ impl Run<'_> {
             .await?;
         self.halt(Stop::NotBefore { until });
         Ok(false)
+    }
+
+    /// What an earlier sweep found to be too long.
+    pub(super) async fn learn_chunk(&self) -> Result<(), SweepError> {
+        let size = self.engine.ledger.setting(CHUNK_SIZE).await?;
+        if let Some(size) = size.and_then(|text| text.parse::<usize>().ok()) {
+            self.chunk.fetch_min(size.max(1), Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     async fn remember_chunk(&self, size: usize) -> Result<(), SweepError> {

@@ -32,6 +32,7 @@ impl Run<'_> {
         files: &[FileId],
     ) -> Result<Option<Outcome>, SweepError> {
         let late = Mutex::new(Vec::new());
+        let asked = self.engine.clock.mark().boottime_ms;
         let Some(claim) = self.claim(batch, files, &late).await? else {
             return Ok(None);
         };
@@ -47,10 +48,12 @@ impl Run<'_> {
             "intent committed"
         );
         let begun = tokio::time::Instant::now();
-        let (reply, outcome) = self.send(batch, &claim.files).await;
+        let (reply, outcome) = self.send(batch, &claim, asked).await;
         self.throttle.heard(sign_of(&outcome), begun.elapsed());
         let outcome = self.doubt_absence(outcome);
-        self.settle(attempt, &claim.files, &reply, &outcome).await?;
+        if !self.settle(attempt, &claim, &reply, &outcome).await? {
+            return Ok(None);
+        }
         if matches!(outcome, Outcome::Confirmed { .. }) {
             // After the outcome: nothing may come between an answer and its record.
             self.account_is_proven().await?;
@@ -127,8 +130,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn send(&self, batch: &Batch, files: &[FileId]) -> (Reply, Outcome) {
+    /// The request for a claim, for which was asked at `asked` (a reading of the second clock).
+    async fn send(&self, batch: &Batch, claim: &Claim, asked: i64) -> (Reply, Outcome) {
+        let files = claim.files.as_slice();
+        let passed = self.engine.clock.mark().boottime_ms.saturating_sub(asked);
         let reply = match &batch.address.parent {
+            _ if claim
+                .good_for
+                .is_some_and(|trust| i128::from(passed) > trust.as_millis().cast_signed()) =>
+            {
+                // Others may have taken the files over by now.
+                Reply::NotSent {
+                    reason: "the lease ran out before the request was sent".to_owned(),
+                }
+            }
             Parent::Classification(id) => {
                 match DeleteFiles::new(id.clone(), batch.address.batch.clone(), files.to_vec()) {
                     Ok(request) => self.engine.remote.delete_files(&request).await,
@@ -175,26 +190,37 @@ impl Run<'_> {
         }
     }
 
-    /// Writes the outcome, patiently: the deletion may have happened, so giving up loses knowledge.
+    /// Writes the outcome, patiently: the deletion may have happened, so giving up loses knowledge. `false` where
+    /// another process has called this one dead meanwhile: the outcome is unknown by then, and a look tells.
     async fn settle(
         &self,
         attempt: AttemptId,
-        files: &[FileId],
+        claim: &Claim,
         reply: &Reply,
         outcome: &Outcome,
-    ) -> Result<(), SweepError> {
+    ) -> Result<bool, SweepError> {
         let event = event_of(outcome);
         let settlement = Settlement {
             at: self.engine.clock.now(),
             outcome: outcome.label(),
             http_status: reply.status(),
             detail: outcome.reason().map(str::to_owned),
-            files: files.iter().map(|file| (file.clone(), event)).collect(),
+            files: claim.files.iter().map(|file| (file.clone(), event)).collect(),
         };
         let mut wait = self.engine.settings.backoff;
         for attempt_no in 1.. {
             match self.engine.ledger.settle(attempt, &settlement).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
+                Err(LedgerError::Conflict { what, problem }) if claim.good_for.is_some() => {
+                    tracing::warn!(
+                        attempt = attempt.0,
+                        what,
+                        problem,
+                        outcome = outcome.label(),
+                        "the outcome came too late: another process has taken these files over"
+                    );
+                    return Ok(false);
+                }
                 Err(LedgerError::Busy | LedgerError::NotWritable { .. }) if attempt_no < SETTLE_TRIES => {
                     tracing::warn!(
                         attempt = attempt.0,
@@ -206,7 +232,7 @@ impl Run<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn note_kept(&self, batch: &Batch, claim: &Claim) {

@@ -3,6 +3,7 @@
 mod held;
 mod missing;
 mod outlook;
+mod peers;
 mod readiness;
 mod requests;
 
@@ -120,6 +121,7 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
             free_bytes: space.free_bytes,
         },
         rules: rules.digest.0.clone(),
+        peers: peers::view(ledger, rules).await?,
         daemon_last_turn: turn,
         last_reload: ledger.setting(LAST_RELOAD).await?,
         checkpoint: ledger.tree().await?.checkpoint.map(|last| LastCheckpoint {

@@ -1,16 +1,16 @@
-//! What the parts of one running sweep share.
+//! One sweep as this process carries it out, or a part of it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::clock::went_on;
+use super::course::Course;
 use super::gate::Stop;
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
-use super::throttle::{Leave, Throttle};
 use crate::model::{BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId};
 use crate::rules::policy::RuleSet;
 
@@ -36,13 +36,10 @@ pub(super) const BISECTION_REQUESTS: u32 = 64;
 /// So many failures in a row without a success, and the API counts as unavailable.
 const FAILURES_IN_A_ROW: u32 = 3;
 
-/// First files that may be refused before the sweep stops.
-const CANARY_TRIES: u32 = 3;
-
 /// Setting: the account that has shown a batch of this ledger.
 const ACCOUNT_SEEN: &str = "account.seen";
 
-/// One running sweep of one policy.
+/// One running sweep of one policy, or a part of it that is counted apart.
 pub(super) struct Run<'a> {
     pub(super) engine: &'a Engine,
     pub(super) rules: &'a RuleSet,
@@ -53,26 +50,18 @@ pub(super) struct Run<'a> {
     /// The approval that let this sweep's plan through.
     pub(super) approval: Option<String>,
     pub(super) tally: Tally,
-    pub(super) throttle: Throttle,
     pub(super) suspects: Mutex<Vec<Suspect>>,
-    pub(super) bisections: AtomicU32,
-    /// Most files a request: falls when the API finds a list too long.
-    pub(super) chunk: AtomicUsize,
-    /// This account has shown a batch of the ledger, or confirmed a deletion. Until then "does not
-    /// exist" may only mean that the key is somebody else's.
-    proven: AtomicBool,
-    /// One deletion of this sweep was verified: the rest may follow.
-    canary: AtomicBool,
-    canary_tries: AtomicU32,
-    /// The reading that the clock witnesses vouched for when the sweep began.
-    base: Mutex<Option<ClockMark>>,
     /// Files that could not be settled for a technical reason.
     left: AtomicU64,
-    /// The API asked all of this sweep to wait until then.
-    quiet_until: Mutex<Option<tokio::time::Instant>>,
-    cancel: &'a CancellationToken,
-    halt: Mutex<Option<Stop>>,
-    failures: AtomicU32,
+    course: Arc<Course<'a>>,
+}
+
+impl<'a> Deref for Run<'a> {
+    type Target = Course<'a>;
+
+    fn deref(&self) -> &Course<'a> {
+        &self.course
+    }
 }
 
 impl<'a> Run<'a> {
@@ -91,19 +80,25 @@ impl<'a> Run<'a> {
             budget: 0,
             approval: None,
             tally: Tally::default(),
-            throttle: Throttle::new(engine.settings.concurrency),
             suspects: Mutex::default(),
-            bisections: AtomicU32::new(0),
-            chunk: AtomicUsize::new(engine.settings.files_per_request),
-            proven: AtomicBool::new(false),
-            canary: AtomicBool::new(false),
-            canary_tries: AtomicU32::new(0),
-            base: Mutex::default(),
             left: AtomicU64::new(0),
-            quiet_until: Mutex::default(),
-            cancel,
-            halt: Mutex::default(),
-            failures: AtomicU32::new(0),
+            course: Arc::new(Course::new(&engine.settings, cancel)),
+        }
+    }
+
+    /// The same sweep on the same course, with counts of its own.
+    pub(super) fn part(&self) -> Self {
+        Self {
+            engine: self.engine,
+            rules: self.rules,
+            policy: self.policy,
+            sweep: self.sweep,
+            budget: self.budget,
+            approval: None,
+            tally: Tally::default(),
+            suspects: Mutex::default(),
+            left: AtomicU64::new(0),
+            course: Arc::clone(&self.course),
         }
     }
 
@@ -127,28 +122,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Whether "does not exist" may be believed.
-    pub(super) fn believes_absence(&self) -> bool {
-        let proven = self.proven.load(Ordering::SeqCst);
-        if !proven {
-            tracing::warn!(
-                "the API does not know a batch of the ledger, and this key has not shown any other: is it the right account?"
-            );
-        }
-        proven
-    }
-
-    /// From here on the time is what this reading says, plus what CLOCK_BOOTTIME adds.
-    pub(super) fn vouch(&self, mark: ClockMark) {
-        *self.base.lock().expect("no holder of this lock panics") = Some(mark);
-    }
-
     /// The time, if the wall clock went on from the vouched reading as it should; otherwise the sweep
     /// stops. A sweep may last hours: the clock is not believed for longer than it takes to look.
     pub(super) async fn trusted_mark(&self) -> Result<Option<ClockMark>, SweepError> {
         let mark = self.engine.clock.mark();
-        let base = self.base.lock().expect("no holder of this lock panics").clone();
-        if base.is_some_and(|base| went_on(&base, &mark)) {
+        if self.vouched().is_some_and(|base| went_on(&base, &mark)) {
             return Ok(Some(mark));
         }
         self.engine.watch_clock().await?;
@@ -181,69 +159,12 @@ impl<'a> Run<'a> {
         (files > 0).then_some(Stop::Incomplete { files })
     }
 
-    /// Nothing of this sweep is sent for so long.
-    pub(super) fn quiet_for(&self, wait: Duration) {
-        let until = tokio::time::Instant::now() + wait;
-        let mut quiet = self.quiet_until.lock().expect("no holder of this lock panics");
-        *quiet = Some(quiet.map_or(until, |old| old.max(until)));
-    }
-
-    /// Waits while the API wants to be left alone.
-    pub(super) async fn keep_quiet(&self) {
-        let until = *self.quiet_until.lock().expect("no holder of this lock panics");
-        if let Some(until) = until {
-            self.pause(until.saturating_duration_since(tokio::time::Instant::now()))
-                .await;
-        }
-    }
-
-    /// Waits until one more request may be under way.
-    pub(super) async fn room_to_delete(&self) -> Option<Leave<'_>> {
-        tokio::select! {
-            leave = self.throttle.enter() => Some(leave),
-            () = self.cancel.cancelled() => None,
-        }
-    }
-
     /// Waits for the next delete's turn, or for the end of the process.
     pub(super) async fn turn_to_delete(&self) {
         tokio::select! {
             () = self.engine.remote.turn_to_delete() => {}
             () = self.cancel.cancelled() => {}
         }
-    }
-
-    /// Whether one deletion of this sweep has been borne out.
-    pub(super) fn has_canary(&self) -> bool {
-        self.canary.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn canary_sang(&self) {
-        self.canary.store(true, Ordering::SeqCst);
-    }
-
-    /// A first file was refused; three of them stop the sweep. Whether it is stopped.
-    pub(super) fn canary_failed(&self) -> bool {
-        let stops = self.canary_tries.fetch_add(1, Ordering::SeqCst) + 1 >= CANARY_TRIES;
-        if stops {
-            let reason = format!("none of the first {CANARY_TRIES} files could be deleted");
-            self.halt(Stop::Canary { reason });
-        }
-        stops
-    }
-
-    /// Stops the sweep; the first reason stays.
-    pub(super) fn halt(&self, stop: Stop) {
-        self.halt
-            .lock()
-            .expect("no holder of this lock panics")
-            .get_or_insert(stop);
-    }
-
-    /// Why the sweep has to stop, if it has.
-    pub(super) fn halted(&self) -> Option<Stop> {
-        let halt = self.halt.lock().expect("no holder of this lock panics").clone();
-        halt.or_else(|| self.cancel.is_cancelled().then_some(Stop::Shutdown))
     }
 
     /// Opens a breaker and stops the sweep.
@@ -256,11 +177,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Something worked: the API is there.
-    pub(super) fn note_success(&self) {
-        self.failures.store(0, Ordering::SeqCst);
-    }
-
     /// Something failed without a clear answer; three in a row are an outage.
     pub(super) async fn note_failure(&self, reason: &str) -> Result<(), SweepError> {
         if self.failures.fetch_add(1, Ordering::SeqCst) + 1 >= FAILURES_IN_A_ROW {
@@ -271,14 +187,6 @@ impl<'a> Run<'a> {
             .await?;
         }
         Ok(())
-    }
-
-    /// Waits, unless the sweep is asked to end meanwhile; whether it waited to the end.
-    pub(super) async fn pause(&self, wait: Duration) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(wait) => true,
-            () = self.cancel.cancelled() => false,
-        }
     }
 
     /// Outside of the policy's window, or on a blackout day, the sweep stops; what is left goes on at the next

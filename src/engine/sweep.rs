@@ -1,18 +1,14 @@
 //! One sweep of one policy: gates → recover → plan → limits → canary → batches → summary.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::batches::ByBatch;
 use super::change::adopt;
-use super::chunk::CHUNK_SIZE;
 use super::clock::Clock;
+use super::ending::{Ending, SweepReport, halted};
 use super::gate::Stop;
 use super::planning::{PlanError, make_plan};
 use super::progress::{Listener, Progress};
@@ -20,7 +16,7 @@ use super::run::Run;
 use crate::evidence::SecretKey;
 use crate::extracta::Remote;
 use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened};
-use crate::model::{HoldScope, PolicyName, SweepId, SweepState, SweepSummary, Timestamp, Trigger};
+use crate::model::{HoldScope, PolicyName, SweepId, SweepSummary, Timestamp, Trigger};
 use crate::rules::plan::Plan;
 use crate::rules::policy::{Mode, Policy, RuleSet};
 
@@ -74,67 +70,6 @@ pub struct SweepRequest {
     pub occurrence: Option<Timestamp>,
     /// What asks.
     pub trigger: Trigger,
-}
-
-/// How a sweep ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "ending")]
-pub enum Ending {
-    /// Everything planned is settled, or nothing was due.
-    Done,
-    /// The policy only observes: nothing was sent.
-    Observed,
-    /// This occurrence has been swept before.
-    AlreadyDone,
-    /// Something stands in the way.
-    Stopped {
-        /// What.
-        by: Stop,
-    },
-}
-
-impl Ending {
-    /// How the sweep stands after it.
-    #[must_use]
-    pub const fn state(&self) -> SweepState {
-        match self {
-            Self::Done | Self::Observed | Self::AlreadyDone => SweepState::Done,
-            Self::Stopped { by } => state_of(by),
-        }
-    }
-}
-
-/// What a sweep did.
-#[derive(Debug, Clone, Serialize)]
-pub struct SweepReport {
-    /// The sweep's number.
-    pub sweep: SweepId,
-    /// The policy.
-    pub policy: PolicyName,
-    /// How it ended.
-    #[serde(flatten)]
-    pub ending: Ending,
-    /// Its counts.
-    pub summary: SweepSummary,
-    /// The checkpoint that was made at its end.
-    #[serde(skip)]
-    pub checkpoint: Option<String>,
-}
-
-impl SweepReport {
-    /// The exit code that stands for it: a stop before unsettled files, both before "done".
-    #[must_use]
-    pub const fn exit_code(&self) -> u8 {
-        match &self.ending {
-            Ending::Stopped { by } => by.exit_code(),
-            Ending::Done | Ending::Observed | Ending::AlreadyDone
-                if self.summary.unknown > 0 || self.summary.quarantined > 0 =>
-            {
-                6
-            }
-            Ending::Done | Ending::Observed | Ending::AlreadyDone => 0,
-        }
-    }
 }
 
 /// Why a sweep could not go on at all.
@@ -210,31 +145,13 @@ impl Engine {
             Opened::New(sweep) => (sweep, 0),
             Opened::Resumed { sweep, sent } => (sweep, sent),
             Opened::Elsewhere { sweep, by } => {
-                let path = format!("in sweep {}", sweep.0);
-                return Err(LedgerError::InUse { path, pid: by }.into());
+                return Ok(not_begun(request, sweep, Ending::Elsewhere { by }));
             }
-            Opened::AlreadyDone(sweep) => {
-                let policy = request.policy.clone();
-                let summary = SweepSummary::default();
-                return Ok(SweepReport {
-                    sweep,
-                    policy,
-                    ending: Ending::AlreadyDone,
-                    summary,
-                    checkpoint: None,
-                });
-            }
+            Opened::AlreadyDone(sweep) => return Ok(not_begun(request, sweep, Ending::AlreadyDone)),
         };
         tracing::info!(sweep.id = sweep.0, policy = %policy.name, trigger = ?request.trigger, "sweep begins");
         let mut run = Run::new(self, rules, &policy.name, sweep, cancel);
-        if let Some(size) = self
-            .ledger
-            .setting(CHUNK_SIZE)
-            .await?
-            .and_then(|text| text.parse::<usize>().ok())
-        {
-            run.chunk.fetch_min(size.max(1), Ordering::SeqCst);
-        }
+        run.learn_chunk().await?;
         run.learn_account().await?;
         self.go_on(&run, sent).await?;
         let ending = self.pass(&mut run, policy, sent).await?;
@@ -254,6 +171,8 @@ impl Engine {
                 });
             }
         }
+        // What was left undone of its parts is planned anew.
+        self.add_up(run).await?;
         Ok(())
     }
 
@@ -307,7 +226,7 @@ impl Engine {
     }
 
     /// The guard, and the reading that it vouches for.
-    async fn gate(&self, run: &Run<'_>, asks_api: bool) -> Result<Option<Stop>, SweepError> {
+    pub(super) async fn gate(&self, run: &Run<'_>, asks_api: bool) -> Result<Option<Stop>, SweepError> {
         if let Some(stop) = self.guard(asks_api).await? {
             return Ok(Some(stop));
         }
@@ -352,54 +271,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Batch after batch until one deletion has been verified, then side by side.
-    async fn execute(&self, run: &Run<'_>, plan: &Plan) -> Result<(), SweepError> {
-        let batches = ByBatch::new(plan);
-        let mut left = 0..batches.count();
-        while !run.has_canary() && run.halted().is_none() {
-            let Some(at) = left.next() else {
-                break;
-            };
-            let (batch, targets) = batches.get(at);
-            run.sweep_batch(&batch, targets).await?;
-        }
-        if run.has_canary() {
-            self.side_by_side(run, &batches, left).await?;
-        }
-        run.settle_suspects().await?;
-        match &run.approval {
-            Some(hash) if run.halted().is_none() && run.incomplete().is_none() => {
-                Ok(self.ledger.use_up(hash, run.sweep, self.clock.now()).await?)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// An error in one batch stops the sweep, but the requests under way are let finish and their
-    /// outcomes are written: a dropped answer is a lost one.
-    async fn side_by_side(
-        &self,
-        run: &Run<'_>,
-        batches: &ByBatch<'_>,
-        left: Range<usize>,
-    ) -> Result<(), SweepError> {
-        let mut outcomes = stream::iter(left)
-            .map(|at| async move {
-                let (batch, targets) = batches.get(at);
-                let outcome = run.sweep_batch(&batch, targets).await;
-                if outcome.is_err() {
-                    run.halt(Stop::Shutdown);
-                }
-                outcome
-            })
-            .buffer_unordered(self.settings.concurrency);
-        let mut first = Ok(());
-        while let Some(outcome) = outcomes.next().await {
-            first = first.and(outcome);
-        }
-        first
-    }
-
     async fn close(&self, run: &Run<'_>, ending: Ending) -> Result<SweepReport, SweepError> {
         let mut summary = run.tally.read();
         summary.unknown = self.ledger.unknown(10_000).await?.len() as u64;
@@ -439,26 +310,13 @@ impl Engine {
     }
 }
 
-/// What stopped the sweep, or what it has to come back for, or else `ending`.
-fn halted(run: &Run<'_>, ending: Ending) -> Ending {
-    run.halted()
-        .or_else(|| run.incomplete())
-        .map_or(ending, |by| Ending::Stopped { by })
-}
-
-/// What waits for an operator's look is over with this occurrence; all else goes on by itself.
-const fn state_of(by: &Stop) -> SweepState {
-    match by {
-        Stop::Shutdown => SweepState::Cut,
-        Stop::NotBefore { .. }
-        | Stop::Breaker { .. }
-        | Stop::Paused { .. }
-        | Stop::ClockAlone
-        | Stop::Incomplete { .. }
-        | Stop::RulesWait { .. }
-        | Stop::OutsideWindow { .. }
-        | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
-        Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,
+fn not_begun(request: &SweepRequest, sweep: SweepId, ending: Ending) -> SweepReport {
+    SweepReport {
+        sweep,
+        policy: request.policy.clone(),
+        ending,
+        summary: SweepSummary::default(),
+        checkpoint: None,
     }
 }
 

@@ -51,6 +51,7 @@ fn draw(s: &Snapshot) -> Markup {
                         (tables::policies(s, &wall))
                         (chart::falling_due(s))
                         (tables::sweeps(s, &wall))
+                        (tables::peers(s, &wall))
                         div.pair {
                             (tables::breakers(s, &wall))
                             (tables::checks(s))

@@ -278,7 +278,8 @@ pub trait Claims: Send + Sync {
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError>;
 
     /// Moves files outside an attempt (probe, before-listing, operator), as `next_state` says; a file
-    /// whose state does not allow the event is left alone and not counted. Returns how many moved.
+    /// whose state does not allow the event is left alone and not counted, and so is one whose own request is
+    /// under way: its answer tells. Returns how many moved.
     /// `GivenUp` makes `reason` the one that `quarantined` shows; `Retried` forgets the strikes.
     async fn note(
         &self,
@@ -289,8 +290,9 @@ pub trait Claims: Send + Sync {
         at: Timestamp,
     ) -> Result<u64, LedgerError>;
 
-    /// Under the deleter's lock every `deleting` file is an orphan of a crash: moves all to `unknown`
-    /// and settles their attempts as `unknown` ("interrupted"). Returns the number of files.
+    /// Under the right to delete every `deleting` file is an orphan of a crash, apart from those that another process
+    /// which is alive has claimed: moves all to `unknown` and settles their attempts as `unknown` ("interrupted").
+    /// For whoever begins a piece of work and has none under way. Returns the number of files.
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError>;
 
     /// Writes what a second look found for files of earlier confirmed attempts. `StillThere` moves a
@@ -380,7 +382,8 @@ pub trait Sweeps: Send + Sync {
     /// were released again.
     async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError>;
 
-    /// Ends a sweep.
+    /// Ends a sweep, and with it what is left of its parts. `Conflict` when it is not open, or another process has
+    /// taken it over.
     async fn close_sweep(
         &self,
         sweep: SweepId,
@@ -646,7 +649,8 @@ pub trait Figures: Coverage + Send + Sync {
     /// Writes a whole, consistent copy (VACUUM INTO) to a path that does not exist yet.
     async fn backup(&self, to: &std::path::Path) -> Result<(), LedgerError>;
 
-    /// Does the batch hold a file that is neither deleted nor gone?
+    /// Does the batch hold a file that nobody has asked to delete? (One that is neither deleted nor gone, and whose
+    /// request is neither under way nor in doubt.)
     async fn batch_is_live(&self, batch: BatchKey) -> Result<bool, LedgerError>;
 
     /// Whether the ledger's path still leads to what was opened: `false` once the file was deleted,

@@ -50,6 +50,37 @@ fn policy(name: &str, mode: &'static str, overdue: u64) -> PolicyView {
     }
 }
 
+/// Four processes on one ledger: a leader, a helper by other rules, one that died at work, one that ended.
+pub(crate) fn peers() -> Vec<PeerView> {
+    let peer = |name: &str, silent_for_s: u64| PeerView {
+        process: name.to_owned(),
+        version: "0.1.0".to_owned(),
+        since: at("2026-05-04T09:00:00Z"),
+        alive: silent_for_s < 90,
+        silent_for_s,
+        same_rules: Some(true),
+        sweeps: None,
+        parts: 0,
+    };
+    vec![
+        PeerView {
+            sweeps: Some("applications".to_owned()),
+            parts: 2,
+            ..peer("41 on left", 3)
+        },
+        PeerView {
+            same_rules: Some(false),
+            parts: 1,
+            ..peer("42 on right", 9)
+        },
+        PeerView {
+            sweeps: Some("all else".to_owned()),
+            ..peer("43 on gone", 95)
+        },
+        peer("44 on ended", 900),
+    ]
+}
+
 /// The picture, at 2026-05-04T10:00:00Z.
 pub(crate) fn snapshot() -> Snapshot {
     let breaker = Breaker {
@@ -113,6 +144,7 @@ pub(crate) fn snapshot() -> Snapshot {
             free_bytes: 10_737_418_240,
         },
         rules: "0123456789abcdef".repeat(4),
+        peers: Vec::new(),
         daemon_last_turn: Some(at("2026-05-04T09:59:50Z")),
         last_reload: Some("refused 2026-05-04T09:00:00Z".to_owned()),
         checkpoint: Some(LastCheckpoint {

@@ -30,6 +30,8 @@ mod gateway;
 mod harness;
 mod intent;
 mod interop;
+#[cfg(feature = "postgres")]
+mod lease;
 mod limits;
 mod listener;
 mod matrix;
@@ -42,9 +44,14 @@ mod reconcile;
 mod recovery;
 mod redaction;
 mod report_verbs;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/restart.rs"]
+mod restart;
 mod rollback;
 mod secrets;
 mod settling;
+#[cfg(feature = "postgres")]
+mod several;
 mod stops;
 mod sweeps;
 mod uploads;

@@ -18,11 +18,12 @@ for_every_backend![
 ];
 
 async fn a_note_moves_what_it_may_and_leaves_the_rest(world: World) {
-    let batch = world.record_due(&["f1", "f2", "f3"]).await;
+    let batch = world.record_due(&["f1", "f2", "f3", "asked"]).await;
     let sweep = world.sweep().await;
     world.attempt(sweep, batch, &["f2"], FileEvent::Lost).await;
     world.attempt(sweep, batch, &["f3"], FileEvent::Confirmed).await;
-    let files = ids(&["f1", "f2", "f3", "stranger"]);
+    world.claim(sweep, batch, &["asked"]).await;
+    let files = ids(&["f1", "f2", "f3", "asked", "stranger"]);
     let moved = world
         .ledger
         .note(batch, &files, FileEvent::FoundGone, "listing", at(102))
@@ -30,8 +31,14 @@ async fn a_note_moves_what_it_may_and_leaves_the_rest(world: World) {
         .unwrap();
     assert_eq!(moved, 2);
     assert_eq!(
-        world.states(&["f1", "f2", "f3"]).await,
-        [FileState::Gone, FileState::Gone, FileState::Deleted]
+        world.states(&["f1", "f2", "f3", "asked"]).await,
+        [
+            FileState::Gone,
+            FileState::Gone,
+            FileState::Deleted,
+            FileState::Deleting
+        ],
+        "of a file that was asked for, the answer tells"
     );
     let still = world
         .ledger
@@ -171,6 +178,8 @@ async fn a_file_still_there_is_unknown_again(world: World) {
         [FileState::Unknown, FileState::Unknown, FileState::Live]
     );
     assert!(world.ledger.batch_is_live(batch).await.unwrap());
+    world.claim(sweep, batch, &["f3"]).await;
+    assert!(!world.ledger.batch_is_live(batch).await.unwrap());
     world.assert_clean().await;
 }
 

@@ -302,9 +302,10 @@ impl SimRemote {
             return;
         };
         let states = real.states(key, &others).await.unwrap();
+        // One whose request got no answer may have gone by it.
         let alive = states
             .iter()
-            .any(|(_, s)| !matches!(s, FileState::Deleted | FileState::Gone));
+            .any(|(_, s)| matches!(s, FileState::Live | FileState::Quarantined));
         let mut state = self.0.state();
         state.plan.emptied |= alive && !is_extraction(batch);
     }

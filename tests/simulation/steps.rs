@@ -735,6 +735,7 @@ impl World {
 fn is_over(report: &SweepReport) -> bool {
     match &report.ending {
         Ending::Done | Ending::Observed | Ending::AlreadyDone => true,
+        Ending::Elsewhere { .. } => unreachable!("beside a file there is one process"),
         Ending::Stopped { by } => matches!(
             by,
             Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. }
@@ -747,6 +748,7 @@ fn ending_name(ending: &Ending) -> &'static str {
         Ending::Done => "sweep done",
         Ending::Observed => "sweep observed",
         Ending::AlreadyDone => "sweep already done",
+        Ending::Elsewhere { .. } => unreachable!("beside a file there is one process"),
         Ending::Stopped { by } => match by {
             Stop::Paused { .. } => "sweep stopped by a pause",
             Stop::Breaker { .. } => "sweep stopped by a breaker",

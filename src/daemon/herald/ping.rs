@@ -4,7 +4,7 @@ use super::mail::Letter;
 use crate::engine::{Ending, Stop, SweepReport};
 
 /// The message for a sweep's end: its exit code as `retentiond sweep` would give it, and its counts. None for a
-/// sweep that was only cut: it goes on.
+/// sweep that was only cut: it goes on. None for one that another process is at: its end tells.
 pub(super) fn end(report: Option<&SweepReport>) -> Option<Letter> {
     let Some(report) = report else {
         return Some(Letter::ping(
@@ -12,7 +12,10 @@ pub(super) fn end(report: Option<&SweepReport>) -> Option<Letter> {
             "the sweep failed; the log says why\n".to_owned(),
         ));
     };
-    if matches!(&report.ending, Ending::Stopped { by: Stop::Shutdown }) {
+    if matches!(
+        &report.ending,
+        Ending::Stopped { by: Stop::Shutdown } | Ending::Elsewhere { .. }
+    ) {
         return None;
     }
     let s = &report.summary;

@@ -134,6 +134,41 @@ pub(super) fn breakers(s: &Snapshot, wall: &Wall) -> Markup {
     )
 }
 
+/// Who is at work on the ledger; nothing beside a file, where one process is.
+pub(super) fn peers(s: &Snapshot, wall: &Wall) -> Markup {
+    if s.peers.is_empty() {
+        return html! {};
+    }
+    let heads = [
+        ("Process", false),
+        ("Since", false),
+        ("Lease", false),
+        ("At work on", false),
+    ];
+    section(
+        "Processes",
+        "peers",
+        &heads,
+        html! {
+            @for peer in s.peers.iter().filter(|p| p.alive || p.sweeps.is_some() || p.parts > 0) {
+                tr {
+                    th scope="row" { (peer.process) }
+                    td { (wall.time(peer.since)) }
+                    td {
+                        @if !peer.alive { span.mark.bad { "over" } " " }
+                        "renewed " (number(peer.silent_for_s)) " s ago"
+                    }
+                    td.note {
+                        @if let Some(policy) = &peer.sweeps { (policy) }
+                        @if peer.parts > 0 { " " (number(peer.parts)) " parts" }
+                        @if peer.same_rules == Some(false) { " by other rules" }
+                    }
+                }
+            }
+        },
+    )
+}
+
 pub(super) fn checks(s: &Snapshot) -> Markup {
     let heads = [("Check", false), ("Result", false), ("Found", false)];
     section(

@@ -120,3 +120,21 @@ fn the_content_policy_lets_in_this_style_alone() {
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
     assert!(!style::STYLE.contains("</") && !style::STYLE.contains("url("));
 }
+
+#[test]
+fn processes_have_a_table_where_there_may_be_several() {
+    assert!(
+        !drawn(|_| ()).contains("id=\"peers\""),
+        "beside a file there is one"
+    );
+    let page = drawn(|s| s.peers = fixture::peers());
+    for said in [
+        "41 on left",
+        "applications 2 parts",
+        "renewed 95 s ago",
+        "by other rules",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    assert!(!page.contains("44 on ended"));
+}

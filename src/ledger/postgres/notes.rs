@@ -24,6 +24,10 @@ pub(super) async fn note(
 ) -> Result<u64, LedgerError> {
     let mut moves: BTreeMap<(FileState, FileState), Vec<FileId>> = BTreeMap::new();
     for (file, from) in states(tx, batch, files.iter()).await? {
+        // Its own request is under way, perhaps another process's: that one's answer tells.
+        if from == FileState::Deleting {
+            continue;
+        }
         // Not an error here: whoever notes works from a picture that may be out of date.
         if let Ok(to) = next_state(from, event) {
             moves.entry((from, to)).or_default().push(file);

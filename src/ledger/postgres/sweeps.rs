@@ -160,7 +160,10 @@ async fn open_sweep(
         && let Some(opened) = reopen(tx, policy, seat, occurrence).await?
     {
         match opened {
-            Opened::New(sweep) | Opened::Resumed { sweep, .. } => tell_of(tx, open, sweep, true).await?,
+            Opened::New(sweep) | Opened::Resumed { sweep, .. } => {
+                take_the_place(tx, policy, sweep).await?;
+                tell_of(tx, open, sweep, true).await?;
+            }
             Opened::AlreadyDone(_) | Opened::Elsewhere { .. } => {}
         }
         return Ok(opened);
@@ -180,8 +183,29 @@ async fn open_sweep(
     .fetch_one(&mut *tx)
     .await
     .map_err(during("opening a sweep"))?;
+    take_the_place(tx, policy, SweepId(id)).await?;
     tell_of(tx, open, SweepId(id), false).await?;
     Ok(Opened::New(SweepId(id)))
+}
+
+/// Earlier sweeps of the policy that were never closed (their process died, or failed) are nobody's from now on: what
+/// they have left is planned anew, and nobody takes a part of it any more.
+async fn take_the_place(tx: &mut PgConnection, policy: i64, sweep: SweepId) -> Result<(), LedgerError> {
+    let earlier: Vec<i64> = sqlx::query_scalar(
+        "UPDATE sweeps
+         SET peer = NULL
+         WHERE policy = $1 AND state = 'open' AND id <> $2 AND peer IS NOT NULL
+         RETURNING id",
+    )
+    .bind(policy)
+    .bind(sweep.0)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("taking the place of an earlier sweep"))?;
+    for earlier in earlier {
+        super::shared::clear(tx, SweepId(earlier)).await?;
+    }
+    Ok(())
 }
 
 async fn tell_of(

@@ -153,7 +153,12 @@ async fn quarantined(
 
 async fn batch_is_live(tx: &mut SqliteConnection, batch: BatchKey) -> Result<bool, LedgerError> {
     sqlx::query_scalar(
-        "SELECT files_left > 0
+        "SELECT files_left > (
+             SELECT count(*)
+             FROM files
+             -- The first term takes the partial index: those asked for, whose answer is not known yet.
+             WHERE state IN (1, 4, 5) AND state IN (1, 4) AND batch = ?1
+         )
          FROM batches
          WHERE id = ?1",
     )

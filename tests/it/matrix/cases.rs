@@ -284,7 +284,11 @@ impl Scene {
                 let now = self.world.now();
                 self.world.ledger.close_breaker(*kind, "test", now).await.unwrap();
             }
-            Ending::Stopped { .. } | Ending::Done | Ending::Observed | Ending::AlreadyDone => {}
+            Ending::Stopped { .. }
+            | Ending::Done
+            | Ending::Observed
+            | Ending::AlreadyDone
+            | Ending::Elsewhere { .. } => {}
         }
         for _ in 0..SWEEPS {
             let report = self.world.sweep().await;
