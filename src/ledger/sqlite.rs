@@ -15,6 +15,7 @@ mod checksum;
 mod claims;
 mod clock;
 mod controls;
+pub(in crate::ledger) mod copying;
 mod coverage;
 mod due;
 mod erasures;
@@ -25,6 +26,7 @@ mod history;
 mod holds;
 mod intake;
 mod intern;
+pub(in crate::ledger) mod layout;
 mod leaves;
 mod lineage;
 #[cfg(feature = "postgres")]

@@ -81,6 +81,7 @@ impl PostgresLedger {
             anchor: Anchor::beside(&options.beside),
             checkpoints: CheckpointFile::beside(&options.beside),
         };
+        lineage::refuse_closed(&ledger, &address.name, mode).await?;
         if mode == OpenMode::ReadWrite {
             // Before anything is written that could hide it. Whoever deletes asks again, and fails if
             // this fails; a hold must be possible all the same.
@@ -94,6 +95,11 @@ impl PostgresLedger {
 
 fn slot(session: Session) -> Slot {
     Arc::new(Mutex::new(session))
+}
+
+/// How it is called.
+pub(in crate::ledger) fn name(options: &PostgresOptions) -> Result<String, LedgerError> {
+    Ok(address(options)?.name)
 }
 
 pub(super) fn address(options: &PostgresOptions) -> Result<Address, LedgerError> {

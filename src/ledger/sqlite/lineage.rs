@@ -10,7 +10,7 @@ use crate::evidence::Fact;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
 use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
-use crate::ledger::{Evidence, LedgerError};
+use crate::ledger::{Evidence, LedgerError, OpenMode};
 use crate::model::Timestamp;
 
 /// The end of every transaction that writes: one call, for each costs two changes of threads.
@@ -61,6 +61,24 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
     let problem = suspicion(&problem, ledger.checkpoints.last(), &ledger.tree().await?);
     keep(ledger, &problem).await?;
     Ok(Some(problem))
+}
+
+/// A ledger that was copied elsewhere is read at most.
+pub(super) async fn refuse_closed(
+    ledger: &SqliteLedger,
+    name: &str,
+    mode: OpenMode,
+) -> Result<(), LedgerError> {
+    let Some(closed) = current(ledger).await?.closed() else {
+        return Ok(());
+    };
+    match mode {
+        OpenMode::ReadWrite => Err(closed.refusal(name)),
+        OpenMode::ReadOnly => {
+            tracing::warn!("{name} is closed, and tells how it was then: {}", closed.text());
+            Ok(())
+        }
+    }
 }
 
 async fn behind(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {

@@ -79,6 +79,7 @@ impl SqliteLedger {
             closed: AtomicBool::new(false),
             failed: Arc::new(OnceLock::new()),
         };
+        lineage::refuse_closed(&ledger, &ledger.path.display().to_string(), mode).await?;
         if mode == OpenMode::ReadWrite {
             // Before anything is written that could hide it. Whoever deletes asks again, and fails if
             // this fails; a hold must be possible all the same.
