@@ -111,12 +111,16 @@ impl Context {
         }
     }
 
-    /// The ledger to read from. Nothing is made or changed.
+    /// The ledger to read from. Nothing is made or changed. Says so where it is not the ledger any more.
     ///
     /// # Errors
     /// When there is none, or it is not ours.
     pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(self.place(&checked.ledger)?.open(OpenMode::ReadOnly).await?)
+        let ledger = self.place(&checked.ledger)?.open(OpenMode::ReadOnly).await?;
+        if let Some(sentence) = ledger.closed().await? {
+            self.output.say(&format!("warning: {sentence}"));
+        }
+        Ok(ledger)
     }
 
     /// The ledger to write to; made and migrated where needed.

@@ -5,6 +5,9 @@
 //! moment one of the two is in use at most, wherever the copy was cut off. The same copy asked for again
 //! goes on where it stopped. What arrives is the same ledger: its name, its tree and its count of transactions.
 
+mod compare;
+mod fit;
+mod reopen;
 mod run;
 pub(in crate::ledger) mod side;
 
@@ -103,7 +106,7 @@ pub async fn copy(
 /// # Errors
 /// `Conflict` when it is not closed; `InUse` while somebody has the right to delete; as opening it.
 pub async fn reopen(place: &Place) -> Result<Reopened, LedgerError> {
-    run::reopen(place).await
+    reopen::reopen(place).await
 }
 
 /// A ledger that is open again.

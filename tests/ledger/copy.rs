@@ -277,7 +277,7 @@ async fn cut_off_at_each_page_it_goes_on_where_it_stopped(target: Elsewhere) {
                 heard.fetch_add(1, Ordering::SeqCst);
             }
         };
-        let (opts, cut) = (options(20), Cut);
+        let (opts, cut) = (options(60), Cut);
         // The first word says how far it was; it is dropped while the page behind the second is on its way.
         let done = cut
             .after(2, &heard, copy(&source.place, &target.place, &opts, &hear))

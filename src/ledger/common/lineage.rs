@@ -98,11 +98,15 @@ impl Closed {
         format!("{verb}{to}{SINCE}{since}{HINT}{next}")
     }
 
+    pub(in crate::ledger) fn sentence(&self) -> String {
+        format!("this ledger is closed: {}", self.text())
+    }
+
     /// Nothing is written to it.
     pub(in crate::ledger) fn refusal(&self, path: &str) -> LedgerError {
         LedgerError::NotOurs {
             path: path.to_owned(),
-            problem: format!("it is closed: {}", self.text()),
+            problem: self.sentence(),
         }
     }
 }

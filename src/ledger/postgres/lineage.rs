@@ -10,8 +10,8 @@ use crate::evidence::Fact;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
 use crate::ledger::common::asking::Body;
-use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
-use crate::ledger::{Evidence, LedgerError, OpenMode};
+use crate::ledger::common::lineage::{Closed, Line, behind_checkpoint, suspicion};
+use crate::ledger::{Evidence, LedgerError};
 use crate::model::Timestamp;
 
 /// The end of every transaction that writes: it is counted and committed.
@@ -66,22 +66,9 @@ pub(super) async fn rollback(ledger: &PostgresLedger) -> Result<Option<String>, 
     Ok(Some(problem))
 }
 
-/// A ledger that was copied elsewhere is read at most.
-pub(super) async fn refuse_closed(
-    ledger: &PostgresLedger,
-    name: &str,
-    mode: OpenMode,
-) -> Result<(), LedgerError> {
-    let Some(closed) = current(ledger).await?.closed() else {
-        return Ok(());
-    };
-    match mode {
-        OpenMode::ReadWrite => Err(closed.refusal(name)),
-        OpenMode::ReadOnly => {
-            tracing::warn!("{name} is closed, and tells how it was then: {}", closed.text());
-            Ok(())
-        }
-    }
+/// Whether the ledger was copied elsewhere.
+pub(super) async fn closed(ledger: &PostgresLedger) -> Result<Option<Closed>, LedgerError> {
+    Ok(current(ledger).await?.closed())
 }
 
 async fn behind(ledger: &PostgresLedger) -> Result<Option<String>, LedgerError> {

@@ -81,8 +81,11 @@ impl PostgresLedger {
             anchor: Anchor::beside(&options.beside),
             checkpoints: CheckpointFile::beside(&options.beside),
         };
-        lineage::refuse_closed(&ledger, &address.name, mode).await?;
         if mode == OpenMode::ReadWrite {
+            // One that was copied elsewhere is read at most.
+            if let Some(closed) = lineage::closed(&ledger).await? {
+                return Err(closed.refusal(&address.name));
+            }
             // Before anything is written that could hide it. Whoever deletes asks again, and fails if
             // this fails; a hold must be possible all the same.
             if let Err(error) = lineage::rollback(&ledger).await {

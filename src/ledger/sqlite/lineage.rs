@@ -9,8 +9,8 @@ use super::{SqliteLedger, leaves, recovery};
 use crate::evidence::Fact;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
-use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
-use crate::ledger::{Evidence, LedgerError, OpenMode};
+use crate::ledger::common::lineage::{Closed, Line, behind_checkpoint, suspicion};
+use crate::ledger::{Evidence, LedgerError};
 use crate::model::Timestamp;
 
 /// The end of every transaction that writes: one call, for each costs two changes of threads.
@@ -63,22 +63,9 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
     Ok(Some(problem))
 }
 
-/// A ledger that was copied elsewhere is read at most.
-pub(super) async fn refuse_closed(
-    ledger: &SqliteLedger,
-    name: &str,
-    mode: OpenMode,
-) -> Result<(), LedgerError> {
-    let Some(closed) = current(ledger).await?.closed() else {
-        return Ok(());
-    };
-    match mode {
-        OpenMode::ReadWrite => Err(closed.refusal(name)),
-        OpenMode::ReadOnly => {
-            tracing::warn!("{name} is closed, and tells how it was then: {}", closed.text());
-            Ok(())
-        }
-    }
+/// Whether the ledger was copied elsewhere.
+pub(super) async fn closed(ledger: &SqliteLedger) -> Result<Option<Closed>, LedgerError> {
+    Ok(current(ledger).await?.closed())
 }
 
 async fn behind(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {
