@@ -539,6 +539,9 @@ pub trait Controls: Send + Sync {
     /// whatever is written. Fails with `NotWritable` when the anchor cannot be read or kept.
     async fn rollback(&self) -> Result<Option<String>, LedgerError>;
 
+    /// What a ledger that was copied elsewhere says of that, in a sentence: it can only be read. `None` for one in use.
+    async fn closed(&self) -> Result<Option<String>, LedgerError>;
+
     /// Takes the ledger as it is, and begins a new line: older copies belong to another from now on.
     async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError>;
 

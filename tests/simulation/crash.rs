@@ -515,6 +515,7 @@ steps! {
         resolve_anomalies(at: Timestamp) -> ();
         anomalies() -> (u64, Vec<ClockAnomaly>);
         rollback() -> Option<String>;
+        closed() -> Option<String>;
         accept_lineage(at: Timestamp) -> ();
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();

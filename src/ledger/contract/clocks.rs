@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
-use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+use crate::model::{ClockMark, Timestamp};
 
 /// What others say of the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::PostgresLedger;
-use super::clock::{self, anomaly};
+use super::clock;
 use super::fault::during;
 use super::rows::{optional, timestamp};
+use crate::ledger::common::controls::anomaly;
 use crate::ledger::{Clocks, LedgerError, OtherClocks};
 use crate::model::{ClockAnomaly, ClockMark, Timestamp};
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::SqliteLedger;
 use crate::ledger::{Clocks, Controls, LedgerError, OtherClocks};
-use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+use crate::model::{ClockMark, Timestamp};
 
 #[async_trait]
 impl Clocks for SqliteLedger {

@@ -116,6 +116,10 @@ impl Controls for SqliteLedger {
         lineage::rollback(self).await
     }
 
+    async fn closed(&self) -> Result<Option<String>, LedgerError> {
+        Ok(lineage::closed(self).await?.map(|closed| closed.sentence()))
+    }
+
     async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError> {
         lineage::accept(self, at).await
     }
