@@ -195,3 +195,109 @@ async fn who_is_not_let_in_is_told_why_by_exit_code_and_words_and_no_password_is
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     assert!(told(&output).contains("chmod 600"), "{}", told(&output));
 }
+
+/// The same verb on a machine whose wall clock is off by `shift`; CLOCK_BOOTTIME stays true.
+async fn run_at(service: &Service, shift: &str, verb: &str) -> Output {
+    let command = service.command(&[verb]);
+    let plain = command.as_std();
+    let mut moved = tokio::process::Command::new("faketime");
+    moved
+        .args(["-f", shift])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("EXTRACTA_API_KEY", retentiond::sandbox::DEFAULT_KEY)
+        .kill_on_drop(true);
+    moved.output().await.expect("faketime is installed")
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and faketime: .ci/run"]
+async fn hosts_whose_clocks_are_ten_minutes_apart_delete_nothing_early_until_the_wrong_one_is_vouched_for() {
+    let service = Service::new().await.on_server(&cluster().fresh().await);
+    // What is due now, and what is due in five minutes: in ten, by the clock that is wrong.
+    service.upload([1, 1, 0], 5).await;
+    let policies = service.path("policies.toml");
+    let text = std::fs::read_to_string(&policies).unwrap();
+    let own = text.replace("\"4 seconds\"", "\"5 minutes\"");
+    assert_ne!(own, text);
+    let other = tempfile::tempdir().unwrap();
+    let state = |directory: &std::path::Path| format!("state_dir = \"{}\"", directory.display());
+    let others = own.replace(&state(service.dir.path()), &state(other.path()));
+    assert_ne!(others, own);
+    let sweep_of = async |policies_of: &str, shift: Option<&str>| {
+        std::fs::write(&policies, policies_of).unwrap();
+        match shift {
+            Some(shift) => run_at(&service, shift, "sweep").await,
+            None => service.run(&["sweep"]).await,
+        }
+    };
+    // The healthy host has adopted the rules and knows its clock; nothing is due by its first look.
+    let first = sweep_of(&own, None).await;
+    assert!(first.status.success(), "{first:?}");
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    for shift in ["+10m", "-10m"] {
+        let deleted = service.server.deleted().len();
+        let wrong = sweep_of(&others, Some(shift)).await;
+        assert_eq!(wrong.status.code(), Some(8), "{shift}: {wrong:?}");
+        // It is for all, and the healthy one's word does not settle it.
+        for _ in 0..2 {
+            let healthy = sweep_of(&own, None).await;
+            assert_eq!(healthy.status.code(), Some(8), "{shift}: {healthy:?}");
+        }
+        assert_eq!(service.server.deleted().len(), deleted, "{shift}");
+        let open = service.run(&["breaker", "list"]).await;
+        let said = String::from_utf8_lossy(&open.stdout).into_owned();
+        assert!(said.contains("the database's disagree by"), "{said}");
+        // The other host's clock is right again.
+        let well = sweep_of(&others, None).await;
+        assert!(well.status.success(), "{shift}: {well:?}");
+        assert_eq!(
+            service.left_of(&service.classifications[1]),
+            5,
+            "{shift}: not due yet"
+        );
+    }
+    assert_eq!(
+        service.left_of(&service.classifications[0]),
+        0,
+        "what was due is gone"
+    );
+    // An operator vouches where the clock is right, for a host that does not come back.
+    let wrong = sweep_of(&others, Some("+10m")).await;
+    assert_eq!(wrong.status.code(), Some(8), "{wrong:?}");
+    std::fs::write(&policies, &own).unwrap();
+    let reset = service.run(&["breaker", "reset", "clock"]).await;
+    assert!(reset.status.success(), "{reset:?}");
+    let healthy = service.run(&["sweep"]).await;
+    assert!(healthy.status.success(), "{healthy:?}");
+    assert_eq!(service.left_of(&service.classifications[1]), 5);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn two_processes_on_one_ledger_read_as_slowly_as_one() {
+    let service = Service::new().await.on_server(&cluster().fresh().await);
+    service.upload([0, 0, 6], 2).await;
+    let policies = service.path("policies.toml");
+    let text = std::fs::read_to_string(&policies).unwrap();
+    let spaced = text.replace("results_interval = \"0s\"", "results_interval = \"2s\"");
+    assert_ne!(spaced, text);
+    std::fs::write(&policies, spaced).unwrap();
+    let before = service.server.requests().len();
+    let both = tokio::join!(service.run(&["reconcile"]), service.run(&["reconcile"]));
+    for one in [&both.0, &both.1] {
+        assert!(one.status.success(), "{one:?}");
+    }
+    let reads: Vec<i64> = service.server.requests()[before..]
+        .iter()
+        .filter(|request| request.endpoint == Endpoint::GetResults)
+        .map(|request| request.at_ms)
+        .collect();
+    // One of them may go on where the other has come to.
+    assert!((7..=12).contains(&reads.len()), "both read: {both:?}");
+    for pair in reads.windows(2) {
+        // What a request takes on its way.
+        assert!(pair[1] - pair[0] > 1_500, "{reads:?}");
+    }
+}
