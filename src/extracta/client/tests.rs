@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::*;
 use crate::model::{BatchId, ClassificationId, ExtractionId, FileId, Parent};
