@@ -43,6 +43,7 @@ AS $$ SELECT EXISTS (SELECT 1 FROM living WHERE living.number = $1) $$;
 -- Under whose lease; NULL where nobody had one. Rows of `peers` go a day after their end, so nothing refers to them.
 ALTER TABLE sweeps ADD COLUMN peer BIGINT;
 ALTER TABLE attempts ADD COLUMN peer BIGINT;
+ALTER TABLE uploads ADD COLUMN peer BIGINT;
 CREATE INDEX sweeps_open ON sweeps (policy) WHERE state = 'open';
 
 -- What a sweep has left, in parts that whoever is free takes.

@@ -290,8 +290,9 @@ pub trait Claims: Send + Sync {
         at: Timestamp,
     ) -> Result<u64, LedgerError>;
 
-    /// Under the deleter's lock every `deleting` file is an orphan of a crash: moves all to `unknown`
-    /// and settles their attempts as `unknown` ("interrupted"). Returns the number of files.
+    /// Under the right to delete every `deleting` file is an orphan of a crash, apart from those that another process
+    /// which is alive has claimed: moves all to `unknown` and settles their attempts as `unknown` ("interrupted").
+    /// For whoever begins a piece of work and has none under way. Returns the number of files.
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError>;
 
     /// Writes what a second look found for files of earlier confirmed attempts. `StillThere` moves a
@@ -381,7 +382,8 @@ pub trait Sweeps: Send + Sync {
     /// were released again.
     async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError>;
 
-    /// Ends a sweep.
+    /// Ends a sweep, and with it what is left of its parts. `Conflict` when it is not open, or another process has
+    /// taken it over.
     async fn close_sweep(
         &self,
         sweep: SweepId,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use retentiond::ledger::{Ledger, LedgerError, Offer, OpenMode, Opened, Part, PartsLeft, Place, TakenPart};
-use retentiond::model::{BatchKey, FileState, SweepId, SweepState, SweepSummary};
+use retentiond::model::{BatchKey, FileState, SweepId, SweepState, SweepSummary, UploadSource};
 use retentiond::outcome::FileEvent;
 
 use crate::cluster::cluster;
@@ -60,6 +60,11 @@ async fn what_is_under_way_is_an_orphan_once_its_lease_has_run_out_and_not_befor
     let under_way = attempt(one, run, "f1").await;
     assert_eq!(two.ledger.recover_orphans(at(1)).await.unwrap(), 0);
     assert_eq!(state(two, "f1").await, FileState::Deleting);
+    // Its own is, at the same time.
+    assert_eq!(claim(two, run, "f2").await.unwrap(), 1);
+    assert_eq!(two.ledger.recover_orphans(at(1)).await.unwrap(), 1);
+    assert_eq!(state(two, "f1").await, FileState::Deleting);
+    assert_eq!(state(two, "f2").await, FileState::Unknown);
     cluster().run(&database, LAPSED).await;
     assert_eq!(two.ledger.recover_orphans(at(1)).await.unwrap(), 1);
     assert_eq!(state(two, "f1").await, FileState::Unknown);
@@ -352,6 +357,18 @@ async fn peers_are_shown_with_what_they_do() {
         [true, false]
     );
     assert!(reader.take_part(None, &digest("one")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn uploads_of_a_living_other_are_not_interrupted() {
+    let (hosts, _, database, _backend) = hosts(2).await;
+    let [one, two] = &hosts[..] else { panic!() };
+    one.ledger.begin_upload(&crate::uploads::intent()).await.unwrap();
+    let interrupt = || two.ledger.interrupt_uploads(UploadSource::Upload, at(2));
+    assert_eq!(interrupt().await.unwrap(), 0);
+    cluster().run(&database, LAPSED).await;
+    assert_eq!(interrupt().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -136,7 +136,10 @@ async fn what_was_cut_off_is_an_orphan_and_whoever_had_claimed_it_cannot_settle_
         matches!(settled, Err(LedgerError::Conflict { .. })),
         "{settled:?}"
     );
+    // What it claims from now on is a living one's again.
     assert_eq!(claim(&old, run, "f2").await.unwrap(), 1);
+    assert_eq!(new.ledger.recover_orphans(at(2)).await.unwrap(), 0);
+    assert_eq!(state(&new, "f2").await, FileState::Deleting);
 }
 
 #[tokio::test]

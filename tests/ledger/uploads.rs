@@ -16,7 +16,7 @@ for_every_backend![
     uploads_are_listed_newest_first_and_page_by_page,
 ];
 
-fn intent() -> NewUpload {
+pub(crate) fn intent() -> NewUpload {
     let batch = batch_address("b1");
     NewUpload {
         source: UploadSource::Upload,

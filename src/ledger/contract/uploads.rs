@@ -34,8 +34,8 @@ pub trait Uploads: Send + Sync {
     /// known of it.
     async fn end_upload(&self, id: UploadId, end: &UploadEnd<'_>) -> Result<Recorded, LedgerError>;
 
-    /// Makes every open upload of `source` doubtful: for whoever alone makes such uploads, and has just
-    /// started. Returns how many there were.
+    /// Makes every open upload of `source` doubtful, apart from those of another process that is alive: for whoever
+    /// alone of its process makes such uploads, and has just started. Returns how many there were.
     async fn interrupt_uploads(&self, source: UploadSource, at: Timestamp) -> Result<u64, LedgerError>;
 
     /// Uploads that are not settled, oldest first, at most `limit`. Costs what they are, not what was

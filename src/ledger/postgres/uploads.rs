@@ -20,7 +20,8 @@ use crate::rules::policy::RuleDigest;
 impl Uploads for PostgresLedger {
     async fn begin_upload(&self, upload: &NewUpload) -> Result<UploadId, LedgerError> {
         let upload = upload.clone();
-        self.write(move |tx| Box::pin(async move { begin(tx, &upload).await }))
+        let seat = self.holder.number().await;
+        self.write(move |tx| Box::pin(async move { begin(tx, seat, &upload).await }))
             .await
     }
 
@@ -40,7 +41,8 @@ impl Uploads for PostgresLedger {
     }
 
     async fn interrupt_uploads(&self, source: UploadSource, at: Timestamp) -> Result<u64, LedgerError> {
-        self.write(move |tx| Box::pin(async move { interrupt(tx, source, at).await }))
+        let seat = self.holder.number().await;
+        self.write(move |tx| Box::pin(async move { interrupt(tx, seat, source, at).await }))
             .await
     }
 
@@ -62,13 +64,17 @@ struct OwnedEnd {
     at: Timestamp,
 }
 
-async fn begin(tx: &mut PgConnection, upload: &NewUpload) -> Result<UploadId, LedgerError> {
+async fn begin(
+    tx: &mut PgConnection,
+    seat: Option<i64>,
+    upload: &NewUpload,
+) -> Result<UploadId, LedgerError> {
     let context = "writing the intent of an upload";
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO uploads
                 (source, state, module, parent, batch, files, labels, document_type, subject, begun_at,
-                 patient_until)
-         VALUES ($1, 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 patient_until, peer)
+         VALUES ($1, 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          RETURNING id",
     )
     .bind(upload.source.name())
@@ -81,6 +87,7 @@ async fn begin(tx: &mut PgConnection, upload: &NewUpload) -> Result<UploadId, Le
     .bind(upload.subject.as_deref())
     .bind(upload.begun_at.as_millis())
     .bind(upload.patient_until.as_millis())
+    .bind(seat)
     .fetch_one(&mut *tx)
     .await
     .map_err(during(context))?;
@@ -150,14 +157,23 @@ async fn finish(
     }
 }
 
-async fn interrupt(tx: &mut PgConnection, source: UploadSource, at: Timestamp) -> Result<u64, LedgerError> {
+/// Another's who lives is not interrupted.
+async fn interrupt(
+    tx: &mut PgConnection,
+    seat: Option<i64>,
+    source: UploadSource,
+    at: Timestamp,
+) -> Result<u64, LedgerError> {
     let done = sqlx::query(
         "UPDATE uploads
          SET state = 'doubtful', settled_at = $2, reason = 'interrupted: the process ended in the middle of it'
-         WHERE state = 'open' AND source = $1",
+         WHERE state = 'open'
+           AND source = $1
+           AND (peer IS NULL OR peer = $3 OR peer NOT IN (SELECT number FROM living))",
     )
     .bind(source.name())
     .bind(at.as_millis())
+    .bind(seat)
     .execute(tx)
     .await
     .map_err(during("marking interrupted uploads"))?;

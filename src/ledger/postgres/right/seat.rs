@@ -210,6 +210,7 @@ async fn go_over(session: &mut PgConnection, before: i64, number: i64) -> Result
         "UPDATE peers SET lease_until = 0 WHERE number = $1 AND number <> $2",
         "UPDATE attempts SET peer = $2 WHERE peer = $1 AND settled_at IS NULL",
         "UPDATE sweeps SET peer = $2 WHERE peer = $1 AND state = 'open'",
+        "UPDATE uploads SET peer = $2 WHERE peer = $1 AND state = 'open'",
         "UPDATE parts SET peer = $2 WHERE peer = $1 AND summary IS NULL",
     ] {
         sqlx::query(statement)
