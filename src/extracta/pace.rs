@@ -319,7 +319,7 @@ mod tests {
         one.turn().await.answered(Some(90 * SECOND)).await;
         assert_eq!(start.elapsed(), 9 * SECOND);
         // The other was asked for nothing, and reads are given up by the shared wait as by its own.
-        assert_eq!(other.turn_within(60 * SECOND).await.unwrap_err(), 88 * SECOND);
+        assert_eq!(other.turn_within(60 * SECOND).await.unwrap_err(), 90 * SECOND);
         drop(other.turn().await);
         assert_eq!(start.elapsed(), 99 * SECOND);
     }

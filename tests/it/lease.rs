@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use retentiond::engine::{Clock, Ending, Engine, ManualClock, SweepRequest};
+use retentiond::engine::{Clock, Ending, Engine, ManualClock, SweepRequest, SystemClock};
 use retentiond::extracta::remote::{DeleteExtractionFile, DeleteFiles, Listing, Probe};
 use retentiond::extracta::{ExtractaClient, Remote};
 use retentiond::ledger::{HistoryFilter, Lease, Place, PostgresOptions};
@@ -15,7 +15,7 @@ use retentiond::sandbox::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::cluster;
-use crate::harness::{World, name};
+use crate::harness::{DAY_MS, World, name};
 
 /// A machine that is suspended for a minute between a claim and its request.
 struct Suspended {
@@ -104,6 +104,10 @@ async fn a_claim_is_not_sent_once_its_time_is_over() {
     });
     world.lock = place.lock().await.unwrap();
     world.ledger = place.open_to_delete(&world.lock).await.unwrap();
+    // The database has a clock of its own, and a say.
+    world
+        .clock
+        .advance(SystemClock.now().millis_since(world.now()) - 11 * DAY_MS);
     let batch = world.upload_unrecorded(10);
     world.record(&batch, Labels::new(), world.now()).await;
     world.days_pass(11);
