@@ -1,7 +1,9 @@
 //! The spacing of calls that several processes on one server share.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use retentiond::ledger::{CallStart, Lane, OpenMode, Pacing, Place};
 
