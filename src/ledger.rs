@@ -9,6 +9,7 @@ mod anchor;
 mod checkpoints;
 mod common;
 pub mod contract;
+pub mod copy;
 pub mod error;
 pub mod lock;
 pub mod place;

@@ -26,6 +26,8 @@ mod changes;
 mod claims;
 #[path = "ledger/controls.rs"]
 mod controls;
+#[path = "ledger/copy.rs"]
+mod copy;
 #[path = "ledger/coverage.rs"]
 mod coverage;
 #[path = "ledger/due.rs"]

@@ -118,7 +118,7 @@ pub enum Command {
     Report(super::report::ReportArgs),
     /// Write the deletion concept: the rules in words, their legal basis, and where practice differed.
     Concept(super::concept::ConceptArgs),
-    /// Check, back up and measure the ledger.
+    /// Check, back up, measure and move the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Run a local Extracta server for rehearsal.
@@ -384,6 +384,45 @@ pub enum LedgerCommand {
     },
     /// Show sizes and counts.
     Stats,
+    /// Carry the ledger to another place: into a PostgreSQL database, out of one, or to another file. The daemon is
+    /// stopped meanwhile; called again, it goes on where it stopped. Afterwards the source can only be read.
+    Copy(LedgerCopyArgs),
+    /// Take a ledger back that was closed by `copy`.
+    Reopen {
+        /// Which, as `copy` names it; the policy file's by default.
+        #[arg(value_name = "LEDGER")]
+        ledger: Option<String>,
+        /// How to get into the database.
+        #[command(flatten)]
+        server: LedgerServerArgs,
+    },
+}
+
+/// `ledger copy`.
+#[derive(Debug, Args)]
+pub struct LedgerCopyArgs {
+    /// The ledger: sqlite:PATH or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "LEDGER")]
+    pub from: String,
+    /// Where it goes, and nothing is yet: sqlite:PATH or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "LEDGER")]
+    pub to: String,
+    /// How to get into the database.
+    #[command(flatten)]
+    pub server: LedgerServerArgs,
+}
+
+/// What `[ledger]` says of a server, for a ledger that was typed. Where the policy file names the same database, its
+/// own values are the default.
+#[derive(Debug, Args)]
+pub struct LedgerServerArgs {
+    /// File that holds the password for the database; without it $CREDENTIALS_DIRECTORY/ledger-password, else
+    /// PGPASSFILE.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Where this host keeps what the database cannot keep itself: `state_dir` of [ledger].
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// `sandbox`.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
@@ -10,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::pacing::paced;
 use super::progress::Bar;
-use crate::config::{self, Checked, ExtractaSettings, Loaded};
+use crate::config::{self, Checked, ExtractaSettings, LedgerSettings, Loaded};
 use crate::engine::planning::refresh_hints;
 use crate::engine::{Clock, Engine, Listener, Settings, SystemClock};
 use crate::evidence::SecretKey;
@@ -96,7 +97,18 @@ impl Context {
     /// # Errors
     /// Exit 5 when the password cannot be read.
     pub fn place(&self, checked: &Checked) -> Result<Place, Failure> {
-        let ledger = &checked.ledger;
+        self.place_of(&checked.ledger, checked.extracta.timeout)
+    }
+
+    /// [`place`](Self::place) of any ledger, under which a request may take so long.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "only a seat at a server has a lease")
+    )]
+    pub fn place_of(&self, ledger: &LedgerSettings, request: Duration) -> Result<Place, Failure> {
         match &ledger.server {
             None => Ok(Place::File(ledger.path.clone())),
             #[cfg(feature = "postgres")]
@@ -104,7 +116,7 @@ impl Context {
                 url: ledger.url.clone(),
                 password: config::ledger_password(server, &|name| std::env::var_os(name))?,
                 beside: ledger.path.clone(),
-                lease: crate::ledger::Lease::over(checked.extracta.timeout),
+                lease: crate::ledger::Lease::over(request),
             })),
             #[cfg(not(feature = "postgres"))]
             Some(_) => Err(Failure::new(
@@ -114,12 +126,16 @@ impl Context {
         }
     }
 
-    /// The ledger to read from. Nothing is made or changed.
+    /// The ledger to read from. Nothing is made or changed. Says so where it is not the ledger any more.
     ///
     /// # Errors
     /// When there is none, or it is not ours.
     pub async fn reader(&self, checked: &Checked) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(self.place(checked)?.open(OpenMode::ReadOnly).await?)
+        let ledger = self.place(checked)?.open(OpenMode::ReadOnly).await?;
+        if let Some(sentence) = ledger.closed().await? {
+            self.output.say(&format!("warning: {sentence}"));
+        }
+        Ok(ledger)
     }
 
     /// The ledger to write to; made and migrated where needed.

@@ -64,6 +64,42 @@ impl LedgerSettings {
         }
     }
 
+    /// A ledger that was typed: `sqlite:` and a path, taken from the working directory on, or `postgres://`; the other
+    /// two as `[ledger]` has them.
+    ///
+    /// # Errors
+    /// What is wrong with it and what to write; repeats nothing of a URL.
+    pub fn typed(
+        url: &str,
+        password_file: Option<PathBuf>,
+        state_dir: Option<PathBuf>,
+    ) -> Result<Self, String> {
+        if is_server(url) {
+            let url = server_url(url).map_err(|refusal| format!("{}: {}", refusal.message, refusal.help))?;
+            return Ok(Self::on_server(url, password_file, state_dir));
+        }
+        let path = url
+            .strip_prefix("sqlite:")
+            .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
+            .filter(|path| !path.is_empty())
+            .and_then(|path| std::path::absolute(path).ok())
+            .and_then(|path| path.to_str().map(str::to_owned))
+            .filter(|path| is_file_path(path));
+        path.map(Self::file).ok_or_else(|| {
+            "it names neither a SQLite file nor a PostgreSQL database: write `sqlite:/var/lib/retentiond/ledger.db` or `postgres://USER@HOST/DATABASE`".to_owned()
+        })
+    }
+
+    fn on_server(url: String, password_file: Option<PathBuf>, state_dir: Option<PathBuf>) -> Self {
+        Self {
+            url,
+            path: state_dir
+                .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE))
+                .join(STATE_NAME),
+            server: Some(ServerSettings { password_file }),
+        }
+    }
+
     pub(super) fn read(section: Option<&Section<'_>>, findings: &mut Findings) -> Self {
         let Some(section) = section else {
             return Self::file(DEFAULT_LEDGER.to_owned());
@@ -106,13 +142,7 @@ impl LedgerSettings {
                 String::new()
             }
         };
-        Self {
-            url,
-            path: state
-                .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE))
-                .join(STATE_NAME),
-            server: Some(ServerSettings { password_file }),
-        }
+        Self::on_server(url, password_file, state)
     }
 }
 
@@ -358,6 +388,22 @@ mod tests {
             let given = format!("postgres://u@localhost.example/l?sslmode={mode}");
             assert_eq!(outcome(&given), Err(Code::WeakTls), "{mode}");
         }
+    }
+
+    #[test]
+    fn a_typed_ledger_is_taken_from_the_working_directory_on() {
+        let here = std::env::current_dir().unwrap();
+        let typed = |url: &str| LedgerSettings::typed(url, None, None);
+        assert_eq!(typed("sqlite:a/b.db").unwrap().path, here.join("a/b.db"));
+        assert_eq!(typed("sqlite:///a/b.db").unwrap().path, PathBuf::from("/a/b.db"));
+        for url in ["sqlite:", "/a/b.db", "mysql://u@h/d", "sqlite:/a?mode=ro"] {
+            assert!(typed(url).unwrap_err().contains("sqlite:/"), "{url}");
+        }
+        let secret = typed("postgres://u:CANARY@db/l").unwrap_err();
+        assert!(
+            secret.contains("password_file") && !secret.contains("CANARY"),
+            "{secret}"
+        );
     }
 
     #[cfg(not(feature = "postgres"))]

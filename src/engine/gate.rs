@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::clock::{STEP_TOLERANCE_MS, Testimony, hear, reason};
 use super::sweep::{Engine, SweepError};
 use crate::extracta::remote::Probe;
+use crate::ledger::Barriers;
 use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};
 use crate::outcome::wait::LONGEST_WAIT_MS;
 
@@ -168,6 +169,14 @@ impl Stop {
     }
 }
 
+/// What hearing the clock came to.
+struct Heard {
+    /// Nothing but the wall clock itself has been heard.
+    alone: bool,
+    /// What stands in the ledger is not what stood there before.
+    changed: bool,
+}
+
 /// The part of a plan's hash that is shown and typed.
 #[must_use]
 pub fn short(hash: &str) -> &str {
@@ -184,32 +193,37 @@ impl Engine {
         if !self.ledger.intact().await? {
             return Err(SweepError::Replaced);
         }
-        let mut open = self.ledger.breakers().await?;
-        if let Some(problem) = self.ledger.rollback().await?
-            && !open.iter().any(|breaker| breaker.kind == BreakerKind::Rollback)
+        let rollback = self.ledger.rollback().await?;
+        let mut barriers = self.ledger.barriers().await?;
+        let open = |barriers: &Barriers, kind| barriers.breakers.iter().any(|breaker| breaker.kind == kind);
+        if let Some(problem) = rollback
+            && !open(&barriers, BreakerKind::Rollback)
         {
             self.open_breaker(BreakerKind::Rollback, &problem).await?;
-            open = self.ledger.breakers().await?;
+            barriers = self.ledger.barriers().await?;
         }
-        let standing = self.ledger.own_anomalies().await?;
-        let asks_api = open
-            .iter()
-            .any(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
-            || !standing.is_empty();
-        if let Some(until) = self.not_before().await? {
-            self.hear_clock(None).await?;
+        if let Some(until) = self.not_before(&barriers) {
+            self.hear_clock(None, &barriers).await?;
             return Ok(Some(Stop::NotBefore { until }));
         }
-        let date = if about_to_delete || asks_api {
-            self.ask_api(&open, about_to_delete).await?
-        } else {
-            None
-        };
-        let alone = self.hear_clock(date).await?;
-        if let Some(stop) = self.standing_stop().await? {
+        let mut date = None;
+        if about_to_delete
+            || open(&barriers, BreakerKind::Auth)
+            || open(&barriers, BreakerKind::Api)
+            || !barriers.anomalies.is_empty()
+        {
+            date = self.ask_api(&barriers.breakers, about_to_delete).await?;
+            // An answer may take long: what came meanwhile counts.
+            barriers = self.ledger.barriers().await?;
+        }
+        let heard = self.hear_clock(date, &barriers).await?;
+        if heard.changed {
+            barriers = self.ledger.barriers().await?;
+        }
+        if let Some(stop) = self.stop_of(barriers) {
             return Ok(Some(stop));
         }
-        Ok((about_to_delete && alone).then_some(Stop::ClockAlone))
+        Ok((about_to_delete && heard.alone).then_some(Stop::ClockAlone))
     }
 
     /// Hears the clock witnesses while a sweep runs; what they say stops it at its next request.
@@ -217,19 +231,16 @@ impl Engine {
     /// # Errors
     /// The ledger's.
     pub async fn watch_clock(&self) -> Result<(), SweepError> {
-        self.hear_clock(None).await?;
+        let barriers = self.ledger.barriers().await?;
+        self.hear_clock(None, &barriers).await?;
         Ok(())
     }
 
-    async fn not_before(&self) -> Result<Option<Timestamp>, SweepError> {
-        let until = self
-            .ledger
-            .setting(NOT_BEFORE)
-            .await?
-            .and_then(|text| text.parse::<Timestamp>().ok());
+    fn not_before(&self, barriers: &Barriers) -> Option<Timestamp> {
+        let until = barriers.settings.get(NOT_BEFORE)?.parse::<Timestamp>().ok()?;
         let now = self.clock.now();
         // Longer waits are never honoured: a clock that once ran ahead may have written this.
-        Ok(until.filter(|until| now < *until && until.millis_since(now) <= LONGEST_WAIT_MS))
+        (now < until && until.millis_since(now) <= LONGEST_WAIT_MS).then_some(until)
     }
 
     /// The harmless call: heals or opens the breakers `auth` and `api`, and gives the API's clock.
@@ -271,8 +282,8 @@ impl Engine {
         Ok(date)
     }
 
-    /// Whether the wall clock stands alone; a disagreement opens the breaker `clock`.
-    async fn hear_clock(&self, date: Option<Timestamp>) -> Result<bool, SweepError> {
+    /// Hears the witnesses; a disagreement opens the breaker `clock`.
+    async fn hear_clock(&self, date: Option<Timestamp>, barriers: &Barriers) -> Result<Heard, SweepError> {
         let asked = self.clock.mark();
         let mut others = self.ledger.other_clocks().await?;
         let mark = self.clock.mark();
@@ -280,17 +291,21 @@ impl Engine {
             // What the server said may be as old.
             others.server = None;
         }
-        let last = self.ledger.clock_mark().await?;
-        let standing = self.ledger.own_anomalies().await?;
-        match hear(&mark, last.as_ref(), &standing, date, &others) {
+        match hear(&mark, barriers.clock.as_ref(), &barriers.anomalies, date, &others) {
             Testimony::Agreed { settled } => {
-                self.clock_agrees(&mark, settled, !standing.is_empty(), others.objecting.as_deref())
-                    .await?;
-                Ok(false)
+                let objecting = others.objecting.as_deref();
+                let changed = self.clock_agrees(&mark, settled, barriers, objecting).await?;
+                Ok(Heard {
+                    alone: false,
+                    changed,
+                })
             }
             Testimony::Alone => {
                 // No new base before somebody else vouches for it.
-                Ok(true)
+                Ok(Heard {
+                    alone: true,
+                    changed: false,
+                })
             }
             Testimony::Disagreed(anomaly) => {
                 let reason = reason(&anomaly, &others);
@@ -303,30 +318,38 @@ impl Engine {
                 self.ledger
                     .open_breaker(BreakerKind::Clock, &reason, mark.wall)
                     .await?;
-                Ok(false)
+                Ok(Heard {
+                    alone: false,
+                    changed: true,
+                })
             }
         }
     }
 
-    /// `objecting`: another host whose own witnesses disagree. The breaker is for all, so it stays open.
+    /// Whether an anomaly or the breaker was settled by it. `objecting`: another host whose own witnesses disagree. The
+    /// breaker is for all, so it stays open.
     async fn clock_agrees(
         &self,
         mark: &ClockMark,
         settled: bool,
-        stood: bool,
+        barriers: &Barriers,
         objecting: Option<&str>,
-    ) -> Result<(), SweepError> {
+    ) -> Result<bool, SweepError> {
         if settled {
             self.ledger.reset_high_water(mark).await?;
         } else {
             self.ledger.set_clock_mark(mark).await?;
         }
+        let stood = !barriers.anomalies.is_empty();
         if stood {
             self.ledger.resolve_anomalies(mark.wall).await?;
         }
         // Looked at before it is written: this runs at every tick, and a commit is a wait for the disk.
-        let open = self.ledger.breakers().await?;
-        if open.iter().any(|breaker| breaker.kind == BreakerKind::Clock)
+        let open = barriers
+            .breakers
+            .iter()
+            .any(|breaker| breaker.kind == BreakerKind::Clock);
+        if open
             && objecting.is_none()
             && self
                 .ledger
@@ -335,25 +358,29 @@ impl Engine {
         {
             tracing::info!("breaker closed: the clock witnesses agree again");
         }
-        Ok(())
+        Ok(stood || open)
     }
 
     /// Pause and breakers, as they stand in the ledger.
     pub(super) async fn standing_stop(&self) -> Result<Option<Stop>, SweepError> {
+        Ok(self.stop_of(self.ledger.barriers().await?))
+    }
+
+    fn stop_of(&self, barriers: Barriers) -> Option<Stop> {
         let now = self.clock.now();
-        if let Some(pause) = self.ledger.pause().await?.filter(|pause| now < pause.until) {
-            return Ok(Some(Stop::Paused {
+        if let Some(pause) = barriers.pause.filter(|pause| now < pause.until) {
+            return Some(Stop::Paused {
                 until: pause.until,
                 reason: pause.reason,
-            }));
+            });
         }
         // The first in the order of `BreakerKind::ALL`: healing ones first.
-        let mut open = self.ledger.breakers().await?;
+        let mut open = barriers.breakers;
         open.sort_by_key(|breaker| breaker.kind);
-        Ok(open.into_iter().next().map(|b| Stop::Breaker {
+        open.into_iter().next().map(|b| Stop::Breaker {
             kind: b.kind,
             reason: b.reason,
-        }))
+        })
     }
 
     pub(super) async fn open_breaker(&self, kind: BreakerKind, reason: &str) -> Result<(), SweepError> {

@@ -130,7 +130,10 @@ pub async fn observe(ledger: &dyn Ledger, rules: &RuleSet, now: Timestamp) -> Re
             note: last.note,
         }),
     };
-    (snapshot.verdict, snapshot.sentence) = judge(&snapshot, now);
+    (snapshot.verdict, snapshot.sentence) = match ledger.closed().await? {
+        Some(sentence) => (Verdict::Stopped, sentence),
+        None => judge(&snapshot, now),
+    };
     Ok(snapshot)
 }
 

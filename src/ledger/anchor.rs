@@ -10,6 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
+use super::common::problem::damaged;
+use super::common::values::count;
 use super::lock::{beside, entrust};
 
 /// Format and its version, the first word of the one line.
@@ -22,6 +24,18 @@ pub(super) struct Position {
     pub(super) ledger: String,
     /// Transactions committed since it was made.
     pub(super) sequence: u64,
+}
+
+impl Position {
+    /// As a database keeps it.
+    pub(super) fn read((ledger, sequence): (String, i64)) -> Result<Self, LedgerError> {
+        let sequence = count(sequence)?;
+        Ok(Self { ledger, sequence })
+    }
+
+    pub(super) fn signed(&self) -> Result<i64, LedgerError> {
+        i64::try_from(self.sequence).map_err(|_| damaged("lineage: a count beyond all"))
+    }
 }
 
 /// What the file holds.

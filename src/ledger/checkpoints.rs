@@ -97,6 +97,51 @@ impl CheckpointFile {
         .read()
     }
 
+    /// Takes what lies beside another place of the same ledger, of the tree `present`: the notes, and those that were put aside.
+    pub(super) fn take_over(&self, from: &Self, present: &str) -> Result<(), LedgerError> {
+        if self.path == from.path {
+            return Ok(());
+        }
+        self.set_aside(present)?;
+        let done = || {
+            let directory = self.path.parent().unwrap_or(Path::new("."));
+            for (theirs, suffix) in from.files()? {
+                let mut ours = self.path.as_os_str().to_owned();
+                ours.push(suffix);
+                let mut fresh = tempfile::Builder::new()
+                    .prefix(".checkpoints-")
+                    .tempfile_in(directory)?;
+                entrust(fresh.as_file(), &self.ledger)?;
+                std::io::copy(&mut File::open(theirs)?, &mut fresh)?;
+                fresh.as_file().sync_all()?;
+                fresh.persist(ours).map_err(|error| error.error)?;
+            }
+            File::open(directory)?.sync_all()
+        };
+        done().map_err(|error: std::io::Error| self.refused(&error))
+    }
+
+    /// This file and those put aside, with what their names end with.
+    fn files(&self) -> std::io::Result<Vec<(PathBuf, String)>> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let own = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if let Some(suffix) = name.strip_prefix(&*own)
+                && (suffix.is_empty() || suffix.starts_with('.'))
+            {
+                files.push((path, suffix.to_owned()));
+            }
+        }
+        Ok(files)
+    }
+
     fn aside(&self, origin: &str) -> PathBuf {
         let ledger = origin.rsplit('/').next().unwrap_or(origin);
         let name: String = ledger.chars().take(8).collect();

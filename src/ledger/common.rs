@@ -16,6 +16,7 @@ pub(in crate::ledger) mod redaction;
 pub(in crate::ledger) mod reports;
 pub(in crate::ledger) mod sealing;
 pub(in crate::ledger) mod sweeps;
+pub(in crate::ledger) mod table;
 pub(in crate::ledger) mod tree;
 pub(in crate::ledger) mod uploads;
 pub(in crate::ledger) mod values;

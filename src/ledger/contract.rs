@@ -460,6 +460,21 @@ pub struct Placed {
     pub already_deleted: u64,
 }
 
+/// Everything standing that can stop deletion, and the readings that the clock is judged by: one snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Barriers {
+    /// Open breakers, the oldest first.
+    pub breakers: Vec<Breaker>,
+    /// The pause, also one that has lapsed.
+    pub pause: Option<Pause>,
+    /// Clock anomalies of this host that are not resolved.
+    pub anomalies: Vec<ClockAnomaly>,
+    /// The last clock reading and the highest wall clock ever stored.
+    pub clock: Option<(ClockMark, Timestamp)>,
+    /// The small named values, by name.
+    pub settings: BTreeMap<String, String>,
+}
+
 /// What stops deletion.
 #[async_trait]
 pub trait Controls: Send + Sync {
@@ -516,10 +531,17 @@ pub trait Controls: Send + Sync {
     /// Number of anomalies ever noted, and those standing.
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError>;
 
+    /// [`breakers`](Self::breakers), [`pause`](Self::pause), the standing ones of this host's [`anomalies`](Self::anomalies),
+    /// [`clock_mark`](Self::clock_mark) and every [`setting`](Self::setting), at one instant: a sweep asks before every request.
+    async fn barriers(&self) -> Result<Barriers, LedgerError>;
+
     /// Why this ledger may not be the latest of its line: it is behind the anchor beside it, or the
     /// anchor is missing or another ledger's. Once found it stays until [`Self::accept_lineage`],
     /// whatever is written. Fails with `NotWritable` when the anchor cannot be read or kept.
     async fn rollback(&self) -> Result<Option<String>, LedgerError>;
+
+    /// What a ledger that was copied elsewhere says of that, in a sentence: it can only be read. `None` for one in use.
+    async fn closed(&self) -> Result<Option<String>, LedgerError>;
 
     /// Takes the ledger as it is, and begins a new line: older copies belong to another from now on.
     async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError>;

@@ -1,9 +1,12 @@
 //! Which ledger: the one place that knows what may stand behind the contract.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{DeleterLock, Ledger, LedgerError, OpenMode, Pacing, SqliteLedger};
+use super::anchor::Position;
+use super::common::table::Layout;
+use super::copy::side::{Source, Standing, Target};
+use super::{DeleterLock, Ledger, LedgerError, OpenMode, Pacing, SqliteLedger, sqlite};
 #[cfg(feature = "postgres")]
 use super::{PostgresLedger, PostgresOptions};
 
@@ -27,6 +30,60 @@ impl Place {
             Self::File(path) => Arc::new(SqliteLedger::open(&path.to_string_lossy(), mode).await?),
             #[cfg(feature = "postgres")]
             Self::Server(options) => Arc::new(PostgresLedger::open(options, mode).await?),
+        })
+    }
+
+    /// How it is called in errors and where it is named for good: never with a password.
+    ///
+    /// # Errors
+    /// `NotOurs` for a URL that cannot be read.
+    pub fn name(&self) -> Result<String, LedgerError> {
+        match self {
+            // By whatever link it is reached.
+            Self::File(path) => Ok(format!("sqlite:{}", super::lock::beside(path, "").display())),
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => super::postgres::name(options),
+        }
+    }
+
+    /// What this host keeps of it begins so.
+    pub(super) fn beside(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => &options.beside,
+        }
+    }
+
+    pub(super) async fn source(&self) -> Result<Box<dyn Source>, LedgerError> {
+        Ok(match self {
+            Self::File(path) => Box::new(sqlite::copying::source(path).await?),
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => Box::new(super::postgres::copying::source(options).await?),
+        })
+    }
+
+    pub(super) async fn standing(&self) -> Result<Standing, LedgerError> {
+        match self {
+            Self::File(path) => sqlite::copying::standing(path).await,
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => super::postgres::copying::standing(options).await,
+        }
+    }
+
+    /// What a copy fills, where it was found `standing` so; emptied unless it holds what goes on to be a copy of `of`.
+    pub(super) async fn target(
+        &self,
+        layout: &Layout,
+        standing: &Standing,
+        of: &Position,
+    ) -> Result<Box<dyn Target>, LedgerError> {
+        Ok(match self {
+            Self::File(path) => Box::new(sqlite::copying::target(path, layout, standing, of).await?),
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => {
+                Box::new(super::postgres::copying::target(options, layout, standing, of).await?)
+            }
         })
     }
 

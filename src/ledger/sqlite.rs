@@ -16,6 +16,7 @@ mod claims;
 mod clock;
 mod clocks;
 mod controls;
+pub(in crate::ledger) mod copying;
 mod coverage;
 mod due;
 mod erasures;
@@ -26,6 +27,7 @@ mod history;
 mod holds;
 mod intake;
 mod intern;
+pub(in crate::ledger) mod layout;
 mod leaves;
 mod lineage;
 #[cfg(feature = "postgres")]

@@ -17,6 +17,8 @@ mod clock;
 #[path = "../postgres/cluster.rs"]
 mod cluster;
 mod contract;
+#[cfg(feature = "postgres")]
+mod copying;
 mod daemon;
 mod endpoint;
 mod erase_verbs;

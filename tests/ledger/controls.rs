@@ -1,5 +1,6 @@
 //! `Controls`: breakers, the pause, the clock, settings.
 
+use retentiond::ledger::Barriers;
 use retentiond::model::{BreakerKind, ClockAnomaly, ClockMark, Pause};
 
 use crate::world::*;
@@ -12,6 +13,7 @@ for_every_backend![
     the_high_water_mark_only_rises_until_it_is_reset,
     an_anomaly_counts_once_by_its_identity,
     settings_are_set_replaced_and_removed,
+    one_look_shows_what_each_question_does,
 ];
 
 async fn an_open_breaker_keeps_its_first_reason(world: World) {
@@ -161,4 +163,78 @@ async fn settings_are_set_replaced_and_removed(world: World) {
     world.ledger.set_setting("chunk.size", None).await.unwrap();
     world.ledger.set_setting("never set", None).await.unwrap();
     assert_eq!(world.ledger.setting("chunk.size").await.unwrap(), None);
+}
+
+async fn one_look_shows_what_each_question_does(world: World) {
+    let same = async || {
+        let seen = world.ledger.barriers().await.unwrap();
+        assert_eq!(seen.breakers, world.ledger.breakers().await.unwrap());
+        assert_eq!(seen.pause, world.ledger.pause().await.unwrap());
+        assert_eq!(seen.anomalies, world.ledger.anomalies().await.unwrap().1);
+        assert_eq!(seen.clock, world.ledger.clock_mark().await.unwrap());
+        for (name, value) in &seen.settings {
+            assert_eq!(world.ledger.setting(name).await.unwrap().as_ref(), Some(value));
+        }
+        seen
+    };
+    let nothing = same().await;
+    assert_eq!(nothing, Barriers::default());
+    for (hour, kind) in [BreakerKind::Rollback, BreakerKind::Api, BreakerKind::Auth]
+        .into_iter()
+        .enumerate()
+    {
+        world
+            .ledger
+            .open_breaker(
+                kind,
+                "a \"reason\" with ünïcode, \\ and \u{1f4a9}",
+                at(9 - hour as i64),
+            )
+            .await
+            .unwrap();
+    }
+    world
+        .ledger
+        .close_breaker(BreakerKind::Api, "probe", at(10))
+        .await
+        .unwrap();
+    let pause = Pause {
+        until: at(20),
+        reason: "a line\nand another".to_owned(),
+        since: at(3),
+    };
+    world.ledger.set_pause(Some(&pause), at(3)).await.unwrap();
+    for identity in ["z", "a", "m"] {
+        let anomaly = ClockAnomaly {
+            identity: identity.to_owned(),
+            seen_at: at(1),
+            skew_ms: i64::MIN,
+            resolved_at: None,
+        };
+        world.ledger.add_anomaly(&anomaly).await.unwrap();
+    }
+    let mark = |hour| ClockMark {
+        wall: at(hour),
+        boottime_ms: i64::MAX,
+        boot_id: "a boot".to_owned(),
+    };
+    world.ledger.set_clock_mark(&mark(8)).await.unwrap();
+    world.ledger.set_clock_mark(&mark(5)).await.unwrap();
+    world.ledger.set_setting("b", Some("2")).await.unwrap();
+    world.ledger.set_setting("a", Some("1")).await.unwrap();
+    let all = same().await;
+    let kinds: Vec<BreakerKind> = all.breakers.iter().map(|breaker| breaker.kind).collect();
+    assert_eq!(kinds, [BreakerKind::Auth, BreakerKind::Rollback]);
+    assert_eq!(all.pause, Some(pause));
+    assert_eq!(all.anomalies.len(), 3);
+    assert_eq!(all.clock, Some((mark(5), at(8))));
+    assert_eq!(all.settings.len(), 2);
+    world.ledger.set_pause(None, at(11)).await.unwrap();
+    world.ledger.resolve_anomalies(at(11)).await.unwrap();
+    world.ledger.set_setting("a", None).await.unwrap();
+    let some = same().await;
+    assert_eq!(
+        (some.pause, some.anomalies.len(), some.settings.len()),
+        (None, 0, 1)
+    );
 }

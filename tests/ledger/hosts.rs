@@ -129,7 +129,7 @@ async fn an_anomaly_is_resolved_by_its_own_host_or_by_a_days_silence_or_by_an_op
     assert!(one.note("a").await);
     assert!(!one.note("a").await, "counted once");
     assert!(two.note("b").await);
-    assert_eq!(one.ledger.own_anomalies().await.unwrap().len(), 1);
+    assert_eq!(one.ledger.barriers().await.unwrap().anomalies.len(), 1);
     assert!(one.objects().await && two.objects().await);
     // A healthy word is one's own.
     two.ledger.resolve_anomalies(at(2)).await.unwrap();
@@ -143,7 +143,7 @@ async fn an_anomaly_is_resolved_by_its_own_host_or_by_a_days_silence_or_by_an_op
     assert_eq!(two.ledger.anomalies().await.unwrap().1, []);
     assert!(!one.note("a").await);
     assert!(two.objects().await);
-    assert_eq!(one.ledger.own_anomalies().await.unwrap().len(), 1);
+    assert_eq!(one.ledger.barriers().await.unwrap().anomalies.len(), 1);
     // An operator at the other host.
     one.ledger.set_clock_mark(&mark(50, "boot-1")).await.unwrap();
     two.ledger
@@ -151,7 +151,7 @@ async fn an_anomaly_is_resolved_by_its_own_host_or_by_a_days_silence_or_by_an_op
         .await
         .unwrap();
     assert!(!two.objects().await);
-    assert_eq!(one.ledger.own_anomalies().await.unwrap(), []);
+    assert_eq!(one.ledger.barriers().await.unwrap().anomalies, []);
     let (anew, high) = one.ledger.clock_mark().await.unwrap().unwrap();
     assert_eq!(
         (anew.boot_id.as_str(), high),

@@ -505,6 +505,7 @@ steps! {
         open_breaker(kind: BreakerKind, reason: &str, at: Timestamp) -> ();
         close_breaker(kind: BreakerKind, by: &str, at: Timestamp) -> bool;
         breakers() -> Vec<Breaker>;
+        barriers() -> Barriers;
         set_pause(pause: Option<&Pause>, at: Timestamp) -> ();
         pause() -> Option<Pause>;
         clock_mark() -> Option<(ClockMark, Timestamp)>;
@@ -514,13 +515,13 @@ steps! {
         resolve_anomalies(at: Timestamp) -> ();
         anomalies() -> (u64, Vec<ClockAnomaly>);
         rollback() -> Option<String>;
+        closed() -> Option<String>;
         accept_lineage(at: Timestamp) -> ();
         setting(name: &str) -> Option<String>;
         set_setting(name: &str, value: Option<&str>) -> ();
     }
     Clocks {
         other_clocks() -> OtherClocks;
-        own_anomalies() -> Vec<ClockAnomaly>;
         vouch_for_clock(mark: &ClockMark, at: Timestamp) -> ();
     }
     ErasureRequests {

@@ -1,9 +1,42 @@
-//! Anomalies of the clock, approvals and adopted rules as rows.
+//! Breakers, the pause, readings of the clock and their anomalies, approvals and adopted rules as rows.
 
+use super::problem::damaged;
 use super::values::{optional, policy_name, timestamp};
 use crate::ledger::{LedgerError, RulesInForce};
-use crate::model::{Approval, ClockAnomaly};
+use crate::model::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause, Timestamp};
 use crate::rules::policy::RuleDigest;
+
+/// Kind, since when and why.
+pub(in crate::ledger) fn breaker(row: (String, i64, String)) -> Result<Breaker, LedgerError> {
+    let (name, opened_at, reason) = row;
+    let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
+    Ok(Breaker {
+        kind: kind.ok_or_else(|| damaged(format!("`{name}` is no breaker")))?,
+        opened_at: timestamp(opened_at)?,
+        reason,
+    })
+}
+
+/// Since, until when and why.
+pub(in crate::ledger) fn pause(row: (i64, i64, String)) -> Result<Pause, LedgerError> {
+    let (since, until, reason) = row;
+    Ok(Pause {
+        until: timestamp(until)?,
+        reason,
+        since: timestamp(since)?,
+    })
+}
+
+/// Wall clock, CLOCK_BOOTTIME, boot and high-water mark.
+pub(in crate::ledger) fn mark(row: (i64, i64, String, i64)) -> Result<(ClockMark, Timestamp), LedgerError> {
+    let (wall, boottime_ms, boot_id, high_water) = row;
+    let mark = ClockMark {
+        wall: timestamp(wall)?,
+        boottime_ms,
+        boot_id,
+    };
+    Ok((mark, timestamp(high_water)?))
+}
 
 /// A row of identity, first sight, skew and end.
 pub(in crate::ledger) fn anomaly(row: (String, i64, i64, Option<i64>)) -> Result<ClockAnomaly, LedgerError> {

@@ -50,6 +50,74 @@ impl Line {
     }
 }
 
+/// What a ledger that was copied elsewhere says in the place of a suspicion: a program that does not know of it takes
+/// it for one, and deletes nothing either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ledger) struct Closed {
+    /// Where to.
+    pub(in crate::ledger) to: String,
+    /// The copy is whole, and may be in use.
+    pub(in crate::ledger) whole: bool,
+    /// Since when, as it is shown.
+    pub(in crate::ledger) since: String,
+}
+
+const MOVING: &str = "being copied to `";
+const MOVED: &str = "copied to `";
+const SINCE: &str = "` since ";
+const HINT: &str = "; ";
+
+impl Closed {
+    pub(in crate::ledger) fn read(suspicion: &str) -> Option<Self> {
+        let (rest, whole) = match suspicion.strip_prefix(MOVING) {
+            Some(rest) => (rest, false),
+            None => (suspicion.strip_prefix(MOVED)?, true),
+        };
+        let (to, rest) = rest.rsplit_once(SINCE)?;
+        let (since, _) = rest.split_once(HINT)?;
+        Some(Self {
+            to: to.to_owned(),
+            whole,
+            since: since.to_owned(),
+        })
+    }
+
+    pub(in crate::ledger) fn text(&self) -> String {
+        let Self { to, whole, since } = self;
+        let (verb, next) = if *whole {
+            (
+                MOVED,
+                "that is the ledger now: name it as `url` in [ledger]. If it is lost, `retentiond ledger reopen` takes this one back",
+            )
+        } else {
+            (
+                MOVING,
+                "the same `retentiond ledger copy` goes on; `retentiond ledger reopen` takes this one back",
+            )
+        };
+        format!("{verb}{to}{SINCE}{since}{HINT}{next}")
+    }
+
+    pub(in crate::ledger) fn sentence(&self) -> String {
+        format!("this ledger is closed: {}", self.text())
+    }
+
+    /// Nothing is written to it.
+    pub(in crate::ledger) fn refusal(&self, path: &str) -> LedgerError {
+        LedgerError::NotOurs {
+            path: path.to_owned(),
+            problem: self.sentence(),
+        }
+    }
+}
+
+impl Line {
+    /// Whether the ledger was copied elsewhere, and is closed since.
+    pub(in crate::ledger) fn closed(&self) -> Option<Closed> {
+        Closed::read(self.suspicion.as_deref()?)
+    }
+}
+
 /// Whether a checkpoint of this ledger went out that the tree has not come to. An anchor that was
 /// restored together with the ledger says nothing: this file may still.
 pub(in crate::ledger) fn behind_checkpoint(said: &Checkpoint, tree: &TreeHead) -> Option<String> {
@@ -83,4 +151,31 @@ pub(in crate::ledger) fn suspicion(problem: &str, said: Option<Checkpoint>, tree
     format!(
         "{problem}.{facts} Holds, erasure requests and outcomes since may be missing: `retentiond reconcile --from EXPORT` brings them back from an `audit export --with-ids`; without one compare `retentiond hold list` and `retentiond erase list` with your own, and enter again what is missing"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_closed_ledger_says_is_read_back_and_nothing_else_is() {
+        for (to, whole) in [
+            ("sqlite:/a` since b; c.db", true),
+            ("database l at db:5432", false),
+        ] {
+            let closed = Closed {
+                to: to.to_owned(),
+                whole,
+                since: "2026-11-29T02:00:00Z".to_owned(),
+            };
+            assert_eq!(Closed::read(&closed.text()), Some(closed));
+        }
+        for text in [
+            "",
+            "the ledger lacks the last 3 changes that it had",
+            "copied to `x",
+        ] {
+            assert_eq!(Closed::read(text), None, "{text}");
+        }
+    }
 }

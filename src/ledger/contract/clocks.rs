@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
-use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+use crate::model::{ClockMark, Timestamp};
 
 /// What others say of the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,9 +25,6 @@ pub struct OtherClocks {
 pub trait Clocks: Send + Sync {
     /// The clocks beside this host's own.
     async fn other_clocks(&self) -> Result<OtherClocks, LedgerError>;
-
-    /// The anomalies of this host that stand.
-    async fn own_anomalies(&self) -> Result<Vec<ClockAnomaly>, LedgerError>;
 
     /// An operator vouches for this host's clock: `mark` is its new base, no high-water mark is above it, and every
     /// anomaly is resolved. The other hosts begin anew: what they read before counts no more.

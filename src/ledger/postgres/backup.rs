@@ -4,15 +4,16 @@
 use std::path::Path;
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::fault::{damaged, during};
+use super::copying::cells;
+use super::fault::during;
 use super::session::Session;
 use super::{PostgresLedger, end};
 use crate::ledger::LedgerError;
 use crate::ledger::common::asking::finish;
-use crate::ledger::sqlite::loading::{Cell, Loading, Table};
+use crate::ledger::common::table::Table;
+use crate::ledger::sqlite::loading::Loading;
 
 const CONTEXT: &str = "copying the ledger";
 /// Rows that go into the file at once: with the widest table far from SQLite's 32,766 values.
@@ -53,32 +54,15 @@ async fn all(session: &mut Session, loading: &mut Loading, tables: &[Table]) -> 
 }
 
 async fn rows_of(tx: &mut PgConnection, table: &Table, loading: &mut Loading) -> Result<(), LedgerError> {
-    let columns = table.columns.len();
     // Names of our own schema, the same in both.
     let statement = format!("SELECT {} FROM {}", table.columns.join(", "), table.name);
     let mut found = sqlx::query(AssertSqlSafe(statement)).fetch(tx);
     let mut rows = Vec::with_capacity(ROWS);
     while let Some(row) = found.try_next().await.map_err(during(CONTEXT))? {
-        let cells: Result<Vec<Cell>, LedgerError> = (0..columns).map(|column| cell(&row, column)).collect();
-        rows.push(cells?);
+        rows.push(cells(CONTEXT, &row)?);
         if rows.len() == ROWS {
             loading.add(table, std::mem::take(&mut rows)).await?;
         }
     }
     loading.add(table, rows).await
-}
-
-fn cell(row: &PgRow, column: usize) -> Result<Cell, LedgerError> {
-    let raw = row.try_get_raw(column).map_err(during(CONTEXT))?;
-    if raw.is_null() {
-        return Ok(Cell::Null);
-    }
-    let read = match raw.type_info().name() {
-        "INT8" => row.try_get(column).map(Cell::Integer),
-        "BOOL" => row.try_get(column).map(|flag: bool| Cell::Integer(flag.into())),
-        "TEXT" => row.try_get(column).map(Cell::Text),
-        "BYTEA" => row.try_get(column).map(Cell::Bytes),
-        other => return Err(damaged(format!("a column of type {other}"))),
-    };
-    read.map_err(during(CONTEXT))
 }

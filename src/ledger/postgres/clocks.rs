@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::PostgresLedger;
-use super::clock::{self, anomaly};
+use super::clock;
 use super::fault::during;
 use super::rows::{optional, timestamp};
+use crate::ledger::common::controls::anomaly;
 use crate::ledger::{Clocks, LedgerError, OtherClocks};
 use crate::model::{ClockAnomaly, ClockMark, Timestamp};
 
@@ -15,11 +16,6 @@ impl Clocks for PostgresLedger {
     async fn other_clocks(&self) -> Result<OtherClocks, LedgerError> {
         let host = self.host.clone();
         self.read_one(move |tx| Box::pin(others(tx, host))).await
-    }
-
-    async fn own_anomalies(&self) -> Result<Vec<ClockAnomaly>, LedgerError> {
-        let host = self.host.clone();
-        self.read_one(move |tx| Box::pin(own(tx, host))).await
     }
 
     async fn vouch_for_clock(&self, mark: &ClockMark, at: Timestamp) -> Result<(), LedgerError> {
@@ -59,7 +55,7 @@ async fn others(tx: &mut PgConnection, host: String) -> Result<OtherClocks, Ledg
     })
 }
 
-async fn own(tx: &mut PgConnection, host: String) -> Result<Vec<ClockAnomaly>, LedgerError> {
+pub(super) async fn own(tx: &mut PgConnection, host: &str) -> Result<Vec<ClockAnomaly>, LedgerError> {
     let rows: Vec<(String, i64, i64, Option<i64>)> = sqlx::query_as(
         "SELECT identity, seen_at, skew_ms, resolved_at
          FROM anomalies

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::fault::{damaged, during};
+use super::fault::during;
 use super::leaves::{self, Sealing};
-use super::rows::timestamp;
-use super::{PostgresLedger, clock, holds, lineage};
+use super::{PostgresLedger, clock, clocks, holds, lineage};
 use crate::evidence::Fact;
-use crate::ledger::{Controls, LedgerError, Placed};
+use crate::ledger::common::controls::{breaker, pause as paused};
+use crate::ledger::{Barriers, Controls, LedgerError, Placed};
 use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
 
 #[async_trait]
@@ -112,8 +112,18 @@ impl Controls for PostgresLedger {
         self.read(move |tx| Box::pin(clock::anomalies(tx))).await
     }
 
+    async fn barriers(&self) -> Result<Barriers, LedgerError> {
+        let host = self.host.clone();
+        self.read(move |tx| Box::pin(async move { barriers(tx, &host).await }))
+            .await
+    }
+
     async fn rollback(&self) -> Result<Option<String>, LedgerError> {
         lineage::rollback(self).await
+    }
+
+    async fn closed(&self) -> Result<Option<String>, LedgerError> {
+        Ok(lineage::closed(self).await?.map(|closed| closed.sentence()))
     }
 
     async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError> {
@@ -200,16 +210,7 @@ pub(super) async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, Ledg
     .fetch_all(tx)
     .await
     .map_err(during("reading breakers"))?;
-    rows.into_iter()
-        .map(|(name, opened_at, reason)| {
-            let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
-            Ok(Breaker {
-                kind: kind.ok_or_else(|| damaged(format!("`{name}` is no breaker")))?,
-                opened_at: timestamp(opened_at)?,
-                reason,
-            })
-        })
-        .collect()
+    rows.into_iter().map(breaker).collect()
 }
 
 pub(super) async fn set_pause(
@@ -260,14 +261,21 @@ pub(super) async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, Ledger
     .fetch_optional(tx)
     .await
     .map_err(during("reading the pause"))?;
-    row.map(|(since, until, reason)| {
-        Ok(Pause {
-            until: timestamp(until)?,
-            reason,
-            since: timestamp(since)?,
-        })
+    row.map(paused).transpose()
+}
+
+async fn barriers(tx: &mut PgConnection, host: &str) -> Result<Barriers, LedgerError> {
+    let settings: Vec<(String, String)> = sqlx::query_as("SELECT name, value FROM settings")
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(during("reading the settings"))?;
+    Ok(Barriers {
+        breakers: breakers(tx).await?,
+        pause: pause(tx).await?,
+        anomalies: clocks::own(tx, host).await?,
+        clock: clock::mark(tx, host).await?,
+        settings: settings.into_iter().collect(),
     })
-    .transpose()
 }
 
 pub(super) async fn setting(tx: &mut PgConnection, name: &str) -> Result<Option<String>, LedgerError> {

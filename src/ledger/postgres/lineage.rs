@@ -10,7 +10,7 @@ use crate::evidence::Fact;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
 use crate::ledger::common::asking::Body;
-use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
+use crate::ledger::common::lineage::{Closed, Line, behind_checkpoint, suspicion};
 use crate::ledger::{Evidence, LedgerError};
 use crate::model::Timestamp;
 
@@ -72,6 +72,11 @@ async fn is_known(ledger: &PostgresLedger) -> Result<bool, LedgerError> {
     ledger
         .read_one(move |tx| Box::pin(host::is_known(tx, host)))
         .await
+}
+
+/// Whether the ledger was copied elsewhere.
+pub(super) async fn closed(ledger: &PostgresLedger) -> Result<Option<Closed>, LedgerError> {
+    Ok(current(ledger).await?.closed())
 }
 
 async fn behind(ledger: &PostgresLedger) -> Result<Option<String>, LedgerError> {

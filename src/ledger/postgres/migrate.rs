@@ -3,11 +3,19 @@
 use sqlx::PgConnection;
 
 use super::LedgerError;
-use super::fault::during;
+use super::fault::{conflict, during};
 use super::right::alone;
+use crate::ledger::copy::UNFINISHED_COPY;
 
 /// `RtNd`: the number of the lock that a migration holds.
 const MIGRATION_LOCK: i64 = 0x5274_4e64;
+
+/// What makes a new schema one that is being filled; the row says what it is a copy of.
+const BEGIN_COPYING: &str = "CREATE TABLE copying (
+         one      BIGINT PRIMARY KEY CHECK (one = 1),
+         ledger   TEXT NOT NULL,
+         sequence BIGINT NOT NULL
+     )";
 
 /// Each ends with its own version: entry `n` leads from version `n` to `n + 1`.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -34,21 +42,25 @@ pub(super) enum Found {
     Ledger {
         version: i64,
     },
+    /// A copy that is not whole.
+    Copying,
     Foreign,
 }
 
 impl Found {
     pub(super) async fn at(connection: &mut PgConnection) -> Result<Self, LedgerError> {
         let context = "looking for the ledger";
-        let (schema, ours, things): (bool, bool, bool) = sqlx::query_as(
+        let (schema, ours, copying, things): (bool, bool, bool, bool) = sqlx::query_as(
             "SELECT to_regnamespace('retentiond') IS NOT NULL,
                     to_regclass('retentiond.retentiond_schema') IS NOT NULL,
+                    to_regclass('retentiond.copying') IS NOT NULL,
                     EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('retentiond'))",
         )
         .fetch_one(&mut *connection)
         .await
         .map_err(during(context))?;
         match (ours, things) {
+            (true, _) if copying => Ok(Self::Copying),
             (true, _) => {
                 let version = sqlx::query_scalar("SELECT version FROM retentiond_schema")
                     .fetch_one(connection)
@@ -76,6 +88,7 @@ impl Found {
                 ),
             )),
             Self::Ledger { version } => Err(newer(name, *version, known)),
+            Self::Copying => Err(not_ours(name, UNFINISHED_COPY)),
             Self::Foreign => Err(foreign(name)),
         }
     }
@@ -91,11 +104,26 @@ pub(super) async fn migrate(
     let known = latest(migrations);
     match found {
         Found::Foreign => return Err(foreign(name)),
+        Found::Copying => return Err(not_ours(name, UNFINISHED_COPY)),
         Found::Ledger { version } if *version > known => return Err(newer(name, *version, known)),
         Found::Ledger { version } if *version == known => return Ok(()),
         Found::Nothing { .. } | Found::Ledger { .. } => {}
     }
-    let done = upgrade(connection, name, migrations).await;
+    carried_out(connection, name, migrations, None).await
+}
+
+/// Makes a schema that a copy is to fill. Nothing but a copy opens it before it is whole.
+pub(super) async fn make_copying(connection: &mut PgConnection, name: &str) -> Result<(), LedgerError> {
+    carried_out(connection, name, MIGRATIONS, Some(BEGIN_COPYING)).await
+}
+
+async fn carried_out(
+    connection: &mut PgConnection,
+    name: &str,
+    migrations: &'static [&'static str],
+    then: Option<&'static str>,
+) -> Result<(), LedgerError> {
+    let done = upgrade(connection, name, migrations, then).await;
     if done.is_err() {
         // A connection that is gone has rolled back by itself.
         let _ = sqlx::raw_sql("ROLLBACK").execute(connection).await;
@@ -107,6 +135,7 @@ async fn upgrade(
     connection: &mut PgConnection,
     name: &str,
     migrations: &'static [&'static str],
+    then: Option<&'static str>,
 ) -> Result<(), LedgerError> {
     let context = "migrating the ledger";
     // Whoever migrates may take longer than a write does.
@@ -122,6 +151,10 @@ async fn upgrade(
     // Asked again under the lock.
     let from = match Found::at(connection).await? {
         Found::Foreign => return Err(foreign(name)),
+        Found::Copying => return Err(not_ours(name, UNFINISHED_COPY)),
+        Found::Ledger { .. } if then.is_some() => {
+            return Err(conflict(name, "a ledger was made there just now"));
+        }
         // Another has done it meanwhile.
         Found::Ledger { version } if version == latest(migrations) => version,
         Found::Ledger { version } => {
@@ -138,7 +171,8 @@ async fn upgrade(
             0
         }
     };
-    for step in migrations.iter().skip(usize::try_from(from).unwrap_or(0)) {
+    let steps = migrations.iter().skip(usize::try_from(from).unwrap_or(0));
+    for step in steps.chain(then.as_ref()) {
         sqlx::raw_sql(*step)
             .execute(&mut *connection)
             .await

@@ -87,6 +87,10 @@ impl PostgresLedger {
             checkpoints: CheckpointFile::beside(&options.beside),
         };
         if mode == OpenMode::ReadWrite {
+            // One that was copied elsewhere is read at most.
+            if let Some(closed) = lineage::closed(&ledger).await? {
+                return Err(closed.refusal(&address.name));
+            }
             // Before anything is written that could hide it. Whoever deletes asks again, and fails if
             // this fails; a hold must be possible all the same.
             if let Err(error) = lineage::rollback(&ledger).await {
@@ -99,6 +103,11 @@ impl PostgresLedger {
 
 fn slot(session: Session) -> Slot {
     Arc::new(Mutex::new(session))
+}
+
+/// How it is called.
+pub(in crate::ledger) fn name(options: &PostgresOptions) -> Result<String, LedgerError> {
+    Ok(address(options)?.name)
 }
 
 pub(super) fn address(options: &PostgresOptions) -> Result<Address, LedgerError> {

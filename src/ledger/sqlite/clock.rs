@@ -1,10 +1,10 @@
 //! Readings of the clocks, and the anomalies between them.
 
-pub(super) use crate::ledger::common::controls::anomaly;
+use crate::ledger::common::controls::{anomaly, mark as mark_of};
 use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during};
-use super::rows::{count, timestamp};
+use super::rows::count;
 use super::{leaves, tree};
 use crate::evidence::Fact;
 use crate::ledger::LedgerError;
@@ -18,15 +18,7 @@ pub(super) async fn mark(tx: &mut SqliteConnection) -> Result<Option<(ClockMark,
     .fetch_optional(tx)
     .await
     .map_err(during("reading the clock mark"))?;
-    row.map(|(wall, boottime_ms, boot_id, high_water)| {
-        let mark = ClockMark {
-            wall: timestamp(wall)?,
-            boottime_ms,
-            boot_id,
-        };
-        Ok((mark, timestamp(high_water)?))
-    })
-    .transpose()
+    row.map(mark_of).transpose()
 }
 
 pub(super) async fn set_mark(tx: &mut SqliteConnection, new: &ClockMark) -> Result<(), LedgerError> {

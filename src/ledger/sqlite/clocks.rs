@@ -4,17 +4,12 @@ use async_trait::async_trait;
 
 use super::SqliteLedger;
 use crate::ledger::{Clocks, Controls, LedgerError, OtherClocks};
-use crate::model::{ClockAnomaly, ClockMark, Timestamp};
+use crate::model::{ClockMark, Timestamp};
 
 #[async_trait]
 impl Clocks for SqliteLedger {
     async fn other_clocks(&self) -> Result<OtherClocks, LedgerError> {
         Ok(OtherClocks::default())
-    }
-
-    async fn own_anomalies(&self) -> Result<Vec<ClockAnomaly>, LedgerError> {
-        let (_, standing) = self.anomalies().await?;
-        Ok(standing)
     }
 
     async fn vouch_for_clock(&self, mark: &ClockMark, at: Timestamp) -> Result<(), LedgerError> {

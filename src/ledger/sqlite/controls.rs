@@ -5,10 +5,10 @@ use sqlx::SqliteConnection;
 
 use super::fault::{damaged, during};
 use super::leaves::{self, Sealing};
-use super::rows::timestamp;
 use super::{SqliteLedger, clock, holds, lineage};
 use crate::evidence::Fact;
-use crate::ledger::{Controls, LedgerError, Placed};
+use crate::ledger::common::controls::{anomaly, breaker, mark as mark_of, pause as paused};
+use crate::ledger::{Barriers, Controls, LedgerError, Placed};
 use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
 
 #[async_trait]
@@ -108,8 +108,16 @@ impl Controls for SqliteLedger {
         self.read_one(move |tx| Box::pin(clock::anomalies(tx))).await
     }
 
+    async fn barriers(&self) -> Result<Barriers, LedgerError> {
+        self.read_one(|tx| Box::pin(barriers(tx))).await
+    }
+
     async fn rollback(&self) -> Result<Option<String>, LedgerError> {
         lineage::rollback(self).await
+    }
+
+    async fn closed(&self) -> Result<Option<String>, LedgerError> {
+        Ok(lineage::closed(self).await?.map(|closed| closed.sentence()))
     }
 
     async fn accept_lineage(&self, at: Timestamp) -> Result<(), LedgerError> {
@@ -196,16 +204,7 @@ pub(super) async fn breakers(tx: &mut SqliteConnection) -> Result<Vec<Breaker>, 
     .fetch_all(tx)
     .await
     .map_err(during("reading breakers"))?;
-    rows.into_iter()
-        .map(|(name, opened_at, reason)| {
-            let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
-            Ok(Breaker {
-                kind: kind.ok_or_else(|| damaged(format!("`{name}` is no breaker")))?,
-                opened_at: timestamp(opened_at)?,
-                reason,
-            })
-        })
-        .collect()
+    rows.into_iter().map(breaker).collect()
 }
 
 pub(super) async fn set_pause(
@@ -256,14 +255,49 @@ pub(super) async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, Le
     .fetch_optional(tx)
     .await
     .map_err(during("reading the pause"))?;
-    row.map(|(since, until, reason)| {
-        Ok(Pause {
-            until: timestamp(until)?,
-            reason,
-            since: timestamp(since)?,
-        })
+    row.map(paused).transpose()
+}
+
+/// One value a kind: row by row through sqlx's channel the questions would cost more than their answers.
+async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
+    let context = "reading what stops deletion";
+    let found: (String, Option<String>, String, Option<String>, String) = sqlx::query_as(
+        "SELECT (SELECT json_group_array(json_array(kind, opened_at, reason) ORDER BY opened_at, id)
+                 FROM breakers
+                 WHERE closed_at IS NULL),
+                (SELECT json_array(since, until, reason)
+                 FROM pauses
+                 WHERE cleared_at IS NULL),
+                (SELECT json_group_array(json_array(identity, seen_at, skew_ms, resolved_at) ORDER BY id)
+                 FROM anomalies
+                 WHERE resolved_at IS NULL),
+                (SELECT json_array(wall, boottime_ms, boot_id, high_water)
+                 FROM clock),
+                (SELECT json_group_object(name, value)
+                 FROM settings)",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(during(context))?;
+    let (breakers, pause, anomalies, mark, settings) = found;
+    let garbled = |error: serde_json::Error| damaged(format!("{context}: {error}"));
+    let breakers: Vec<_> = serde_json::from_str(&breakers).map_err(garbled)?;
+    let pause: Option<_> = pause
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(garbled)?;
+    let anomalies: Vec<_> = serde_json::from_str(&anomalies).map_err(garbled)?;
+    let mark: Option<_> = mark
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(garbled)?;
+    Ok(Barriers {
+        breakers: breakers.into_iter().map(breaker).collect::<Result<_, _>>()?,
+        pause: pause.map(paused).transpose()?,
+        anomalies: anomalies.into_iter().map(anomaly).collect::<Result<_, _>>()?,
+        clock: mark.map(mark_of).transpose()?,
+        settings: serde_json::from_str(&settings).map_err(garbled)?,
     })
-    .transpose()
 }
 
 pub(super) async fn setting(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>, LedgerError> {

@@ -9,7 +9,7 @@ use super::{SqliteLedger, leaves, recovery};
 use crate::evidence::Fact;
 use crate::evidence::checkpoint::origin;
 use crate::ledger::anchor::Anchored;
-use crate::ledger::common::lineage::{Line, behind_checkpoint, suspicion};
+use crate::ledger::common::lineage::{Closed, Line, behind_checkpoint, suspicion};
 use crate::ledger::{Evidence, LedgerError};
 use crate::model::Timestamp;
 
@@ -61,6 +61,11 @@ pub(super) async fn rollback(ledger: &SqliteLedger) -> Result<Option<String>, Le
     let problem = suspicion(&problem, ledger.checkpoints.last(), &ledger.tree().await?);
     keep(ledger, &problem).await?;
     Ok(Some(problem))
+}
+
+/// Whether the ledger was copied elsewhere.
+pub(super) async fn closed(ledger: &SqliteLedger) -> Result<Option<Closed>, LedgerError> {
+    Ok(current(ledger).await?.closed())
 }
 
 async fn behind(ledger: &SqliteLedger) -> Result<Option<String>, LedgerError> {

@@ -6,31 +6,17 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 
 use super::fault::{conflict, during};
+use super::layout::{insert, rest, run, tables};
 use super::migrate::{self, Found};
 use super::open::{connect, filling};
 use super::stats::{into_place, partial_path};
 use crate::ledger::LedgerError;
+use crate::ledger::common::table::{Row, Table};
 
 const CONTEXT: &str = "filling a copy of the ledger";
-
-/// A value as SQLite keeps it.
-pub(in crate::ledger) enum Cell {
-    Null,
-    Integer(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-/// A table to be filled.
-#[derive(Clone)]
-pub(in crate::ledger) struct Table {
-    pub(in crate::ledger) name: String,
-    /// In the order of their cells.
-    pub(in crate::ledger) columns: Vec<String>,
-}
 
 /// A file on its way; it stands at its place once `finish` has said so.
 pub(in crate::ledger) struct Loading {
@@ -58,7 +44,7 @@ impl Loading {
         let tables = tables(&mut connection).await?;
         for table in &tables {
             // What a new ledger begins with is among the rows to come.
-            run(&mut connection, format!("DELETE FROM {}", table.name)).await?;
+            run(&mut connection, CONTEXT, format!("DELETE FROM {}", table.name)).await?;
         }
         let loading = Self {
             to: to.to_owned(),
@@ -70,43 +56,16 @@ impl Loading {
     }
 
     /// Adds `rows`, each with a cell for each column.
-    pub(in crate::ledger) async fn add(
-        &mut self,
-        table: &Table,
-        rows: Vec<Vec<Cell>>,
-    ) -> Result<(), LedgerError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
-        let statement = format!(
-            "INSERT INTO {} ({}) VALUES {}",
-            table.name,
-            table.columns.join(", "),
-            vec![row; rows.len()].join(", ")
-        );
-        let mut insert = sqlx::query(AssertSqlSafe(statement));
-        for cell in rows.into_iter().flatten() {
-            insert = match cell {
-                Cell::Null => insert.bind(None::<i64>),
-                Cell::Integer(value) => insert.bind(value),
-                Cell::Text(value) => insert.bind(value),
-                Cell::Bytes(value) => insert.bind(value),
-            };
-        }
-        insert
-            .execute(&mut self.connection)
-            .await
-            .map_err(during(CONTEXT))?;
-        Ok(())
+    pub(in crate::ledger) async fn add(&mut self, table: &Table, rows: Vec<Row>) -> Result<(), LedgerError> {
+        insert(&mut self.connection, CONTEXT, table, rows).await
     }
 
     /// The file at its place, whole and on the disk.
     pub(in crate::ledger) async fn finish(mut self) -> Result<(), LedgerError> {
         for trigger in std::mem::take(&mut self.triggers) {
-            run(&mut self.connection, trigger).await?;
+            run(&mut self.connection, CONTEXT, trigger).await?;
         }
-        run(&mut self.connection, "COMMIT".to_owned()).await?;
+        run(&mut self.connection, CONTEXT, "COMMIT".to_owned()).await?;
         self.connection.close().await.map_err(during(CONTEXT))?;
         into_place(&self.partial, &self.to)
     }
@@ -117,55 +76,6 @@ impl Loading {
         let _ = self.connection.close().await;
         let _ = remove(&self.partial);
     }
-}
-
-/// Takes the triggers away, and gives the statements that make them again.
-async fn rest(connection: &mut SqliteConnection) -> Result<Vec<String>, LedgerError> {
-    let triggers: Vec<(String, String)> = sqlx::query_as(
-        "SELECT name, sql
-         FROM sqlite_schema
-         WHERE type = 'trigger'
-         ORDER BY rowid",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(during(CONTEXT))?;
-    for (name, _) in &triggers {
-        run(connection, format!("DROP TRIGGER {name}")).await?;
-    }
-    Ok(triggers.into_iter().map(|(_, sql)| sql).collect())
-}
-
-async fn tables(connection: &mut SqliteConnection) -> Result<Vec<Table>, LedgerError> {
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "SELECT s.name, c.name
-         FROM sqlite_schema s, pragma_table_info(s.name) c
-         WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-         ORDER BY s.name, c.cid",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(during(CONTEXT))?;
-    let mut tables: Vec<Table> = Vec::new();
-    for (name, column) in columns {
-        match tables.last_mut() {
-            Some(table) if table.name == name => table.columns.push(column),
-            Some(_) | None => tables.push(Table {
-                name,
-                columns: vec![column],
-            }),
-        }
-    }
-    Ok(tables)
-}
-
-/// A statement made of names of the schema.
-async fn run(connection: &mut SqliteConnection, statement: String) -> Result<(), LedgerError> {
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(connection)
-        .await
-        .map_err(during(CONTEXT))?;
-    Ok(())
 }
 
 /// An unfinished copy, with what lies beside it.

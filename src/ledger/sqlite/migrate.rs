@@ -8,11 +8,26 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::LedgerError;
 use super::checksum;
-use super::fault::during;
+use super::fault::{conflict, during};
 use super::open::{connect, looking, making};
+use crate::ledger::copy::UNFINISHED_COPY;
 
 /// `RtNd`.
 const APPLICATION_ID: i64 = 0x5274_4e64;
+
+/// `RtNc`: a copy that is not whole yet (`copying`).
+const COPYING_ID: i64 = 0x5274_4e63;
+
+/// What makes a new ledger one that is being filled; the row says what it is a copy of.
+const BEGIN_COPYING: &str = "CREATE TABLE copying (
+         one      INTEGER PRIMARY KEY CHECK (one = 1),
+         ledger   TEXT NOT NULL,
+         sequence INTEGER NOT NULL
+     ) STRICT;
+     PRAGMA application_id = 1383353955";
+/// And what makes it a ledger.
+pub(super) const END_COPYING: &str = "DROP TABLE copying;
+     PRAGMA application_id = 1383353956";
 
 /// Each ends with its own `PRAGMA user_version`: entry `n` leads from version `n` to `n + 1`.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -31,8 +46,14 @@ pub(super) const MIGRATIONS: &[&str] = &[
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    Ledger { version: i64 },
-    Foreign { problem: &'static str },
+    Ledger {
+        version: i64,
+    },
+    /// A copy that is not whole.
+    Copying,
+    Foreign {
+        problem: &'static str,
+    },
 }
 
 impl Found {
@@ -57,6 +78,10 @@ impl Found {
                 application: APPLICATION_ID,
                 version,
             } => return Ok(Self::Ledger { version }),
+            Head::Whole {
+                application: COPYING_ID,
+                ..
+            } => return Ok(Self::Copying),
             Head::NotSqlite | Head::Whole { .. } | Head::Unclear if was_empty_before_its_journal(path) => {
                 return Ok(Self::Nothing);
             }
@@ -88,6 +113,7 @@ impl Found {
         .map_err(during("reading the ledger's header"))?;
         Ok(match (application, version, tables) {
             (APPLICATION_ID, version, _) => Self::Ledger { version },
+            (COPYING_ID, _, _) => Self::Copying,
             // What an interrupted first start leaves behind.
             (0, 0, 0) => Self::Nothing,
             _ => Self::Foreign {
@@ -111,6 +137,7 @@ impl Found {
                 ),
             )),
             Self::Ledger { version } => Err(newer(path, *version, known)),
+            Self::Copying => Err(not_ours(path, UNFINISHED_COPY)),
             Self::Foreign { problem } => Err(not_ours(path, problem)),
         }
     }
@@ -125,12 +152,13 @@ pub(super) async fn migrate(
     let known = latest(migrations);
     match found {
         Found::Foreign { problem } => return Err(not_ours(path, problem)),
+        Found::Copying => return Err(not_ours(path, UNFINISHED_COPY)),
         Found::Ledger { version } if *version > known => return Err(newer(path, *version, known)),
         Found::Ledger { version } if *version == known => return Ok(()),
         Found::Nothing | Found::Ledger { .. } => {}
     }
     let mut connection = connect(&making(path)).await?;
-    let done = upgrade(&mut connection, path, migrations).await;
+    let done = upgrade(&mut connection, path, migrations, None).await;
     let closed = connection
         .close()
         .await
@@ -142,14 +170,17 @@ async fn upgrade(
     connection: &mut SqliteConnection,
     path: &Path,
     migrations: &'static [&'static str],
+    then: Option<&'static str>,
 ) -> Result<(), LedgerError> {
     let context = "migrating the ledger";
     match Found::by_header(connection).await? {
-        Found::Ledger { version } if version < latest(migrations) => {
+        Found::Ledger { version } if version < latest(migrations) && then.is_none() => {
             back_up(connection, path, version).await?;
         }
+        Found::Ledger { .. } if then.is_some() => return Err(newly_there(path)),
         // Another process was quicker.
         Found::Ledger { .. } => return Ok(()),
+        Found::Copying => return Err(not_ours(path, UNFINISHED_COPY)),
         Found::Foreign { problem } => return Err(not_ours(path, problem)),
         Found::Nothing => {
             // The next statement writes the first page, straight into the file: whoever opens it from
@@ -168,10 +199,13 @@ async fn upgrade(
     // Asked again under the write lock.
     let from = match Found::by_header(connection).await? {
         Found::Nothing => 0,
+        Found::Ledger { .. } if then.is_some() => return Err(newly_there(path)),
         Found::Ledger { version } => version,
+        Found::Copying => return Err(not_ours(path, UNFINISHED_COPY)),
         Found::Foreign { problem } => return Err(not_ours(path, problem)),
     };
-    for step in migrations.iter().skip(usize::try_from(from).unwrap_or(0)) {
+    let steps = migrations.iter().skip(usize::try_from(from).unwrap_or(0));
+    for step in steps.chain(then.as_ref()) {
         sqlx::raw_sql(*step)
             .execute(&mut *connection)
             .await
@@ -182,6 +216,17 @@ async fn upgrade(
         .await
         .map_err(during(context))?;
     Ok(())
+}
+
+/// Makes a file that a copy is to fill. Nothing but a copy opens it before it is whole.
+pub(super) async fn make_copying(path: &Path) -> Result<(), LedgerError> {
+    let mut connection = connect(&making(path)).await?;
+    let done = upgrade(&mut connection, path, MIGRATIONS, Some(BEGIN_COPYING)).await;
+    let closed = connection
+        .close()
+        .await
+        .map_err(during("closing after the migration"));
+    done.and(closed)
 }
 
 /// A copy of the ledger as the old version left it. One that is there already is from an interrupted
@@ -258,6 +303,10 @@ fn not_ours(path: &Path, problem: &str) -> LedgerError {
         path: path.display().to_string(),
         problem: problem.to_owned(),
     }
+}
+
+fn newly_there(path: &Path) -> LedgerError {
+    conflict(path.display().to_string(), "a ledger was made there just now")
 }
 
 fn newer(path: &Path, version: i64, known: i64) -> LedgerError {

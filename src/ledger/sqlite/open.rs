@@ -80,6 +80,10 @@ impl SqliteLedger {
             failed: Arc::new(OnceLock::new()),
         };
         if mode == OpenMode::ReadWrite {
+            // One that was copied elsewhere is read at most.
+            if let Some(closed) = lineage::closed(&ledger).await? {
+                return Err(closed.refusal(&ledger.path.display().to_string()));
+            }
             // Before anything is written that could hide it. Whoever deletes asks again, and fails if
             // this fails; a hold must be possible all the same.
             if let Err(error) = lineage::rollback(&ledger).await {

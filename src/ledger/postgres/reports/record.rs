@@ -2,9 +2,9 @@
 
 use sqlx::PgConnection;
 
-use super::super::clock::anomaly;
 use super::super::fault::{damaged, during};
 use super::super::rows::{count, optional, policy_name, timestamp};
+use crate::ledger::common::controls::anomaly;
 use crate::ledger::{Adoption, LedgerError, ReportPeriod, Stretch, WaitedChange, WaitedPlan};
 use crate::model::{BreakerKind, ClockAnomaly};
 use crate::rules::impact::Impact;
