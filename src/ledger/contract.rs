@@ -260,7 +260,8 @@ pub trait Claims: Send + Sync {
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Files in state `deleted` or `gone` by attempts settled at or after `since` that no second look has
-    /// confirmed or contradicted, oldest attempt first, at most `page`.
+    /// confirmed or contradicted, oldest attempt first, at most `page`. What another process who lives has
+    /// deleted in a sweep that is under way is left to it.
     async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Linked copies of these originals that are `live` or `unknown`.

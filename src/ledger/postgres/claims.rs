@@ -36,7 +36,8 @@ impl Claims for PostgresLedger {
     }
 
     async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
-        self.read(move |tx| Box::pin(super::unverified::unverified(tx, since, page)))
+        let seat = self.holder.number().await;
+        self.read(move |tx| Box::pin(super::unverified::unverified(tx, seat, since, page)))
             .await
     }
 

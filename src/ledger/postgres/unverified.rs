@@ -1,4 +1,6 @@
 //! Deletions, confirmed or found gone, that nobody has looked at a second time: a crash came between.
+//!
+//! What another process who lives has deleted in a sweep that is under way is its own to look at: it is about to.
 
 use sqlx::PgConnection;
 
@@ -9,6 +11,7 @@ use crate::model::{FileRecord, Timestamp};
 
 pub(super) async fn unverified(
     tx: &mut PgConnection,
+    seat: Option<i64>,
     since: Timestamp,
     page: u32,
 ) -> Result<Vec<FileRecord>, LedgerError> {
@@ -19,11 +22,18 @@ pub(super) async fn unverified(
         "WHERE l.result IN (2, 3) AND l.finding IS NULL -- literals: they take the partial index
            AND f.state IN (2, 3)
            AND a.settled_at >= $1
+           AND NOT coalesce(
+               a.peer <> $3
+               AND a.peer IN (SELECT number FROM living)
+               AND EXISTS (SELECT 1 FROM sweeps s WHERE s.id = a.sweep AND s.state = 'open' AND s.peer IS NOT NULL),
+               FALSE
+           )
          ORDER BY l.attempt, l.file_id
          LIMIT $2"
     ))
     .bind(since.as_millis())
     .bind(i64::from(page))
+    .bind(seat)
     .fetch_all(&mut *tx)
     .await
     .map_err(during("reading deletions that were not verified"))?;
