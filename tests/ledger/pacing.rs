@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use retentiond::ledger::{CallStart, Lane, OpenMode, Pacing, Place};
+use tokio::time::Instant;
 
 use crate::cluster::cluster;
 use crate::world::Postgres;
