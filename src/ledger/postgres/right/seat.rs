@@ -1,10 +1,11 @@
 //! One seat: its session, its locks, its row.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
 
 use super::{Lease, lost};
 use crate::ledger::LedgerError;
