@@ -28,6 +28,10 @@ enum Held {
     },
     #[cfg(feature = "postgres")]
     Server(std::sync::Arc<super::postgres::Right>),
+    #[cfg(feature = "postgres")]
+    Alone {
+        _right: super::postgres::Alone,
+    },
 }
 
 impl DeleterLock {
@@ -69,23 +73,29 @@ impl DeleterLock {
         })
     }
 
-    /// Takes the right in the server that keeps the ledger: side by side with others who have it, or alone.
+    /// Takes the right in the server that keeps the ledger, side by side with others who have it.
     #[cfg(feature = "postgres")]
-    pub(super) async fn on_server(
-        options: &super::PostgresOptions,
-        alone: bool,
-    ) -> Result<Self, LedgerError> {
-        let right = super::postgres::Right::acquire(options, alone).await?;
+    pub(super) async fn on_server(options: &super::PostgresOptions) -> Result<Self, LedgerError> {
+        let right = super::postgres::Right::acquire(options).await?;
         Ok(Self {
             held: Held::Server(right),
         })
     }
 
-    /// The right, where a server keeps it.
+    /// Takes it so that nobody else has it meanwhile. Nothing can be claimed under it.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn alone_on_server(options: &super::PostgresOptions) -> Result<Self, LedgerError> {
+        let right = super::postgres::Alone::acquire(options).await?;
+        Ok(Self {
+            held: Held::Alone { _right: right },
+        })
+    }
+
+    /// The right to claim, where a server keeps it.
     #[cfg(feature = "postgres")]
     pub(super) const fn right(&self) -> Option<&std::sync::Arc<super::postgres::Right>> {
         match &self.held {
-            Held::File { .. } => None,
+            Held::File { .. } | Held::Alone { .. } => None,
             Held::Server(right) => Some(right),
         }
     }
@@ -96,7 +106,7 @@ impl DeleterLock {
         match &self.held {
             Held::File { path, .. } => Some(path),
             #[cfg(feature = "postgres")]
-            Held::Server(_) => None,
+            Held::Server(_) | Held::Alone { .. } => None,
         }
     }
 }
@@ -111,7 +121,7 @@ impl Drop for DeleterLock {
             }
             // Its session ends with it.
             #[cfg(feature = "postgres")]
-            Held::Server(_) => {}
+            Held::Server(_) | Held::Alone { .. } => {}
         }
     }
 }

@@ -108,7 +108,7 @@ impl Place {
         match self {
             Self::File(path) => DeleterLock::acquire(path),
             #[cfg(feature = "postgres")]
-            Self::Server(options) => DeleterLock::on_server(options, false).await,
+            Self::Server(options) => DeleterLock::on_server(options).await,
         }
     }
 
@@ -120,7 +120,7 @@ impl Place {
         match self {
             Self::File(_) => self.lock().await,
             #[cfg(feature = "postgres")]
-            Self::Server(options) => DeleterLock::on_server(options, true).await,
+            Self::Server(options) => DeleterLock::alone_on_server(options).await,
         }
     }
 

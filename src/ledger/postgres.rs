@@ -87,7 +87,7 @@ pub(super) use open::name;
 pub(super) use pacing::PostgresPacing;
 use right::Holder;
 pub use right::Lease;
-pub(super) use right::Right;
+pub(super) use right::{Alone, Right};
 use session::Session;
 
 type Slot = Arc<Mutex<Session>>;

@@ -50,7 +50,7 @@ impl PostgresLedger {
     pub async fn open_under(options: &PostgresOptions, lock: &DeleterLock) -> Result<Self, LedgerError> {
         let Some(right) = lock.right() else {
             return Err(LedgerError::NotWritable {
-                problem: "the right to delete is that of a file".to_owned(),
+                problem: "the right to delete is not one to claim under".to_owned(),
             });
         };
         Self::open_as(options, OpenMode::ReadWrite, Holder::of(right)).await

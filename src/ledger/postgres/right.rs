@@ -63,8 +63,6 @@ impl Lease {
 pub(in crate::ledger) struct Right {
     address: Address,
     lease: Lease,
-    /// With nobody beside us.
-    alone: bool,
     state: Mutex<State>,
 }
 
@@ -77,20 +75,12 @@ struct State {
 
 impl Right {
     /// Takes it, or says who is in the way.
-    pub(in crate::ledger) async fn acquire(
-        options: &PostgresOptions,
-        alone: bool,
-    ) -> Result<Arc<Self>, LedgerError> {
-        let mut address = address(options)?;
-        // What others are told.
-        address.options = address
-            .options
-            .application_name(&format!("retentiond {}", seat::name()));
-        let seat = Seat::take(&address, options.lease, alone, None).await?;
+    pub(in crate::ledger) async fn acquire(options: &PostgresOptions) -> Result<Arc<Self>, LedgerError> {
+        let address = as_ourselves(options)?;
+        let seat = Seat::take(&address, options.lease, None).await?;
         let right = Arc::new(Self {
             address,
             lease: options.lease,
-            alone,
             state: Mutex::new(State {
                 seat: Some(seat),
                 before: None,
@@ -106,7 +96,7 @@ impl Right {
         if let Some(seat) = &state.seat {
             return Ok(seat.number);
         }
-        let again = Seat::take(&self.address, self.lease, self.alone, state.before).await?;
+        let again = Seat::take(&self.address, self.lease, state.before).await?;
         tracing::warn!("the right to delete was lost with its connection or its lease, and is taken again");
         let number = again.number;
         *state = State {
@@ -154,6 +144,31 @@ impl Right {
             seat.goes_by(rules).await;
         }
     }
+}
+
+/// The right with nobody beside us, in a database that may hold nothing yet: it makes nothing, and nothing is claimed
+/// under it.
+#[derive(Debug)]
+pub(in crate::ledger) struct Alone {
+    /// Holds the lock as long as it lives.
+    _session: PgConnection,
+}
+
+impl Alone {
+    /// Takes it, or says who is in the way.
+    pub(in crate::ledger) async fn acquire(options: &PostgresOptions) -> Result<Self, LedgerError> {
+        let session = seat::enter_alone(&as_ourselves(options)?).await?;
+        Ok(Self { _session: session })
+    }
+}
+
+/// With the name that others are told.
+fn as_ourselves(options: &PostgresOptions) -> Result<Address, LedgerError> {
+    let mut address = address(options)?;
+    address.options = address
+        .options
+        .application_name(&format!("retentiond {}", seat::name()));
+    Ok(address)
 }
 
 /// Renews the lease as long as the right is held.

@@ -51,18 +51,13 @@ impl Seat {
     pub(super) async fn take(
         address: &Address,
         lease: Lease,
-        alone: bool,
         before: Option<i64>,
     ) -> Result<Self, LedgerError> {
         let context = "taking the right to delete";
         let mut session = connect(address).await?;
         let found = migrate::Found::at(&mut session).await?;
         migrate::migrate(&mut session, &address.name, &found, migrate::MIGRATIONS).await?;
-        sqlx::raw_sql(SET_UP)
-            .execute(&mut session)
-            .await
-            .map_err(during(context))?;
-        enter(&mut session, address, alone).await?;
+        enter(&mut session, address, "SELECT pg_advisory_lock_shared($1, $2)").await?;
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(|error| lost(&error.to_string()))?;
         let number = i64::from_le_bytes(bytes);
@@ -150,13 +145,19 @@ impl Seat {
     }
 }
 
-/// The lock of all who delete: side by side with them, or alone.
-async fn enter(session: &mut PgConnection, address: &Address, alone: bool) -> Result<(), LedgerError> {
-    let lock = if alone {
-        "SELECT pg_advisory_lock($1, $2)"
-    } else {
-        "SELECT pg_advisory_lock_shared($1, $2)"
-    };
+/// A session that has the lock of all who delete for itself.
+pub(super) async fn enter_alone(address: &Address) -> Result<PgConnection, LedgerError> {
+    let mut session = connect(address).await?;
+    enter(&mut session, address, "SELECT pg_advisory_lock($1, $2)").await?;
+    Ok(session)
+}
+
+/// The lock of all who delete.
+async fn enter(session: &mut PgConnection, address: &Address, lock: &'static str) -> Result<(), LedgerError> {
+    sqlx::raw_sql(SET_UP)
+        .execute(&mut *session)
+        .await
+        .map_err(during("taking the right to delete"))?;
     let entered = sqlx::query(lock)
         .bind(RIGHT.0)
         .bind(RIGHT.1)
