@@ -21,8 +21,8 @@ use crate::ledger::common::lineage::Line;
 use crate::ledger::common::table::{Layout, Row, Table};
 use crate::ledger::common::values::count;
 use crate::ledger::copy::side::{Side, Source, Standing, Target};
-use rows::Kinds;
 pub(super) use rows::cells;
+use rows::{Kinds, OF_THE_MOMENT};
 
 const CONTEXT: &str = "copying the ledger";
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -76,7 +76,12 @@ pub(in crate::ledger) async fn target(
         Standing::Ledger(_) => return Err(conflict(address.name, "it holds a ledger already")),
     }
     let mut side = ServerSide::over(connection).await?;
-    let names: Vec<&str> = layout.tables.iter().map(|table| table.name.as_str()).collect();
+    let names: Vec<&str> = layout
+        .tables
+        .iter()
+        .map(|table| table.name.as_str())
+        .chain(OF_THE_MOMENT)
+        .collect();
     let names = names.join(", ");
     side.run(BEGIN).await?;
     // The server ends a statement whose asker is gone in its own time: it is waited for.
@@ -125,9 +130,11 @@ impl ServerSide {
              JOIN pg_attribute a ON a.attrelid = c.oid
              WHERE c.relnamespace = 'retentiond'::regnamespace
                AND c.relkind = 'r'
+               AND c.relname <> ALL ($1)
                AND a.attidentity <> ''
              ORDER BY c.relname COLLATE \"C\"",
         )
+        .bind(OF_THE_MOMENT)
         .fetch_all(&mut self.connection)
         .await
         .map_err(during(CONTEXT))

@@ -22,6 +22,9 @@ pub(super) enum Kind {
     Bytes,
 }
 
+/// Who is there, what they are at, when they may call, what their clocks said: nothing of it is carried elsewhere.
+pub(super) const OF_THE_MOMENT: [&str; 4] = ["clocks", "pacing", "parts", "peers"];
+
 impl ServerSide {
     pub(super) async fn over(mut connection: PgConnection) -> Result<Self, LedgerError> {
         let columns: Vec<(String, String, String)> = sqlx::query_as(
@@ -31,9 +34,11 @@ impl ServerSide {
              JOIN pg_type t ON t.oid = a.atttypid
              WHERE c.relnamespace = 'retentiond'::regnamespace
                AND c.relkind = 'r'
+               AND c.relname <> ALL ($1)
                AND a.attnum > 0
                AND NOT a.attisdropped",
         )
+        .bind(OF_THE_MOMENT)
         .fetch_all(&mut connection)
         .await
         .map_err(during(CONTEXT))?;
