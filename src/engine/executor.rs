@@ -52,6 +52,8 @@ impl Run<'_> {
         self.throttle.heard(sign_of(&outcome), begun.elapsed());
         let outcome = self.doubt_absence(outcome);
         if !self.settle(attempt, &claim, &reply, &outcome).await? {
+            // Whoever took them over may have found them there.
+            self.leave_behind(claim.files.len());
             return Ok(None);
         }
         if matches!(outcome, Outcome::Confirmed { .. }) {

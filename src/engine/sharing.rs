@@ -115,15 +115,17 @@ impl Engine {
         tracing::info!(sweep.id = run.sweep.0, policy = %run.policy, "the rest of the sweep is shared with other processes");
         let mut waiting = true;
         while run.halted().is_none() {
-            if waiting {
-                self.take_parts(run, None, None).await?;
-            }
+            let taken = match waiting {
+                true => self.take_parts(run, None, None).await?,
+                false => 0,
+            };
             let left = self.ledger.parts_left(run.sweep).await?;
             if left.waiting + left.under_way == 0 {
                 break;
             }
             waiting = left.waiting > 0;
-            if !waiting && !run.pause(LOOK).await {
+            // Others are at work: what stops them stops the wait for them.
+            if taken == 0 && !(run.may_delete().await? && run.pause(LOOK).await) {
                 break;
             }
         }
@@ -143,7 +145,8 @@ impl Engine {
 
     /// What somebody who died in the middle of a part had asked for: a look tells what became of it.
     async fn settle_orphans(&self, run: &Run<'_>) -> Result<(), SweepError> {
-        if run.halted().is_none() && self.recover().await? > 0 {
+        if run.halted().is_none() {
+            self.recover().await?;
             run.look_at(self.ledger.unknown(ORPHANS).await?).await?;
         }
         Ok(())
@@ -192,7 +195,11 @@ impl Engine {
                 Some(part) => Some(part),
                 None if until.is_some_and(|until| Instant::now() >= until) => None,
                 None if !run.may_delete().await? => None,
-                None => self.ledger.take_part(Some(run.sweep), &run.rules.digest).await?,
+                None => match self.ledger.take_part(Some(run.sweep), &run.rules.digest).await {
+                    // Our own claim is at the row of our seat.
+                    Err(LedgerError::Busy) if run.pause(LOOK).await => continue,
+                    taken => taken?,
+                },
             };
             let Some(part) = part else {
                 return Ok(done);
@@ -210,9 +217,14 @@ impl Engine {
             is_copy: false,
         };
         let mut files = taken.part.files.clone();
+        let mut orphans = 0;
         if taken.takes > 1 {
             // Somebody began it and died: what that one asked for is settled by a look.
             let open = self.open_files(&batch, &files).await?;
+            orphans = open
+                .iter()
+                .filter(|(_, state)| *state == FileState::Deleting)
+                .count() as u64;
             files.retain(|(file, _)| {
                 open.iter()
                     .any(|(known, state)| known == file && *state != FileState::Deleting)
@@ -229,7 +241,7 @@ impl Engine {
                 .await?;
             part.settle_suspects().await?;
         }
-        let mut left = part.left_so_far();
+        let mut left = part.left_so_far() + orphans;
         if run.halted().is_some() {
             let open = self.open_files(&batch, &taken.part.files).await?;
             left = left.max(open.len() as u64);

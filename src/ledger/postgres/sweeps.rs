@@ -12,6 +12,7 @@ use super::{PostgresLedger, intern, leaves, plan_hash, plans, shared};
 use crate::evidence::Fact;
 use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
 use crate::model::{Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 #[async_trait]
 impl Sweeps for PostgresLedger {
@@ -157,7 +158,7 @@ async fn open_sweep(
         return Ok(elsewhere);
     }
     if let Some(occurrence) = open.occurrence
-        && let Some(opened) = reopen(tx, policy, seat, occurrence).await?
+        && let Some(opened) = reopen(tx, policy, seat, occurrence, &open.digest).await?
     {
         match opened {
             Opened::New(sweep) | Opened::Resumed { sweep, .. } => {
@@ -255,16 +256,20 @@ async fn reopen(
     policy: i64,
     seat: Option<i64>,
     occurrence: Timestamp,
+    digest: &RuleDigest,
 ) -> Result<Option<Opened>, LedgerError> {
+    // Whoever helps goes by the rules that it is planned by now.
+    let rule_set = intern::rule_set(tx, digest).await?;
     let known: Option<(i64, i64)> = sqlx::query_as(
         "UPDATE sweeps
-         SET state = 'open', ended_at = NULL, peer = $3
+         SET state = 'open', ended_at = NULL, peer = $3, rule_set = $4
          WHERE policy = $1 AND occurrence = $2
          RETURNING id, sent",
     )
     .bind(policy)
     .bind(occurrence.as_millis())
     .bind(seat)
+    .bind(rule_set)
     .fetch_optional(tx)
     .await
     .map_err(during("going on with a sweep"))?;
