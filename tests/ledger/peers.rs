@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use retentiond::ledger::{Ledger, LedgerError, Offer, OpenMode, Opened, Part, PartsLeft, Place, TakenPart};
+use retentiond::ledger::{
+    Ledger, LedgerError, Offer, OpenMode, OpenSweep, Opened, Part, PartsLeft, Place, TakenPart,
+};
 use retentiond::model::{BatchKey, FileState, SweepId, SweepState, SweepSummary, UploadSource};
 use retentiond::outcome::FileEvent;
 
@@ -269,6 +271,34 @@ async fn a_part_whose_taker_is_stopped_or_stops_is_free_again() {
     assert_eq!(take(leader, Some(sweep)).await.unwrap().takes, 3);
     assert_eq!(leader.ledger.recover_orphans(at(1)).await.unwrap(), 0);
     assert_eq!(take(stopped, None).await.unwrap().takes, 4);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn a_sweep_that_goes_on_under_other_rules_is_shared_under_those() {
+    let (hosts, _, _, _backend) = hosts(2).await;
+    let [leader, two] = &hosts[..] else { panic!() };
+    let (manual, batch) = sweep(leader).await;
+    close(leader, manual, SweepState::Done).await.unwrap();
+    let scheduled = open("p", Some(at(90)));
+    let Opened::New(sweep) = leader.ledger.open_sweep(&scheduled).await.unwrap() else {
+        panic!()
+    };
+    close(leader, sweep, SweepState::Cut).await.unwrap();
+    let again = OpenSweep {
+        digest: digest("two"),
+        ..scheduled
+    };
+    assert_eq!(
+        leader.ledger.open_sweep(&again).await.unwrap(),
+        Opened::Resumed { sweep, sent: 0 }
+    );
+    let offer = Offer { sweep, budget: 9 };
+    assert!(leader.ledger.offer(&offer, &parts(batch, &["f1"])).await.unwrap());
+    let by = async |host: &Host, of, rules: &str| host.ledger.take_part(of, &digest(rules)).await.unwrap();
+    assert_eq!(by(two, None, "one").await, None);
+    assert_eq!(by(leader, Some(sweep), "one").await, None);
+    assert!(by(two, None, "two").await.is_some());
 }
 
 #[tokio::test]
