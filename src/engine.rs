@@ -32,6 +32,7 @@ mod sharing;
 pub mod sweep;
 mod tally;
 mod throttle;
+pub mod witnesses;
 
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use ending::{Ending, SweepReport};

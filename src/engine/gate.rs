@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::clock::{STEP_TOLERANCE_MS, Testimony, hear, reason};
 use super::sweep::{Engine, SweepError};
+use super::witnesses::{STEP_TOLERANCE_MS, Testimony, hear, reason};
 use crate::extracta::remote::Probe;
 use crate::ledger::Barriers;
 use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};

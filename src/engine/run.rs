@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use super::clock::went_on;
 use super::course::Course;
 use super::gate::Stop;
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
+use super::witnesses::went_on;
 use crate::model::{BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId};
 use crate::rules::policy::RuleSet;
 
