@@ -36,6 +36,12 @@ WHERE p.lease_until > server_ms()
         AND l.objid::bigint = p.number & 4294967295
   );
 
+-- Those who may still rely on what they have claimed: a session that was cut does not tell its process.
+CREATE VIEW leased AS
+SELECT number
+FROM peers
+WHERE lease_until > server_ms();
+
 CREATE FUNCTION alive(number bigint) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$ SELECT EXISTS (SELECT 1 FROM living WHERE living.number = $1) $$;

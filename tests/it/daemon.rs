@@ -427,8 +427,16 @@ pub(super) async fn wait_until_settled(service: &Service) {
     let ledger = service.ledger().await;
     let since = Timestamp::from_millis(0).unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !(ledger.unknown(1).await.unwrap().is_empty()
-        && ledger.unverified(since, 1).await.unwrap().is_empty())
+    // First of all what is under way: the API may have done it before its outcome is written.
+    let under_way = async || {
+        let tallies = ledger.tallies(since).await.unwrap();
+        tallies
+            .values()
+            .any(|tally| tally.by_state.get("deleting").is_some_and(|files| *files > 0))
+    };
+    while under_way().await
+        || !ledger.unknown(1).await.unwrap().is_empty()
+        || !ledger.unverified(since, 1).await.unwrap().is_empty()
     {
         assert!(
             tokio::time::Instant::now() < deadline,

@@ -619,11 +619,13 @@ async fn dump_server(url: &str) -> Dump {
     .unwrap();
     // Who is at work on a server and what their clocks say is not carried; new tables and columns have to be decided on.
     let of_the_moment = |table: &str, column: &str| {
-        matches!(table, "clocks" | "living" | "pacing" | "parts" | "peers")
-            || matches!(
-                (table, column),
-                ("anomalies", "host" | "heard_at") | ("attempts" | "sweeps" | "uploads", "peer")
-            )
+        matches!(
+            table,
+            "clocks" | "leased" | "living" | "pacing" | "parts" | "peers"
+        ) || matches!(
+            (table, column),
+            ("anomalies", "host" | "heard_at") | ("attempts" | "sweeps" | "uploads", "peer")
+        )
     };
     let columns: Vec<(String, String)> = columns
         .into_iter()

@@ -14,7 +14,7 @@ use crate::right::{Host, attempt, claim, host, state, sweep, two_files};
 use crate::world::{World, at, digest, id, ids, open, request, settlement};
 
 /// The lease of the peer that has sat longest has run out, as that of a process which was stopped.
-const LAPSED: &str = "UPDATE retentiond.peers
+pub(crate) const LAPSED: &str = "UPDATE retentiond.peers
      SET lease_until = 1
      WHERE number = (SELECT number FROM retentiond.peers ORDER BY since LIMIT 1)";
 
@@ -121,6 +121,39 @@ async fn what_a_process_left_under_way_itself_is_its_own_orphan() {
     assert_eq!(claim(&hosts[0], run, "f1").await.unwrap(), 1);
     assert_eq!(hosts[0].ledger.recover_orphans(at(1)).await.unwrap(), 1);
     assert_eq!(state(&hosts[0], "f1").await, FileState::Unknown);
+}
+
+/// As if somebody without a session, called `name`, had claimed all that is under way.
+async fn claimed_by(database: &str, name: &str) {
+    let statements = format!(
+        "DELETE FROM retentiond.peers WHERE number = 1;
+         INSERT INTO retentiond.peers (number, name, version, since, seen_at, lease_until)
+         SELECT 1, {name}, version, since, seen_at, lease_until FROM retentiond.peers LIMIT 1;
+         UPDATE retentiond.attempts SET peer = 1"
+    );
+    cluster().run(database, &statements).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn what_a_process_of_this_host_left_that_has_ended_is_an_orphan_at_once() {
+    let (hosts, _, database, _backend) = hosts(2).await;
+    let [one, two] = &hosts[..] else { panic!() };
+    let run = sweep(one).await;
+    attempt(one, run, "f1").await;
+    // No process has such a number.
+    let ended = "regexp_replace(name, '^[0-9]+', '4999999')";
+    for still_there in ["name".to_owned(), format!("{ended} || 'er'")] {
+        claimed_by(&database, &still_there).await;
+        assert_eq!(
+            two.ledger.recover_orphans(at(1)).await.unwrap(),
+            0,
+            "{still_there}"
+        );
+    }
+    claimed_by(&database, ended).await;
+    assert_eq!(two.ledger.recover_orphans(at(1)).await.unwrap(), 1);
+    assert_eq!(state(two, "f1").await, FileState::Unknown);
 }
 
 #[tokio::test]

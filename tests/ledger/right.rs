@@ -8,6 +8,7 @@ use retentiond::model::{AttemptId, BatchKey, FileState, SweepId};
 use retentiond::outcome::FileEvent;
 
 use crate::cluster::cluster;
+use crate::peers::LAPSED;
 use crate::world::{Postgres, at, batch_address, digest, file, hinted, ids, open, request, settlement};
 
 /// Ends the sessions that hold the right, as a network or an administrator does.
@@ -118,13 +119,16 @@ async fn a_right_lost_with_its_connection_is_taken_again_with_all_that_is_under_
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: .ci/run"]
-async fn what_was_cut_off_is_an_orphan_and_whoever_had_claimed_it_cannot_settle_it() {
+async fn what_was_cut_off_is_an_orphan_once_its_request_cannot_be_on_its_way_any_more() {
     let (_backend, place, database) = two_files().await;
     let old = host(&place).await.unwrap();
     let run = sweep(&old).await;
     let attempt = attempt(&old, run, "f1").await;
     cluster().run(&database, CUT).await;
     let new = host(&place).await.unwrap();
+    assert_eq!(new.ledger.recover_orphans(at(1)).await.unwrap(), 0);
+    assert_eq!(state(&new, "f1").await, FileState::Deleting);
+    cluster().run(&database, LAPSED).await;
     assert_eq!(new.ledger.recover_orphans(at(1)).await.unwrap(), 1);
     assert_eq!(state(&new, "f1").await, FileState::Unknown);
     // The old one has heard of nothing.

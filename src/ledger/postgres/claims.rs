@@ -118,6 +118,7 @@ impl Claims for PostgresLedger {
         // What looks like an orphan may be another's work.
         let fence = self.holder.fence().await?;
         let seat = fence.number();
+        self.holder.bury_the_dead().await;
         // Asked at every turn: only what was interrupted is worth a commit.
         if !self
             .read_one(move |tx| Box::pin(settle::interrupted(tx, seat)))

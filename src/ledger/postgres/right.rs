@@ -138,6 +138,15 @@ impl Right {
         let _ = self.number().await;
     }
 
+    /// Ends the leases of processes of this host that have ended. What cannot be asked now is asked at the next turn.
+    async fn bury_the_dead(&self) {
+        if let Some(seat) = &mut self.state.lock().await.seat
+            && let Err(error) = seat.bury_the_dead().await
+        {
+            tracing::debug!(%error, "processes that have ended keep their lease until it runs out");
+        }
+    }
+
     /// Tells the others by which rules we go.
     async fn goes_by(&self, rules: &RuleDigest) {
         if let Some(seat) = &mut self.state.lock().await.seat {
@@ -208,6 +217,13 @@ impl Holder {
     pub(super) async fn fell(&self, fence: Fence) {
         if let (Some(right), Some((number, _))) = (self.right(), fence.0) {
             right.gone(number).await;
+        }
+    }
+
+    /// What processes of this host that have ended had under way may be taken over at once.
+    pub(super) async fn bury_the_dead(&self) {
+        if let Some(right) = self.right() {
+            right.bury_the_dead().await;
         }
     }
 

@@ -265,7 +265,8 @@ async fn give_back(
     ensure_rows("the sweep of an attempt", done.rows_affected(), 1)
 }
 
-/// Whether something was cut off: an attempt without an outcome that nobody who lives is at, a file under way without
+/// Whether something was cut off: an attempt without an outcome that nobody can still be at (a request may be on its way
+/// as long as the lease lasts under which it was claimed, whatever became of the session), a file under way without
 /// an attempt, a part that we took and did not end.
 pub(super) async fn interrupted(tx: &mut PgConnection, seat: Option<i64>) -> Result<bool, LedgerError> {
     sqlx::query_scalar(
@@ -273,7 +274,7 @@ pub(super) async fn interrupted(tx: &mut PgConnection, seat: Option<i64>) -> Res
              SELECT 1
              FROM attempts
              WHERE settled_at IS NULL
-               AND (peer IS NULL OR peer = $1 OR peer NOT IN (SELECT number FROM living))
+               AND (peer IS NULL OR peer = $1 OR peer NOT IN (SELECT number FROM leased))
          ) OR EXISTS (
              SELECT 1
              FROM files f
@@ -308,7 +309,7 @@ pub(super) async fn recover_orphans(
         "SELECT id
          FROM attempts
          WHERE settled_at IS NULL
-           AND (peer IS NULL OR peer = $1 OR peer NOT IN (SELECT number FROM living))",
+           AND (peer IS NULL OR peer = $1 OR peer NOT IN (SELECT number FROM leased))",
     )
     .bind(seat)
     .fetch_all(&mut *tx)

@@ -138,6 +138,11 @@ impl Seat {
         }
     }
 
+    /// Ends the leases of processes of this host that have ended.
+    pub(super) async fn bury_the_dead(&mut self) -> Result<(), LedgerError> {
+        bury(&mut self.session).await
+    }
+
     /// Gives it up, so that the server knows at once.
     pub(super) async fn leave(self) {
         // A session that does not answer is dropped: the server finds out by itself.
@@ -242,6 +247,38 @@ async fn wait_for_the_dead(session: &mut PgConnection) -> Result<(), LedgerError
             break;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+/// Those whose session is gone and whose process of this host is too: nothing of theirs is on its way, and their lease
+/// is over.
+async fn bury(session: &mut PgConnection) -> Result<(), LedgerError> {
+    let context = "looking after processes that have ended";
+    let cut: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT number, name
+         FROM peers
+         WHERE lease_until > server_ms()
+           AND number NOT IN (SELECT number FROM living)",
+    )
+    .fetch_all(&mut *session)
+    .await
+    .map_err(during(context))?;
+    let ended: Vec<i64> = cut
+        .into_iter()
+        .filter(|(_, name)| has_ended(name))
+        .map(|(number, _)| number)
+        .collect();
+    if !ended.is_empty() {
+        sqlx::query(
+            "UPDATE peers
+             SET lease_until = 0
+             WHERE number = ANY ($1)",
+        )
+        .bind(ended)
+        .execute(session)
+        .await
+        .map_err(during(context))?;
     }
     Ok(())
 }
