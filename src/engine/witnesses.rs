@@ -220,6 +220,7 @@ fn behind_peers(mark: &ClockMark, place: &Place, peers: Option<Timestamp>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Clock, ManualClock};
 
     /// One host alone.
     fn hear(
