@@ -42,10 +42,6 @@ SELECT number
 FROM peers
 WHERE lease_until > server_ms();
 
-CREATE FUNCTION alive(number bigint) RETURNS boolean
-LANGUAGE sql STABLE
-AS $$ SELECT EXISTS (SELECT 1 FROM living WHERE living.number = $1) $$;
-
 -- Under whose lease; NULL where nobody had one. Rows of `peers` go a day after their end, so nothing refers to them.
 ALTER TABLE sweeps ADD COLUMN peer BIGINT;
 ALTER TABLE attempts ADD COLUMN peer BIGINT;

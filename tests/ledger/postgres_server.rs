@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use retentiond::ledger::{
-    Claims, Controls, Figures, Hinted, Intake, Ledger, LedgerError, OpenMode, Opened, PostgresLedger,
+    Claims, Controls, Figures, Intake, Ledger, LedgerError, OpenMode, Opened, PostgresLedger,
 };
 use retentiond::model::{FileState, SweepId};
 use sqlx::postgres::PgConnectOptions;
@@ -76,12 +76,6 @@ fn meanwhile(what: impl Future<Output = ()> + Send + 'static) {
         runtime.block_on(what);
     });
     other.join().unwrap();
-}
-
-fn rows(names: std::ops::Range<usize>) -> Vec<Hinted> {
-    names
-        .map(|n| hinted(file("b1", &format!("f{n:06}")), "p", 0))
-        .collect()
 }
 
 async fn attempts(backend: &Postgres) -> i64 {
@@ -461,29 +455,7 @@ async fn writers_side_by_side_lose_nothing_and_the_evidence_has_one_order() {
 async fn a_write_whose_caller_goes_away_is_whole_or_nothing() {
     let backend = Postgres::fresh().await;
     let ledger = made(&backend).await;
-    let (mut kept, mut next) = (0, 0);
-    for polls in 0..12 {
-        let list = rows(next..next + 500);
-        next += 500;
-        let now = digest("one");
-        let mut recording = Box::pin(ledger.record(&list, &now, at(0)));
-        for _ in 0..polls {
-            let ready =
-                std::future::poll_fn(|cx| std::task::Poll::Ready(recording.as_mut().poll(cx).is_ready()));
-            if ready.await {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(recording);
-        // The next write has its turn when the last is over.
-        ledger.set_setting("turn", Some("next")).await.unwrap();
-        let live = ledger.live(&policy("p")).await.unwrap();
-        assert!(live == kept || live == kept + 500, "{live} after {kept}");
-        kept = live;
-    }
-    assert!(kept > 0);
-    assert_eq!(ledger.check(true).await.unwrap(), Vec::<String>::new());
+    a_write_without_its_caller_is_whole_or_nothing(&ledger).await;
 }
 
 #[tokio::test]

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use retentiond::ledger::{
-    Controls, Figures, Hinted, Intake, LedgerError, OpenMode, Rules, SqliteLedger, StoredFile, StoredPlan,
-    Sweeps,
+    Controls, Figures, Intake, LedgerError, OpenMode, Rules, SqliteLedger, StoredFile, StoredPlan, Sweeps,
 };
 use sqlx::{ConnectOptions, Connection};
 
@@ -39,12 +38,6 @@ async fn tamper(path: &Path, statements: &'static str) {
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-}
-
-fn rows(names: std::ops::Range<usize>) -> Vec<Hinted> {
-    names
-        .map(|n| hinted(file("b1", &format!("f{n:06}")), "p", 0))
-        .collect()
 }
 
 #[tokio::test]
@@ -287,29 +280,7 @@ async fn readers_are_not_kept_waiting_by_a_big_write() {
 async fn a_write_whose_caller_goes_away_is_whole_or_nothing() {
     let dir = Dir::new();
     let ledger = made(&dir).await;
-    let (mut kept, mut next) = (0, 0);
-    for polls in 0..12 {
-        let list = rows(next..next + 500);
-        next += 500;
-        let now = digest("one");
-        let mut recording = Box::pin(ledger.record(&list, &now, at(0)));
-        for _ in 0..polls {
-            let ready =
-                std::future::poll_fn(|cx| std::task::Poll::Ready(recording.as_mut().poll(cx).is_ready()));
-            if ready.await {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(recording);
-        // The next write has its turn when the last is over.
-        ledger.set_setting("turn", Some("next")).await.unwrap();
-        let live = ledger.live(&policy("p")).await.unwrap();
-        assert!(live == kept || live == kept + 500, "{live} after {kept}");
-        kept = live;
-    }
-    assert!(kept > 0);
-    assert_eq!(ledger.check(true).await.unwrap(), Vec::<String>::new());
+    a_write_without_its_caller_is_whole_or_nothing(&ledger).await;
 }
 
 #[tokio::test]

@@ -369,3 +369,36 @@ pub(crate) fn settlement(names: &[&str], event: FileEvent) -> Settlement {
         files: names.iter().map(|name| (id(name), event)).collect(),
     }
 }
+
+pub(crate) fn rows(names: std::ops::Range<usize>) -> Vec<Hinted> {
+    names
+        .map(|n| hinted(file("b1", &format!("f{n:06}")), "p", 0))
+        .collect()
+}
+
+/// Records with callers that go away after ever more steps, and counts what came of it.
+pub(crate) async fn a_write_without_its_caller_is_whole_or_nothing(ledger: &dyn Ledger) {
+    let (mut kept, mut next) = (0, 0);
+    for polls in 0..12 {
+        let list = rows(next..next + 500);
+        next += 500;
+        let now = digest("one");
+        let mut recording = Box::pin(ledger.record(&list, &now, at(0)));
+        for _ in 0..polls {
+            let ready =
+                std::future::poll_fn(|cx| std::task::Poll::Ready(recording.as_mut().poll(cx).is_ready()));
+            if ready.await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(recording);
+        // The next write has its turn when the last is over.
+        ledger.set_setting("turn", Some("next")).await.unwrap();
+        let live = ledger.live(&policy("p")).await.unwrap();
+        assert!(live == kept || live == kept + 500, "{live} after {kept}");
+        kept = live;
+    }
+    assert!(kept > 0);
+    assert_eq!(ledger.check(true).await.unwrap(), Vec::<String>::new());
+}
