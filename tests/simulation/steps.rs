@@ -127,6 +127,7 @@ impl World {
         let new = BatchAddress {
             parent,
             batch: BatchId::new(format!("batch{:05}", self.serial)).unwrap(),
+            account: None,
         };
         let batch = late.map_or(new, |file| {
             self.state().count("uploaded to a batch that is to be erased");
@@ -195,6 +196,7 @@ impl World {
         let address = BatchAddress {
             parent: Parent::Extraction(extraction.clone()),
             batch: batch.clone(),
+            account: None,
         };
         let mut state = self.state();
         state.count("linked copy made");

@@ -42,6 +42,7 @@ fn batch() -> BatchAddress {
     BatchAddress {
         parent: Parent::Classification(ClassificationId::new("C1").expect("an id")),
         batch: BatchId::new("B1").expect("an id"),
+        account: None,
     }
 }
 
@@ -197,7 +198,8 @@ async fn a_batch_is_listed_by_the_call_of_its_module() {
     assert_eq!(client.list(&batch()).await, Listing::Files(Vec::new()));
     let extraction = BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("E1").expect("an id")),
-        ..batch()
+        ..batch(),
+        account: None,
     };
     assert!(matches!(client.list(&extraction).await, Listing::Files(files) if files.len() == 1));
     let seen = server.seen();

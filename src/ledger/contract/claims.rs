@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
-use crate::model::{
+use crate::model::{AccountName, 
     AttemptId, AttemptKind, BatchKey, FileId, FileKey, FileRecord, Finding, Holds, PolicyName, SweepId,
     Timestamp,
 };
@@ -88,6 +88,13 @@ pub trait Claims: Send + Sync {
 
     /// Files in state `unknown`, by batch, at most `page`.
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
+
+    /// Those of one account; `None`: of the one without a name.
+    async fn unknown_in(
+        &self,
+        account: Option<&AccountName>,
+        page: u32,
+    ) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Files in state `deleted` or `gone` by attempts settled at or after `since` that no second look has
     /// confirmed or contradicted, oldest attempt first, at most `page`. What another process who lives has
