@@ -44,7 +44,9 @@ mod tests;
 
 pub use accounts::AccountSettings;
 pub use code::{Code, Severity};
-pub use credentials::{CredentialError, account_key, api_key, audit_key, intake_token, ledger_password, subject_key};
+pub use credentials::{
+    CredentialError, account_key, api_key, audit_key, intake_token, ledger_password, subject_key,
+};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use endpoint::{IntakeSettings, Orphans};
 pub use erasure::ErasureSettings;

@@ -110,7 +110,10 @@ pub(super) fn account(checked: &Checked, typed: Option<&str>) -> Result<Option<A
 
 fn of_name<'c>(checked: &'c Checked, name: &str) -> Result<&'c AccountSettings, Failure> {
     let known = || checked.accounts.iter().map(|account| account.name.as_str());
-    let found = checked.accounts.iter().find(|account| account.name.as_str() == name);
+    let found = checked
+        .accounts
+        .iter()
+        .find(|account| account.name.as_str() == name);
     found.ok_or_else(|| {
         let near =
             known().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
@@ -124,8 +127,12 @@ fn of_name<'c>(checked: &'c Checked, name: &str) -> Result<&'c AccountSettings, 
 
 /// The key of the account without a name; `None` where it has none and needs none.
 fn unnamed_key(checked: &Checked) -> Result<Option<secrecy::SecretString>, Failure> {
-    let needed =
-        checked.accounts.is_empty() || checked.rules.policies.iter().any(|policy| policy.account.is_none());
+    let needed = checked.accounts.is_empty()
+        || checked
+            .rules
+            .policies
+            .iter()
+            .any(|policy| policy.account.is_none());
     match config::api_key(&checked.extracta, &|name| std::env::var_os(name)) {
         Err(CredentialError::Missing) if !needed => Ok(None),
         found => Ok(Some(found?)),

@@ -45,7 +45,9 @@ pub(super) fn read(
             continue;
         }
         names.insert(name.get_ref().clone(), name.span());
-        let others = accounts.iter().map(|other| (other.name.as_str(), &other.extracta));
+        let others = accounts
+            .iter()
+            .map(|other| (other.name.as_str(), &other.extracta));
         let mut all = std::iter::once(("", extracta)).chain(others);
         if let Some((other, _)) = all.find(|(_, other)| same_key(other, &settings)) {
             findings.push(shared_key(&name, other));
@@ -122,7 +124,9 @@ pub(super) fn known(policies: &[PolicyDraft], accounts: &[AccountSettings], find
         }
         let help = match (nearest(name, names.iter().copied()), names.as_slice()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, []) => format!("add an `[[account]]` with `name = \"{name}\"` and its own `api_key_file`, or remove this line: without it the policy is for the account of [extracta]"),
+            (None, []) => format!(
+                "add an `[[account]]` with `name = \"{name}\"` and its own `api_key_file`, or remove this line: without it the policy is for the account of [extracta]"
+            ),
             (None, names) => format!("the file has {}", listed(names)),
         };
         findings.push(

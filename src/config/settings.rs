@@ -187,7 +187,13 @@ impl ExtractaSettings {
                 .string("proxy", findings)
                 .and_then(|text| urls::proxy(&text, findings))
                 .or_else(|| default.proxy.clone()),
-            files_per_request: count(section, "files_per_request", 1000, default.files_per_request, findings),
+            files_per_request: count(
+                section,
+                "files_per_request",
+                1000,
+                default.files_per_request,
+                findings,
+            ),
             concurrency: count(section, "concurrency", 64, default.concurrency, findings),
             request_interval: request.into_inner(),
             results_interval: results.into_inner(),

@@ -256,9 +256,7 @@ impl Run<'_> {
             match listed.iter().find(|l| l.file == target.file) {
                 None => gone.push(target.file),
                 // A copy may still appear while processing lasts; past the deadline it is stuck.
-                Some(l)
-                    if self.way.settings.linked_copies && l.is_pending() && now < target.deadline_at =>
-                {
+                Some(l) if self.way.settings.linked_copies && l.is_pending() && now < target.deadline_at => {
                     pending += 1;
                 }
                 Some(_) => files.push(target.file),

@@ -183,9 +183,10 @@ impl Stop {
     pub const fn is_of_account(&self) -> bool {
         match self {
             Self::Breaker { kind, .. } => kind.is_of_account(),
-            Self::NotBefore { .. } | Self::NoAccount { .. } | Self::Canary { .. } | Self::Incomplete { .. } => {
-                true
-            }
+            Self::NotBefore { .. }
+            | Self::NoAccount { .. }
+            | Self::Canary { .. }
+            | Self::Incomplete { .. } => true,
             Self::Paused { .. }
             | Self::Limit { .. }
             | Self::Approval { .. }
@@ -381,10 +382,7 @@ impl Engine {
                     self.ledger
                         .close_breaker_of(breaker.kind, account, "the probe succeeded", now)
                         .await?;
-                    tracing::info!(
-                        breaker = breaker.name(),
-                        "breaker closed: the probe succeeded"
-                    );
+                    tracing::info!(breaker = breaker.name(), "breaker closed: the probe succeeded");
                 }
                 date
             }

@@ -100,8 +100,10 @@ impl Engine {
     /// Looks that are still wanted, and the requests of which nothing is left.
     async fn settle_everywhere(&self, run: &Run<'_>, stops: &mut Stops) -> Result<(), SweepError> {
         let unverified = self.erased_unverified().await?;
-        let accounts: BTreeSet<Option<&AccountName>> =
-            unverified.iter().map(|file| file.batch.account.as_ref()).collect();
+        let accounts: BTreeSet<Option<&AccountName>> = unverified
+            .iter()
+            .map(|file| file.batch.account.as_ref())
+            .collect();
         for account in accounts {
             if run.halted().is_some() {
                 return Ok(());

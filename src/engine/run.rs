@@ -12,7 +12,9 @@ use super::remotes::{Way, setting_of};
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
 use super::witnesses::went_on;
-use crate::model::{AccountName, BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId};
+use crate::model::{
+    AccountName, BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId,
+};
 use crate::rules::policy::{Policy, RuleSet};
 
 /// A batch of this sweep.

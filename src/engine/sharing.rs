@@ -152,7 +152,8 @@ impl Engine {
     async fn settle_orphans(&self, run: &Run<'_>) -> Result<(), SweepError> {
         if run.halted().is_none() {
             self.recover().await?;
-            run.look_at(self.ledger.unknown_in(run.account, ORPHANS).await?).await?;
+            run.look_at(self.ledger.unknown_in(run.account, ORPHANS).await?)
+                .await?;
         }
         Ok(())
     }

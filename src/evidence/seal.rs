@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::proof;
 use super::{Hash, proof::ProofError};
-use crate::model::{AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Parent};
+use crate::model::{
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Parent,
+};
 
 /// Files that a leaf speaks of: how many, and the root of the small tree over their commitments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

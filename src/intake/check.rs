@@ -9,8 +9,8 @@ use super::record::InForce;
 use super::rows::{Field, Format, Mapping, Problem, RawRow, shortened, suggestion};
 use super::subject::SubjectHasher;
 use crate::model::{
-    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, MAX_ID_BYTES,
-    NewFile, Parent, Timestamp, push_id_time,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels,
+    MAX_ID_BYTES, NewFile, Parent, Timestamp, push_id_time,
 };
 
 /// How far `uploaded_at` may lie ahead of our clock, in milliseconds: clocks differ a little.

@@ -110,7 +110,10 @@ impl Desk {
         let accounts = &ruled.rules().accounts;
         let found = accounts.iter().find(|account| account.as_str() == named);
         found.cloned().map(Some).ok_or_else(|| {
-            Refusal::wrong("unknown-account", "account is none of the policy file's".to_owned())
+            Refusal::wrong(
+                "unknown-account",
+                "account is none of the policy file's".to_owned(),
+            )
         })
     }
 

@@ -16,7 +16,8 @@ use crate::extracta::extraction::ExtractionBatches;
 use crate::extracta::{ExtractaClient, Listing, Remote};
 use crate::ledger::{KnownBatch, Ledger, LedgerError, UploadEnd};
 use crate::model::{
-    AccountName, BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, Parent, Timestamp, Upload, UploadState,
+    AccountName, BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, Parent, Timestamp, Upload,
+    UploadState,
 };
 pub use report::{BLIND_SPOT, LISTED_ORPHANS, Orphan, Reconciled, Unclear};
 use visit::Visit;
@@ -80,7 +81,9 @@ impl Wanted {
             (Some(wanted), Parent::Classification(id)) => wanted == id,
             (Some(_), Parent::Extraction(_)) => false,
         };
-        batch.account == self.account && parent && (self.batches.is_empty() || self.batches.contains(&batch.batch))
+        batch.account == self.account
+            && parent
+            && (self.batches.is_empty() || self.batches.contains(&batch.batch))
     }
 }
 
@@ -251,7 +254,9 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
             let page = self.ledger.known_batches(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.key);
-            let ours = page.iter().filter(|batch| batch.address.account == self.wanted.account);
+            let ours = page
+                .iter()
+                .filter(|batch| batch.address.account == self.wanted.account);
             found.extend(ours.filter_map(|batch| extraction(&batch.address.parent)));
         }
     }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Checked;
 use crate::model::{
-    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, Module, NewFile,
-    Parent, Timestamp,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, Module,
+    NewFile, Parent, Timestamp,
 };
 
 const BUFFER_BYTES: usize = 256 << 10;

@@ -19,8 +19,8 @@ use super::gateway::Now;
 use super::provisional;
 use crate::ledger::{Hinted, Ledger, LedgerError};
 use crate::model::{
-    AccountName, BatchAddress, BatchId, ExtractionId, FileAddress, FileId, FileRecord, FileState, InvalidId, Labels,
-    NewFile, Parent, Timestamp, push_id_time,
+    AccountName, BatchAddress, BatchId, ExtractionId, FileAddress, FileId, FileRecord, FileState, InvalidId,
+    Labels, NewFile, Parent, Timestamp, push_id_time,
 };
 use crate::outcome::envelope::object;
 use crate::rules::decide::hint;
@@ -141,7 +141,11 @@ impl Hooks {
     #[must_use]
     pub fn account(&self, name: &str) -> Option<AccountName> {
         let rules = self.rules.borrow();
-        rules.accounts.iter().find(|account| account.as_str() == name).cloned()
+        rules
+            .accounts
+            .iter()
+            .find(|account| account.as_str() == name)
+            .cloned()
     }
 
     /// Takes one delivery that is about files of this account; `None`: of the one without a name.

@@ -109,7 +109,10 @@ mod tests {
     fn a_named_account_is_part_of_the_address() {
         let named = r#"{"classification_id":"c1","batch_id":"b1","account":"acme","file_id":"f1"}"#;
         assert_eq!(serde_json::to_string(&file(Some("acme"))).unwrap(), named);
-        assert_eq!(serde_json::from_str::<FileAddress>(named).unwrap(), file(Some("acme")));
+        assert_eq!(
+            serde_json::from_str::<FileAddress>(named).unwrap(),
+            file(Some("acme"))
+        );
         assert_ne!(file(Some("acme")), file(None));
         assert_eq!(file(Some("acme")).batch.to_string(), "acme: c1/b1");
     }

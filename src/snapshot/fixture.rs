@@ -31,7 +31,6 @@ pub(crate) fn sweep(id: i64, policy: &str, state: SweepState, deleted: u64) -> S
 }
 
 fn policy(name: &str, mode: &'static str, overdue: u64) -> PolicyView {
-    account: None,
     PolicyView {
         account: None,
         policy: name.to_owned(),

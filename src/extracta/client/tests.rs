@@ -198,8 +198,7 @@ async fn a_batch_is_listed_by_the_call_of_its_module() {
     assert_eq!(client.list(&batch()).await, Listing::Files(Vec::new()));
     let extraction = BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("E1").expect("an id")),
-        ..batch(),
-        account: None,
+        ..batch()
     };
     assert!(matches!(client.list(&extraction).await, Listing::Files(files) if files.len() == 1));
     let seen = server.seen();

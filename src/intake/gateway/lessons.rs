@@ -41,7 +41,11 @@ fn asked(module: Module, body: &[u8]) -> Option<BatchAddress> {
         Module::Extraction => Parent::Extraction(ExtractionId::new(raw.extraction_id?.as_str()?).ok()?),
     };
     let batch = BatchId::new(raw.batch_id?.as_str()?).ok()?;
-    Some(BatchAddress { parent, batch, account: None })
+    Some(BatchAddress {
+        parent,
+        batch,
+        account: None,
+    })
 }
 
 impl Gate {

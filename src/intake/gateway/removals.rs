@@ -64,7 +64,10 @@ pub(super) fn named(call: Call, content_type: Option<&str>, body: &[u8]) -> Opti
         Call::DeleteClassification => {
             let alone = raw.batch_id.is_none() && raw.file_id.is_none() && raw.file_ids.is_none();
             let parent = classification(&raw)?;
-            alone.then_some(Removed::Parent { parent, account: None })
+            alone.then_some(Removed::Parent {
+                parent,
+                account: None,
+            })
         }
         Call::DeleteExtraction => extraction(&raw),
         Call::Upload(_) | Call::Results(_) | Call::Other => None,
@@ -89,15 +92,26 @@ fn extraction(raw: &RawDelete) -> Option<Removed> {
     let id = ExtractionId::new(raw.extraction_id.as_ref()?.as_str()?).ok()?;
     let parent = Parent::Extraction(id);
     match (&raw.batch_id, &raw.file_id) {
-        (None, None) => Some(Removed::Parent { parent, account: None }),
+        (None, None) => Some(Removed::Parent {
+            parent,
+            account: None,
+        }),
         (Some(batch), None) => {
             let batch = BatchId::new(batch.as_str()?).ok()?;
-            Some(Removed::Batch(BatchAddress { parent, batch, account: None }))
+            Some(Removed::Batch(BatchAddress {
+                parent,
+                batch,
+                account: None,
+            }))
         }
         (Some(batch), Some(file)) => {
             let batch = BatchId::new(batch.as_str()?).ok()?;
             Some(Removed::Files {
-                batch: BatchAddress { parent, batch, account: None },
+                batch: BatchAddress {
+                    parent,
+                    batch,
+                    account: None,
+                },
                 files: vec![FileId::new(file.as_str()?).ok()?],
             })
         }
@@ -151,7 +165,10 @@ mod tests {
             (
                 Call::DeleteClassification,
                 r#"{"classificationId":"C"}"#,
-                Some(Removed::Parent { parent: classification(), account: None }),
+                Some(Removed::Parent {
+                    parent: classification(),
+                    account: None,
+                }),
             ),
             (
                 Call::DeleteExtraction,
@@ -166,7 +183,10 @@ mod tests {
             (
                 Call::DeleteExtraction,
                 r#"{"extractionId":"E"}"#,
-                Some(Removed::Parent { parent: extraction(), account: None }),
+                Some(Removed::Parent {
+                    parent: extraction(),
+                    account: None,
+                }),
             ),
         ] {
             assert_eq!(of(call, body), expected, "{body}");

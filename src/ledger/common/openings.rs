@@ -136,7 +136,10 @@ pub(in crate::ledger) fn openings(
     let spelled: HashMap<i64, FileTexts> = batches
         .into_iter()
         .map(|(id, account, module, parent, batch)| {
-            Ok((id, FileTexts::of(&batch_address(&account, &module, parent, batch)?)))
+            Ok((
+                id,
+                FileTexts::of(&batch_address(&account, &module, parent, batch)?),
+            ))
         })
         .collect::<Result<_, LedgerError>>()?;
     sealed

@@ -3,8 +3,8 @@
 use super::problem::damaged;
 use crate::ledger::LedgerError;
 use crate::model::{
-    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, FileState, Labels, Module, Parent,
-    PolicyName, Timestamp,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, FileState, Labels, Module,
+    Parent, PolicyName, Timestamp,
 };
 
 pub(in crate::ledger) fn timestamp(millis: i64) -> Result<Timestamp, LedgerError> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
-use crate::model::{AccountName, 
-    AttemptId, AttemptKind, BatchKey, FileId, FileKey, FileRecord, Finding, Holds, PolicyName, SweepId,
-    Timestamp,
+use crate::model::{
+    AccountName, AttemptId, AttemptKind, BatchKey, FileId, FileKey, FileRecord, Finding, Holds, PolicyName,
+    SweepId, Timestamp,
 };
 use crate::outcome::FileEvent;
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::ledger::LedgerError;
 use crate::model::{
-    AccountName, AttemptId, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp,
+    AccountName, AttemptId, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause,
+    Timestamp,
 };
 
 /// What a hold that was just placed came too late for.

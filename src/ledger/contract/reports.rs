@@ -12,8 +12,8 @@ use tokio::sync::mpsc::Sender;
 use super::{ErasureFiles, Redacted, Tally, TreeHead};
 use crate::ledger::LedgerError;
 use crate::model::{
-    AccountName, BreakerKind, ClockAnomaly, Erasure, FileAddress, FileState, Hold, PolicyName, SweepId, SweepState,
-    SweepSummary, Timestamp, Trigger,
+    AccountName, BreakerKind, ClockAnomaly, Erasure, FileAddress, FileState, Hold, PolicyName, SweepId,
+    SweepState, SweepSummary, Timestamp, Trigger,
 };
 use crate::rules::impact::PolicyImpact;
 use crate::rules::policy::RuleDigest;

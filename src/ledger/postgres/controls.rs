@@ -63,7 +63,7 @@ impl Controls for PostgresLedger {
         self.write(move |tx| {
             Box::pin(async move { open_breaker(tx, kind, account.as_ref(), &reason, at).await })
         })
-            .await
+        .await
     }
 
     async fn close_breaker_of(
@@ -82,7 +82,7 @@ impl Controls for PostgresLedger {
         self.write(move |tx| {
             Box::pin(async move { close_breaker(tx, kind, account.as_ref(), &by, at).await })
         })
-            .await
+        .await
     }
 
     async fn breakers(&self) -> Result<Vec<Breaker>, LedgerError> {
@@ -290,13 +290,14 @@ pub(super) async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, Ledger
 }
 
 async fn barriers(tx: &mut PgConnection, host: &str) -> Result<Barriers, LedgerError> {
-    let settings: Vec<(String, String)> = sqlx::query_as("SELECT name, value
+    let settings: Vec<(String, String)> = sqlx::query_as(
+        "SELECT name, value
          FROM settings
          WHERE name >= 'a' -- those of named accounts, which may be many, begin with @",
     )
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(during("reading the settings"))?;
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading the settings"))?;
     Ok(Barriers {
         breakers: breakers(tx).await?,
         pause: pause(tx).await?,

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::intern;
-use super::rows::{account_text, FileRow, ids, records, select_files};
+use super::rows::{FileRow, account_text, ids, records, select_files};
 use crate::ledger::{After, LedgerError};
 use crate::model::{AccountName, BatchKey, FileId, FileRecord, PolicyName, Timestamp};
 

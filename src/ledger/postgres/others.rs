@@ -59,7 +59,11 @@ async fn found(tx: &mut PgConnection, removed: Removed) -> Result<Vec<(BatchKey,
     Ok(found)
 }
 
-async fn batches_of(tx: &mut PgConnection, parent: &Parent, account: Option<&AccountName>) -> Result<Vec<BatchKey>, LedgerError> {
+async fn batches_of(
+    tx: &mut PgConnection,
+    parent: &Parent,
+    account: Option<&AccountName>,
+) -> Result<Vec<BatchKey>, LedgerError> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT id
          FROM batches

@@ -13,7 +13,8 @@ use super::{Asker, SqliteLedger, batch, due, erasures, holds, notes, settle};
 use crate::evidence::Fact;
 use crate::ledger::{After, Claim, ClaimRequest, Claims, LedgerError, Permit, Settlement};
 use crate::model::{
-    AccountName, AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId, Timestamp,
+    AccountName, AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId,
+    Timestamp,
 };
 use crate::outcome::{FileEvent, next_state};
 

@@ -62,7 +62,7 @@ impl Controls for SqliteLedger {
         self.write(move |tx| {
             Box::pin(async move { open_breaker(tx, kind, account.as_ref(), &reason, at).await })
         })
-            .await
+        .await
     }
 
     async fn close_breaker_of(
@@ -81,7 +81,7 @@ impl Controls for SqliteLedger {
         self.write(move |tx| {
             Box::pin(async move { close_breaker(tx, kind, account.as_ref(), &by, at).await })
         })
-            .await
+        .await
     }
 
     async fn breakers(&self) -> Result<Vec<Breaker>, LedgerError> {

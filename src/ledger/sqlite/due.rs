@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::fault::during;
 use super::intern;
-use super::rows::{account_text, FileRow, ids, page_of, records, select_files, select_page};
+use super::rows::{FileRow, account_text, ids, page_of, records, select_files, select_page};
 use crate::ledger::{After, LedgerError};
 use crate::model::{AccountName, BatchKey, FileId, FileRecord, PolicyName, Timestamp};
 

@@ -62,7 +62,11 @@ async fn found(
     Ok(found)
 }
 
-async fn batches_of(tx: &mut SqliteConnection, parent: &Parent, account: Option<&AccountName>) -> Result<Vec<BatchKey>, LedgerError> {
+async fn batches_of(
+    tx: &mut SqliteConnection,
+    parent: &Parent,
+    account: Option<&AccountName>,
+) -> Result<Vec<BatchKey>, LedgerError> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT id
          FROM batches
