@@ -409,6 +409,7 @@ async fn an_older_copy_restored_with_its_anchor_is_noticed_by_the_checkpoints_be
         by: Stop::Breaker {
             kind: BreakerKind::Rollback,
             reason,
+            ..
         },
     } = report.ending
     else {
