@@ -141,10 +141,7 @@ fn unnamed_key(checked: &Checked) -> Result<Option<secrecy::SecretString>, Failu
 
 fn named_key(account: &AccountSettings) -> Result<secrecy::SecretString, Failure> {
     let found = config::account_key(account, &|name| std::env::var_os(name));
-    found.map_err(|error| match error {
-        CredentialError::MissingForAccount { .. } => error.into(),
-        error => Failure::new(Exit::Credentials, in_account(Some(&account.name), &error)),
-    })
+    found.map_err(|error| Failure::new(Exit::Credentials, in_account(Some(&account.name), &error)))
 }
 
 fn in_account(account: Option<&AccountName>, error: &dyn std::fmt::Display) -> String {

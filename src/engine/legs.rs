@@ -19,7 +19,7 @@ type Stops = Vec<Stop>;
 
 impl Engine {
     /// One sweep of the erasure requests over every account.
-    pub(super) async fn from_account_to_account(
+    pub(super) async fn over_accounts(
         &self,
         run: &mut Run<'_>,
         policy: &Policy,

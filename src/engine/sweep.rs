@@ -235,7 +235,7 @@ impl Engine {
             return Ok(Ending::Stopped { by });
         }
         if run.is_of_requests() && self.remotes.has_named() {
-            return self.from_account_to_account(run, policy, sent).await;
+            return self.over_accounts(run, policy, sent).await;
         }
         let unknown = !self.ledger.unknown_in(run.account, 1).await?.is_empty();
         if let Some(stop) = self.gate(run, unknown).await? {

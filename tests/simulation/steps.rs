@@ -757,6 +757,7 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::Limit { .. } => "sweep stopped by a limit",
             Stop::Approval { .. } => "sweep waits for an approval",
             Stop::NotBefore { .. } => "sweep put off by the API",
+            Stop::NoAccount { .. } => "sweep of an account without a way",
             Stop::ClockAlone => "sweep stopped, the clock stands alone",
             Stop::Canary { .. } => "sweep stopped by its canary",
             Stop::Shutdown => "sweep cut by a shutdown",
