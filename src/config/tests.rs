@@ -37,6 +37,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "the top of the file" => "",
         "[controller]" => "controller ",
         "[extracta]" => "extracta ",
+        "[[account]]" => "account ",
         "[ledger]" => "ledger ",
         "[limits]" => "limits ",
         "[holds]" => "holds ",
@@ -297,7 +298,7 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
             let line = format!("{} = {list}", key.name);
             let text = match path_of(schema).trim() {
                 "" => line,
-                "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
+                "policy" | "keep" | "account" => format!("[[{}]]\n{line}", path_of(schema).trim()),
                 "match" | "clock" | "window" => {
                     format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim())
                 }
