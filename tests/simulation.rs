@@ -10,7 +10,8 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::await_holding_lock,
-    reason = "an integration test: it has no outside, and a panic is its way to fail"
+    clippy::print_stdout,
+    reason = "an integration test: it has no outside, a panic is its way to fail, and it prints its figures"
 )]
 
 #[path = "simulation/calm.rs"]

@@ -60,23 +60,23 @@ pub(super) fn entering(address: &Address) -> impl FnOnce(sqlx::Error) -> LedgerE
 
 /// What to do where the way to the server is not proof against others; `None` for what is no matter of encryption.
 fn on_the_way(error: &sqlx::Error, by_socket: bool) -> Option<&'static str> {
-    let found = match error {
-        sqlx::Error::Tls(error) if error.to_string().contains("not support") => {
+    let found = if let sqlx::Error::Tls(error) = error {
+        if error.to_string().contains("not support") {
             return Some(
                 "turn on `ssl` in the server's postgresql.conf, with a certificate for the name in `url`; beyond this machine nothing is sent in the clear",
             );
         }
-        sqlx::Error::Tls(error) => error.downcast_ref::<rustls::Error>(),
-        sqlx::Error::Configuration(_) => return Some(OWN_FILES),
-        sqlx::Error::Io(error) => match error.get_ref().map(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(Some(found)) => Some(found),
-            // A file that the URL names; beside a socket it is the socket.
-            _ if !by_socket && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
-                return Some(OWN_FILES);
-            }
-            _ => return None,
-        },
-        _ => return None,
+        error.downcast_ref::<rustls::Error>()
+    } else if let sqlx::Error::Io(error) = error {
+        let found = error.get_ref().and_then(|inner| inner.downcast_ref());
+        // A file that the URL names; beside a socket it is the socket.
+        let file = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied);
+        if found.is_none() {
+            return (file && !by_socket).then_some(OWN_FILES);
+        }
+        found
+    } else {
+        return matches!(error, sqlx::Error::Configuration(_)).then_some(OWN_FILES);
     };
     Some(match found {
         Some(rustls::Error::InvalidCertificate(
