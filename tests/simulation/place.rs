@@ -11,7 +11,9 @@ use retentiond::model::{AttemptId, FileId, FileState};
 
 use crate::eye::{Eye, Intent};
 #[cfg(feature = "postgres")]
-use crate::server::{self, Server, ServerEye};
+use crate::server::{self, Server};
+#[cfg(feature = "postgres")]
+use crate::server_eye::ServerEye;
 use crate::shared::Shared;
 
 /// In which ledger a run of worlds lives.
