@@ -42,6 +42,8 @@ mod notify;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres_tls;
 mod races;
 mod reconcile;
 mod recovery;
