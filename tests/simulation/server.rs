@@ -19,7 +19,7 @@ use crate::cluster::cluster;
 use crate::place::Sight;
 use crate::rng::Rng;
 use crate::server_eye::{ServerEye, connect, run};
-use crate::shared::Shared;
+use crate::shared::{Death, Shared};
 
 pub const CUT_BY_DEATH: &str = "a dead one's connections are cut";
 
@@ -61,7 +61,7 @@ pub struct Server {
     told: AtomicI64,
     /// The server's clock against the truth.
     pub skew: AtomicI64,
-    /// Connections are cut by nothing but a death.
+    /// Connections are cut only where nobody may notice: while nothing is under way in them.
     pub calm: AtomicBool,
     /// Draws what can only happen here, so that all else happens as in the same world beside a file.
     rng: Mutex<Rng>,
@@ -156,9 +156,19 @@ impl Server {
         (lock, ledger)
     }
 
+    fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
     /// Whether it is time for connections to be cut.
     pub fn is_unsteady(&self) -> bool {
-        !self.calm.load(Ordering::Relaxed) && self.draw(|rng| rng.chance(2))
+        let percent = if self.is_calm() { 3 } else { 8 };
+        self.draw(|rng| rng.chance(percent))
+    }
+
+    pub fn dies_in_a_request(&self) -> Option<Death> {
+        let dies = !self.is_calm() && self.draw(|rng| rng.chance(50));
+        dies.then(|| self.draw(|rng| rng.pick(&[Death::Before, Death::After])))
     }
 
     /// The server ends every session of the process; they are gone when this returns.
@@ -174,7 +184,7 @@ impl Server {
 
     /// The same a moment later, in which a write may come as far as it comes.
     pub async fn cut_in_a_moment(&self) {
-        let micros = self.draw(|rng| rng.below(2_500));
+        let micros = self.draw(|rng| rng.below(1_500));
         let moment = move || std::thread::sleep(Duration::from_micros(micros));
         tokio::task::spawn_blocking(moment).await.unwrap();
         self.cut().await;
@@ -199,7 +209,7 @@ impl Server {
         shared: &Shared,
         operation: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, LedgerError> {
-        if self.draw(|rng| rng.chance(50)) {
+        if self.is_calm() || self.draw(|rng| rng.chance(50)) {
             shared.state().count("connections cut between two steps");
             self.cut().await;
             return operation.await;
