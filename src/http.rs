@@ -24,7 +24,7 @@ mod socket;
 pub use activity::Activity;
 pub use door::{Door, DoorFigures, Limits};
 pub use faces::{Faces, Shown, routes};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Gateways};
 pub use headers::secured;
 pub use hooks::{HOOK_LIMITS, hook_routes};
 pub use hosts::Hosts;

@@ -144,6 +144,18 @@ fn named_key(account: &AccountSettings) -> Result<secrecy::SecretString, Failure
     found.map_err(|error| Failure::new(Exit::Credentials, in_account(Some(&account.name), &error)))
 }
 
+/// The keys of all named accounts.
+///
+/// # Errors
+/// Exit 5 without a usable one.
+pub(super) fn keys_of_named(
+    checked: &Checked,
+) -> Result<BTreeMap<AccountName, secrecy::SecretString>, Failure> {
+    let keys = checked.accounts.iter();
+    keys.map(|account| Ok((account.name.clone(), named_key(account)?)))
+        .collect()
+}
+
 fn in_account(account: Option<&AccountName>, error: &dyn std::fmt::Display) -> String {
     match account {
         None => error.to_string(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::accounts::keys_of_named;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::config;
@@ -26,6 +27,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         ledger,
         clock: Arc::clone(&context.clock),
         webhook_secrets: config::webhook_secrets(&checked.webhooks, &|name| std::env::var_os(name)),
+        account_keys: keys_of_named(&checked)?,
         checked,
         activity,
         subjects,

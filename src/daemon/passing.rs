@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::service::Parts;
-use crate::extracta::Passage;
-use crate::http::{self, Door, DoorFigures, Gateway, Hosts};
+use crate::config::ExtractaSettings;
+use crate::extracta::{ClientError, Passage};
+use crate::http::{self, Door, DoorFigures, Gateway, Gateways, Hosts};
 use crate::intake::gateway::Gate;
 use crate::intake::webhook::{Hooks, Secrets};
+use crate::model::AccountName;
 use crate::rules::policy::RuleSet;
 
 /// At the end, uploads under way have so long; what is not done by then is in doubt.
@@ -47,18 +49,13 @@ impl Passing {
         let Some(at) = parts.checked.gateway.listen else {
             return;
         };
-        let extracta = &parts.checked.extracta;
-        let passage = match Passage::new(&extracta.base_url, extracta.proxy.as_deref()) {
-            Ok(passage) => passage,
+        let gateways = match gateways(parts, &rules) {
+            Ok(gateways) => Arc::new(gateways),
             Err(error) => {
                 tracing::error!(%error, "there is no gateway; deletion goes on without it");
                 return;
             }
         };
-        let clock = Arc::clone(&parts.clock);
-        let now = Arc::new(move || clock.now());
-        let gate = Gate::new(Arc::clone(&parts.ledger), rules, parts.subjects.clone(), now);
-        let gateway = Arc::new(Gateway::new(passage, gate));
         let door = Door {
             name: "gateway",
             limits: Gateway::LIMITS,
@@ -68,7 +65,7 @@ impl Passing {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             // What the last process left open must be in doubt before anything new is begun.
-            while let Err(error) = gateway.gate().take_up().await {
+            while let Err(error) = gateways.unnamed().gate().take_up().await {
                 tracing::error!(%error, "the gateway waits for the ledger");
                 tokio::select! {
                     () = tokio::time::sleep(REST) => {}
@@ -76,9 +73,9 @@ impl Passing {
                 }
             }
             if let Some(socket) = http::bind_patiently(door.name, at, &stop).await {
-                http::listen(socket, Arc::clone(&gateway).routes(), door, stop).await;
+                http::listen(socket, Arc::clone(&gateways).routes(), door, stop).await;
             }
-            gateway.settled().await;
+            gateways.settled().await;
         });
     }
 
@@ -130,4 +127,31 @@ impl Passing {
             );
         }
     }
+}
+
+/// A gateway for each account whose key is known, at that account's address and with its books.
+fn gateways(parts: &Parts, rules: &watch::Receiver<Arc<RuleSet>>) -> Result<Gateways, ClientError> {
+    let gateway = |extracta: &ExtractaSettings, account: Option<&AccountName>| {
+        let passage = Passage::new(&extracta.base_url, extracta.proxy.as_deref())?;
+        let clock = Arc::clone(&parts.clock);
+        let now = Arc::new(move || clock.now());
+        let gate = Gate::new(
+            Arc::clone(&parts.ledger),
+            rules.clone(),
+            parts.subjects.clone(),
+            now,
+        );
+        let gate = match account {
+            None => gate,
+            Some(account) => gate.of(account.clone()),
+        };
+        Ok(Gateway::new(passage, gate))
+    };
+    let mut all = Gateways::new(gateway(&parts.checked.extracta, None)?);
+    for account in &parts.checked.accounts {
+        if let Some(key) = parts.account_keys.get(&account.name) {
+            all = all.with(key, gateway(&account.extracta, Some(&account.name))?);
+        }
+    }
+    Ok(all)
 }

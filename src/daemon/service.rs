@@ -1,6 +1,6 @@
 //! The loop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::engine::{Clock, Ending, Engine, Helped, Stop, SweepError, SweepReport
 use crate::http::Activity;
 use crate::intake::SubjectHasher;
 use crate::ledger::{Ledger, LedgerError, RuleChange};
-use crate::model::{BreakerKind, PolicyName, Timestamp};
+use crate::model::{AccountName, BreakerKind, PolicyName, Timestamp};
 use crate::rules::policy::RuleDigest;
 
 /// The loop turns at least this often.
@@ -49,6 +49,8 @@ pub struct Parts {
     pub activity: Arc<Activity>,
     /// What webhooks are signed with, or why that is not known.
     pub webhook_secrets: Result<Vec<secrecy::SecretString>, WebhookSecretError>,
+    /// The keys of the named accounts: the gateway tells clients by them.
+    pub account_keys: BTreeMap<AccountName, secrecy::SecretString>,
     /// What hides data subjects; `None` where no key is set up, and rows that name one are refused.
     pub subjects: Option<SubjectHasher>,
     /// Reads the policy file again.

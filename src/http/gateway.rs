@@ -4,13 +4,13 @@
 //! [`intake::gateway`](crate::intake::gateway). A body is never held: of an upload what stands before its
 //! first file is looked at, of small bodies a bounded copy is kept. No file name, link or key is logged.
 
+mod accounts;
 mod copy;
 mod head;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+pub use self::accounts::Gateways;
 use self::copy::{SentBody, Whole};
 use self::head::{answer_headers, has_body, request_headers, text};
 use super::Limits;
@@ -50,7 +51,7 @@ const MAX_REQUEST: usize = 1024 * 1024;
 /// Answers learned from at a time: each may be held as a copy.
 const LEARNERS: usize = 4;
 
-/// Passes requests on.
+/// Passes requests on to one account.
 pub struct Gateway {
     passage: Passage,
     gate: Arc<Gate>,
@@ -87,11 +88,6 @@ impl Gateway {
             learners: Arc::new(Semaphore::new(LEARNERS)),
             under_way: TaskTracker::new(),
         }
-    }
-
-    /// Every path and method.
-    pub fn routes(self: Arc<Self>) -> Router {
-        Router::new().fallback(pass).with_state(self)
     }
 
     /// The bookkeeping.

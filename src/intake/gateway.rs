@@ -25,8 +25,8 @@ use super::record::InForce;
 use super::subject::SubjectHasher;
 use crate::ledger::{Ledger, LedgerError, UploadEnd};
 use crate::model::{
-    BatchId, ClassificationId, ExtractionId, NewUpload, Parent, Timestamp, UploadId, UploadSource,
-    UploadState,
+    AccountName, BatchId, ClassificationId, ExtractionId, NewUpload, Parent, Timestamp, UploadId,
+    UploadSource, UploadState,
 };
 use crate::outcome::Reply;
 use crate::rules::policy::RuleSet;
@@ -37,9 +37,10 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Still open after so long, an upload was interrupted: longer than the gateway waits for any answer.
 const PATIENCE_MS: i64 = 2 * 3_600_000;
 
-/// Keeps the ledger true to what passes.
+/// Keeps the ledger true to what passes to one account.
 pub struct Gate {
     ledger: Arc<dyn Ledger>,
+    account: Option<AccountName>,
     rules: watch::Receiver<Arc<RuleSet>>,
     subjects: Option<SubjectHasher>,
     now: Now,
@@ -63,11 +64,19 @@ impl Gate {
     ) -> Self {
         Self {
             ledger,
+            account: None,
             rules,
             subjects,
             now,
             unwritten: AtomicU64::new(0),
         }
+    }
+
+    /// The same for a named account; without it, for the one that has no name.
+    #[must_use]
+    pub fn of(mut self, account: AccountName) -> Self {
+        self.account = Some(account);
+        self
     }
 
     /// Uploads since the start whose end could be written in no form: their intents stand open in the
@@ -126,8 +135,7 @@ impl Gate {
         let upload = NewUpload {
             source: UploadSource::Gateway,
             parent,
-            // Whoever comes through here uses the address of [extracta].
-            account: None,
+            account: self.account.clone(),
             batch,
             files: fields.files(),
             documents: Vec::new(),
@@ -223,7 +231,8 @@ impl Gate {
         request: Option<&[u8]>,
         reply: &Reply,
     ) -> Result<u64, LedgerError> {
-        let removed = request.and_then(|body| removals::named(call, content_type, body));
+        let removed =
+            request.and_then(|body| removals::named(call, content_type, body, self.account.as_ref()));
         if !removals::is_confirmed(call, reply, removed.as_ref()) {
             return Ok(0);
         }

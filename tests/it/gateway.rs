@@ -1,5 +1,6 @@
 //! The gateway over real sockets: what passes, what is written down, what comes of what goes wrong.
 
+mod accounts;
 mod killed;
 mod passing;
 mod plain;
@@ -13,11 +14,12 @@ use retentiond::config::{self, Checked};
 use retentiond::engine::{Clock, SystemClock};
 use retentiond::extracta::upload::Document;
 use retentiond::extracta::{ClientConfig, ExtractaClient, Passage, UploadAnswer, UploadError};
-use retentiond::http::{Door, DoorFigures, Gateway, Hosts, listen};
+use retentiond::http::{Door, DoorFigures, Gateway, Gateways, Hosts, listen};
 use retentiond::intake::gateway::Gate;
 use retentiond::ledger::{Figures, Ledger, OpenMode, SqliteLedger, Uploads};
 use retentiond::model::{
-    BatchAddress, ClassificationId, ExtractionId, FileAddress, FileId, FileRecord, Parent, Upload,
+    AccountName, BatchAddress, ClassificationId, ExtractionId, FileAddress, FileId, FileRecord, Parent,
+    Upload,
 };
 use retentiond::sandbox::{DocumentType, Sandbox, SandboxConfig, SandboxHandle};
 use tempfile::TempDir;
@@ -31,7 +33,7 @@ struct Passed {
     _dir: TempDir,
     url: String,
     ledger: Arc<SqliteLedger>,
-    gateway: Arc<Gateway>,
+    gateway: Arc<Gateways>,
     addr: SocketAddr,
     _stop: DropGuard,
 }
@@ -57,6 +59,11 @@ fn policies() -> Checked {
 
 impl Passed {
     async fn to(base_url: &str) -> Self {
+        Self::to_accounts(base_url, &[]).await
+    }
+
+    /// With named accounts beside: the name, the key and the base address of each.
+    async fn to_accounts(base_url: &str, named: &[(&str, &str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("ledger.db").display());
         let ledger = Arc::new(SqliteLedger::open(&url, OpenMode::ReadWrite).await.unwrap());
@@ -64,8 +71,17 @@ impl Passed {
         // The rules stay in force as long as their sender is there or not: the last value stands.
         drop(rules);
         let held: Arc<dyn Ledger> = Arc::<SqliteLedger>::clone(&ledger);
-        let gate = Gate::new(held, in_force, None, Arc::new(|| SystemClock.now()));
-        let gateway = Arc::new(Gateway::new(Passage::new(base_url, None).unwrap(), gate));
+        let gate = || {
+            let now = Arc::new(|| SystemClock.now());
+            Gate::new(Arc::clone(&held), in_force.clone(), None, now)
+        };
+        let passage = |base_url| Passage::new(base_url, None).unwrap();
+        let mut gateways = Gateways::new(Gateway::new(passage(base_url), gate()));
+        for (name, key, base_url) in named {
+            let gate = gate().of(AccountName::new(*name).unwrap());
+            gateways = gateways.with(&(*key).into(), Gateway::new(passage(base_url), gate));
+        }
+        let gateway = Arc::new(gateways);
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
         let stop = CancellationToken::new();

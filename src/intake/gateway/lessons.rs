@@ -15,8 +15,8 @@ use crate::extracta::{ListedFile, Listing};
 use crate::intake::provisional;
 use crate::ledger::{Hinted, LedgerError, Recorded};
 use crate::model::{
-    BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, FileRecord, FileState,
-    Module, NewFile, Parent, Timestamp,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, FileRecord,
+    FileState, Module, NewFile, Parent, Timestamp,
 };
 use crate::outcome::Answer;
 use crate::outcome::envelope::object;
@@ -32,7 +32,7 @@ struct RawRead {
 }
 
 /// The batch that a read asked for.
-fn asked(module: Module, body: &[u8]) -> Option<BatchAddress> {
+fn asked(module: Module, body: &[u8], account: Option<&AccountName>) -> Option<BatchAddress> {
     let raw: RawRead = object(body)?;
     let parent = match module {
         Module::Classification => {
@@ -44,7 +44,7 @@ fn asked(module: Module, body: &[u8]) -> Option<BatchAddress> {
     Some(BatchAddress {
         parent,
         batch,
-        account: None,
+        account: account.cloned(),
     })
 }
 
@@ -59,7 +59,7 @@ impl Gate {
         request: &[u8],
         answer: &Answer,
     ) -> Result<Recorded, LedgerError> {
-        let Some(batch) = asked(module, request).filter(|_| !answer.cut) else {
+        let Some(batch) = asked(module, request, self.account.as_ref()).filter(|_| !answer.cut) else {
             return Ok(Recorded::default());
         };
         match parse_listing(

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Call;
 use crate::ledger::Removed;
-use crate::model::{BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, Parent};
+use crate::model::{AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, Parent};
 use crate::outcome::envelope::{may_be_json, object};
 use crate::outcome::{Outcome, Reply, interpret_delete, interpret_extraction_delete};
 
@@ -50,26 +50,31 @@ pub(super) fn is_confirmed(call: Call, reply: &Reply, removed: Option<&Removed>)
 }
 
 /// What a delete's body plainly names.
-pub(super) fn named(call: Call, content_type: Option<&str>, body: &[u8]) -> Option<Removed> {
+pub(super) fn named(
+    call: Call,
+    content_type: Option<&str>,
+    body: &[u8],
+    account: Option<&AccountName>,
+) -> Option<Removed> {
     // A server that reads JSON only where it is declared sees an empty body otherwise.
     content_type.filter(|declared| may_be_json(Some(declared)))?;
     let raw: RawDelete = object(body)?;
     match call {
         Call::DeleteFiles => {
-            let batch = classification_batch(&raw)?;
+            let batch = classification_batch(&raw, account)?;
             let files = list(raw.file_ids.as_ref()?)?;
             Some(Removed::Files { batch, files })
         }
-        Call::DeleteBatch => classification_batch(&raw).map(Removed::Batch),
+        Call::DeleteBatch => classification_batch(&raw, account).map(Removed::Batch),
         Call::DeleteClassification => {
             let alone = raw.batch_id.is_none() && raw.file_id.is_none() && raw.file_ids.is_none();
             let parent = classification(&raw)?;
             alone.then_some(Removed::Parent {
                 parent,
-                account: None,
+                account: account.cloned(),
             })
         }
-        Call::DeleteExtraction => extraction(&raw),
+        Call::DeleteExtraction => extraction(&raw, account),
         Call::Upload(_) | Call::Results(_) | Call::Other => None,
     }
 }
@@ -79,29 +84,29 @@ fn classification(raw: &RawDelete) -> Option<Parent> {
     Some(Parent::Classification(id))
 }
 
-fn classification_batch(raw: &RawDelete) -> Option<BatchAddress> {
+fn classification_batch(raw: &RawDelete, account: Option<&AccountName>) -> Option<BatchAddress> {
     Some(BatchAddress {
         parent: classification(raw)?,
         batch: BatchId::new(raw.batch_id.as_ref()?.as_str()?).ok()?,
-        account: None,
+        account: account.cloned(),
     })
 }
 
 /// The id that is missing says what goes; null and an empty text are no ids and nothing is concluded.
-fn extraction(raw: &RawDelete) -> Option<Removed> {
+fn extraction(raw: &RawDelete, account: Option<&AccountName>) -> Option<Removed> {
     let id = ExtractionId::new(raw.extraction_id.as_ref()?.as_str()?).ok()?;
     let parent = Parent::Extraction(id);
     match (&raw.batch_id, &raw.file_id) {
         (None, None) => Some(Removed::Parent {
             parent,
-            account: None,
+            account: account.cloned(),
         }),
         (Some(batch), None) => {
             let batch = BatchId::new(batch.as_str()?).ok()?;
             Some(Removed::Batch(BatchAddress {
                 parent,
                 batch,
-                account: None,
+                account: account.cloned(),
             }))
         }
         (Some(batch), Some(file)) => {
@@ -110,7 +115,7 @@ fn extraction(raw: &RawDelete) -> Option<Removed> {
                 batch: BatchAddress {
                     parent,
                     batch,
-                    account: None,
+                    account: account.cloned(),
                 },
                 files: vec![FileId::new(file.as_str()?).ok()?],
             })
@@ -130,7 +135,12 @@ mod tests {
     use super::*;
 
     fn of(call: Call, body: &str) -> Option<Removed> {
-        named(call, Some("application/json; charset=utf-8"), body.as_bytes())
+        named(
+            call,
+            Some("application/json; charset=utf-8"),
+            body.as_bytes(),
+            None,
+        )
     }
 
     fn batch(parent: Parent) -> BatchAddress {
@@ -241,7 +251,7 @@ mod tests {
         }
         let body = br#"{"classificationId":"C"}"#;
         for declared in [None, Some("text/plain")] {
-            assert_eq!(named(Call::DeleteClassification, declared, body), None);
+            assert_eq!(named(Call::DeleteClassification, declared, body, None), None);
         }
     }
 }

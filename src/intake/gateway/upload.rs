@@ -64,6 +64,7 @@ impl Gate {
                 .classification
                 .as_deref()
                 .and_then(|id| ClassificationId::new(id).ok()),
+            account: self.account.clone(),
             ..declared.options()
         };
         let in_force = self.in_force(rules);

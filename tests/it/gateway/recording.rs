@@ -194,7 +194,7 @@ async fn a_ledger_that_cannot_take_the_files_leaves_the_answer_to_the_client_and
     *slot.lock().unwrap() = Some(Arc::clone(&passed.ledger));
     let got = ask(passed.addr, &upload_of_one(&[])).await;
     assert_eq!((got.status(), got.body.as_slice()), (200, ANSWER.as_bytes()));
-    assert_eq!(passed.gateway.gate().unwritten(), 1);
+    assert_eq!(passed.gateway.unnamed().gate().unwritten(), 1);
 
     // Nothing more can be promised, so nothing more is sent on.
     let turned_away = ask(passed.addr, &upload_of_one(&[])).await;
