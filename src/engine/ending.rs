@@ -91,6 +91,7 @@ const fn state_of(by: &Stop) -> SweepState {
         | Stop::ClockAlone
         | Stop::Incomplete { .. }
         | Stop::RulesWait { .. }
+        | Stop::RulesChanged
         | Stop::OutsideWindow { .. }
         | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
         Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,

@@ -8,6 +8,7 @@ use crate::extracta::remote::Probe;
 use crate::ledger::Barriers;
 use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};
 use crate::outcome::wait::LONGEST_WAIT_MS;
+use crate::rules::policy::RuleDigest;
 
 /// Name of the setting that holds the instant before which the API asked not to be called.
 pub(super) const NOT_BEFORE: &str = "api.not_before";
@@ -73,6 +74,8 @@ pub enum Stop {
         /// What they change.
         reason: String,
     },
+    /// Somebody else adopted other rules meanwhile: nothing more goes by those of the sweep.
+    RulesChanged,
     /// The policy's window is closed, or it is a blackout day.
     OutsideWindow {
         /// When it opens; `None` beyond two years.
@@ -131,6 +134,9 @@ impl Stop {
                 "the changed rules wait ({reason}); `retentiond approve {}` lets exactly them take effect",
                 short(rules)
             ),
+            Self::RulesChanged => {
+                "another process adopted other rules meanwhile; the rest goes on under those in force (all hosts need the same policy file)".to_owned()
+            }
             Self::OutsideWindow { opens: Some(opens) } => {
                 format!("outside of the policy's window, or a blackout day: nothing is deleted before {opens}, the rest goes on then")
             }
@@ -152,6 +158,7 @@ impl Stop {
             | Self::Limit { .. }
             | Self::Approval { .. }
             | Self::RulesWait { .. }
+            | Self::RulesChanged
             | Self::HoldWithoutPolicy { .. }
             | Self::OutsideWindow { .. }
             | Self::Canary { .. } => 3,
@@ -361,9 +368,12 @@ impl Engine {
         Ok(stood || open)
     }
 
-    /// Pause and breakers, as they stand in the ledger.
-    pub(super) async fn standing_stop(&self) -> Result<Option<Stop>, SweepError> {
-        Ok(self.stop_of(self.ledger.barriers().await?))
+    /// Pause and breakers, as they stand in the ledger, and whether what goes by `rules` may go on.
+    pub(super) async fn standing_stop(&self, rules: &RuleDigest) -> Result<Option<Stop>, SweepError> {
+        let barriers = self.ledger.barriers().await?;
+        let others = barriers.rules.as_ref().is_some_and(|in_force| in_force != rules);
+        let stop = self.stop_of(barriers);
+        Ok(stop.or_else(|| others.then_some(Stop::RulesChanged)))
     }
 
     fn stop_of(&self, barriers: Barriers) -> Option<Stop> {

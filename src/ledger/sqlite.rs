@@ -9,6 +9,7 @@
 
 mod batch;
 mod batches;
+mod came_to;
 mod changes;
 mod check;
 mod checksum;
@@ -53,6 +54,7 @@ mod standing;
 mod stats;
 mod sweeps;
 mod tallies;
+mod told_again;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -8,6 +8,7 @@
     reason = "an integration test: it has no outside, says its figures, and a panic is its way to fail"
 )]
 
+mod adopted;
 mod audit;
 mod binary;
 mod bisection;
@@ -30,6 +31,8 @@ mod faults;
 mod forecast;
 mod gateway;
 mod harness;
+#[cfg(feature = "postgres")]
+mod helping;
 mod intent;
 mod interop;
 #[cfg(feature = "postgres")]
@@ -41,6 +44,7 @@ mod notify;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod page;
+mod passing;
 mod races;
 mod reconcile;
 mod recovery;

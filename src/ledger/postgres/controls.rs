@@ -5,11 +5,12 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::leaves::{self, Sealing};
-use super::{PostgresLedger, clock, clocks, holds, lineage};
+use super::{PostgresLedger, clock, clocks, holds, lineage, rehint};
 use crate::evidence::Fact;
 use crate::ledger::common::controls::{breaker, pause as paused};
 use crate::ledger::{Barriers, Controls, LedgerError, Placed};
 use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 #[async_trait]
 impl Controls for PostgresLedger {
@@ -275,6 +276,7 @@ async fn barriers(tx: &mut PgConnection, host: &str) -> Result<Barriers, LedgerE
         anomalies: clocks::own(tx, host).await?,
         clock: clock::mark(tx, host).await?,
         settings: settings.into_iter().collect(),
+        rules: rehint::digest_in_force(tx).await?.map(RuleDigest),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::evidence::Fact;
 use crate::ledger::common::controls::{anomaly, breaker, mark as mark_of, pause as paused};
 use crate::ledger::{Barriers, Controls, LedgerError, Placed};
 use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 #[async_trait]
 impl Controls for SqliteLedger {
@@ -261,7 +262,15 @@ pub(super) async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, Le
 /// One value a kind: row by row through sqlx's channel the questions would cost more than their answers.
 async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
     let context = "reading what stops deletion";
-    let found: (String, Option<String>, String, Option<String>, String) = sqlx::query_as(
+    type Found = (
+        String,
+        Option<String>,
+        String,
+        Option<String>,
+        String,
+        Option<String>,
+    );
+    let found: Found = sqlx::query_as(
         "SELECT (SELECT json_group_array(json_array(kind, opened_at, reason) ORDER BY opened_at, id)
                  FROM breakers
                  WHERE closed_at IS NULL),
@@ -274,12 +283,17 @@ async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
                 (SELECT json_array(wall, boottime_ms, boot_id, high_water)
                  FROM clock),
                 (SELECT json_group_object(name, value)
-                 FROM settings)",
+                 FROM settings),
+                (SELECT s.digest
+                 FROM rule_adoptions a
+                 JOIN rule_sets s ON s.id = a.rule_set
+                 ORDER BY a.id DESC
+                 LIMIT 1)",
     )
     .fetch_one(tx)
     .await
     .map_err(during(context))?;
-    let (breakers, pause, anomalies, mark, settings) = found;
+    let (breakers, pause, anomalies, mark, settings, rules) = found;
     let garbled = |error: serde_json::Error| damaged(format!("{context}: {error}"));
     let breakers: Vec<_> = serde_json::from_str(&breakers).map_err(garbled)?;
     let pause: Option<_> = pause
@@ -297,6 +311,7 @@ async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
         anomalies: anomalies.into_iter().map(anomaly).collect::<Result<_, _>>()?,
         clock: mark.map(mark_of).transpose()?,
         settings: serde_json::from_str(&settings).map_err(garbled)?,
+        rules: rules.map(RuleDigest),
     })
 }
 

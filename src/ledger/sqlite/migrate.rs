@@ -40,6 +40,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_past.sql"),
     include_str!("../../../migrations/sqlite/0008_evidence.sql"),
     include_str!("../../../migrations/sqlite/0009_redaction.sql"),
+    include_str!("../../../migrations/sqlite/0010_peers.sql"),
+    include_str!("../../../migrations/sqlite/0011_hosts.sql"),
 ];
 
 /// What lies at a path before anything is touched.
