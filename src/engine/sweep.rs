@@ -180,7 +180,7 @@ impl Engine {
         if let Some(sent) = resumed {
             self.go_on(&run, sent).await?;
         }
-        let ending = self.pass(&mut run, policy, resumed).await?;
+        let ending = self.pass(&mut run, policy, resumed.is_some()).await?;
         self.close(&run, ending).await
     }
 
@@ -201,12 +201,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn pass(
-        &self,
-        run: &mut Run<'_>,
-        policy: &Policy,
-        resumed: Option<u64>,
-    ) -> Result<Ending, SweepError> {
+    async fn pass(&self, run: &mut Run<'_>, policy: &Policy, resumed: bool) -> Result<Ending, SweepError> {
         self.recover().await?;
         let adopted = adopt(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
             tracing::info!(files, of, "deciding files under the changed rules");
@@ -225,8 +220,11 @@ impl Engine {
             self.count_due(run, policy).await?;
             return Ok(Ending::Stopped { by: stop });
         }
-        if resumed.is_some() {
+        let mut sent = 0;
+        if resumed {
             self.take_over(run).await?;
+            // Those who went on with it meanwhile have sent some.
+            sent = self.ledger.sent(run.sweep).await?;
         }
         if unknown {
             run.probe_unknown().await?;
@@ -240,7 +238,7 @@ impl Engine {
             return Ok(halted(run, Ending::Observed));
         }
         if plan.due() > 0 && run.closes().is_none() && run.halted().is_none() {
-            match self.rule(run, policy, plan, resumed.unwrap_or(0)).await? {
+            match self.rule(run, policy, plan, sent).await? {
                 Ok(plan) => {
                     // The API's own clock, and the key, right before the first request.
                     if let Some(stop) = self.gate(run, true).await? {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use retentiond::config;
 use retentiond::engine::planning::refresh_hints;
-use retentiond::engine::{Clock, Ending, Engine, ManualClock, Stop};
+use retentiond::engine::{Ending, Engine, ManualClock, Stop};
 use retentiond::extracta::remote::DeleteFiles;
 use retentiond::ledger::Ledger;
 use retentiond::model::{FileState, SweepState, Timestamp};

@@ -51,10 +51,9 @@ fn both_ledgers_number_their_schemas_alike() {
             let number = name.split('_').next().unwrap().to_owned();
             let says = std::fs::read_to_string(&path).unwrap();
             let version: u32 = number.parse().unwrap();
-            assert!(
-                says.trim_end().ends_with(&format!("ersion = {version};")),
-                "{name}"
-            );
+            // The first makes the place where it is said.
+            let ends = says.trim_end().ends_with(&format!("ersion = {version};"));
+            assert!(version == 1 || ends, "{name}");
             numbers.push(number);
         }
         numbers.sort();

@@ -1,7 +1,7 @@
 //! `Sweeps`: runs.
 
 use retentiond::ledger::{LedgerError, Opened};
-use retentiond::model::{Finding, SweepState, SweepSummary, Trigger};
+use retentiond::model::{Finding, SweepId, SweepState, SweepSummary, Trigger};
 use retentiond::outcome::FileEvent;
 
 use crate::world::*;
@@ -173,6 +173,19 @@ async fn what_the_requests_of_a_sweep_came_to_is_counted_from_the_record(world: 
         ..SweepSummary::default()
     };
     assert_eq!(ledger.came_to(sweep).await.unwrap(), expected);
+    // Each once, and not what was released.
+    assert_eq!(
+        (
+            ledger.sent(sweep).await.unwrap(),
+            ledger.sent(other).await.unwrap()
+        ),
+        (6, 1)
+    );
+    let unknown = ledger.sent(SweepId(99)).await;
+    assert!(
+        matches!(unknown, Err(LedgerError::Conflict { .. })),
+        "{unknown:?}"
+    );
     // Asked for once more, and gone this time.
     world.attempt(sweep, batch, &["f2"], FileEvent::Confirmed).await;
     let expected = SweepSummary {

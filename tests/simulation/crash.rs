@@ -487,6 +487,7 @@ steps! {
     }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
+        sent(sweep: SweepId) -> u64;
         came_to(sweep: SweepId) -> SweepSummary;
         sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;
         close_sweep(sweep: SweepId, state: SweepState, summary: &SweepSummary, at: Timestamp) -> ();

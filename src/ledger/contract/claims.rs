@@ -91,7 +91,7 @@ pub trait Claims: Send + Sync {
 
     /// Files in state `deleted` or `gone` by attempts settled at or after `since` that no second look has
     /// confirmed or contradicted, oldest attempt first, at most `page`. What another process who lives has
-    /// deleted in a sweep that is under way is left to it.
+    /// deleted is left to it while it leads that sweep or works at a part of it.
     async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Linked copies of these originals that are `live` or `unknown`.

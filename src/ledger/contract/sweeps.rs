@@ -77,6 +77,10 @@ pub trait Sweeps: Send + Sync {
     /// were released again.
     async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError>;
 
+    /// Files that count against the limits of a sweep so far, as [`Opened::Resumed`] has them. `Conflict` when there is no
+    /// such sweep.
+    async fn sent(&self, sweep: SweepId) -> Result<u64, LedgerError>;
+
     /// What the requests of a sweep came to, as the ledger shows it, whoever made them: `requests`, `sent`, `deleted`
     /// (and not found there again), `late`, `gone`, `verified` and `copies`; nothing else is counted. A process that was
     /// killed has counted nothing of what it did.

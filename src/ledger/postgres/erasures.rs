@@ -498,11 +498,24 @@ async fn unverified(
                      JOIN attempts n ON n.id = m.attempt
                      WHERE m.file_id = f.file_id AND n.batch = f.batch AND m.result IN (2, 3)
                  )
-                 -- Another who lives is about to look.
+                 -- Another who lives is at it, and about to look.
                  AND NOT coalesce(
                      a.peer <> $2
                      AND a.peer IN (SELECT number FROM living)
-                     AND EXISTS (SELECT 1 FROM sweeps s WHERE s.id = a.sweep AND s.state = 'open' AND s.peer IS NOT NULL),
+                     AND EXISTS (
+                         SELECT 1
+                         FROM sweeps s
+                         WHERE s.id = a.sweep
+                           AND s.state = 'open'
+                           AND (
+                               s.peer = a.peer
+                               OR EXISTS (
+                                   SELECT 1
+                                   FROM parts t
+                                   WHERE t.sweep = s.id AND t.peer = a.peer AND t.summary IS NULL
+                               )
+                           )
+                     ),
                      FALSE
                  )
            )

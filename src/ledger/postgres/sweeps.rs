@@ -53,6 +53,10 @@ impl Sweeps for PostgresLedger {
         Ok(())
     }
 
+    async fn sent(&self, sweep: SweepId) -> Result<u64, LedgerError> {
+        self.read_one(move |tx| Box::pin(came_to::sent(tx, sweep))).await
+    }
+
     async fn came_to(&self, sweep: SweepId) -> Result<SweepSummary, LedgerError> {
         self.read_one(move |tx| Box::pin(came_to::came_to(tx, sweep)))
             .await

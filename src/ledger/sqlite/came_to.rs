@@ -2,10 +2,24 @@
 
 use sqlx::SqliteConnection;
 
-use super::fault::during;
+use super::fault::{conflict, during};
+use super::rows::count;
 use crate::ledger::LedgerError;
 use crate::ledger::common::sweeps::{CameTo, came_to as summed};
 use crate::model::{SweepId, SweepSummary};
+
+pub(super) async fn sent(tx: &mut SqliteConnection, sweep: SweepId) -> Result<u64, LedgerError> {
+    let sent: Option<i64> = sqlx::query_scalar(
+        "SELECT sent
+         FROM sweeps
+         WHERE id = ?1",
+    )
+    .bind(sweep.0)
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading what a sweep has sent"))?;
+    count(sent.ok_or_else(|| conflict(format!("sweep {}", sweep.0), "there is no such sweep"))?)
+}
 
 pub(super) async fn came_to(tx: &mut SqliteConnection, sweep: SweepId) -> Result<SweepSummary, LedgerError> {
     let counts: CameTo = sqlx::query_as(
