@@ -9,7 +9,10 @@
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests fail as tests do"
 )]
-#![expect(clippy::print_stdout, reason = "`measure`, `flips` and `suite` print their figures")]
+#![expect(
+    clippy::print_stdout,
+    reason = "`measure`, `flips` and `suite` print their figures"
+)]
 
 #[cfg(feature = "postgres")]
 #[path = "postgres/cluster.rs"]

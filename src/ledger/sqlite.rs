@@ -54,9 +54,9 @@ mod standing;
 mod stats;
 mod sweeps;
 mod tallies;
-mod told_again;
 #[cfg(test)]
 mod tests;
+mod told_again;
 mod tree;
 mod undecided;
 mod unverified;
