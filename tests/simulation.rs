@@ -10,11 +10,15 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::await_holding_lock,
-    reason = "an integration test: it has no outside, and a panic is its way to fail"
+    clippy::print_stdout,
+    reason = "an integration test: it has no outside, a panic is its way to fail, and it prints its figures"
 )]
 
 #[path = "simulation/calm.rs"]
 mod calm;
+#[cfg(feature = "postgres")]
+#[path = "postgres/cluster.rs"]
+mod cluster;
 #[path = "simulation/crash.rs"]
 mod crash;
 #[path = "simulation/erasures.rs"]
@@ -23,6 +27,8 @@ mod erasures;
 mod events;
 #[path = "simulation/eye.rs"]
 mod eye;
+#[path = "simulation/place.rs"]
+mod place;
 #[path = "simulation/remote.rs"]
 mod remote;
 #[path = "simulation/restore.rs"]
@@ -31,6 +37,9 @@ mod restore;
 mod rng;
 #[path = "simulation/rules.rs"]
 mod rules;
+#[cfg(feature = "postgres")]
+#[path = "simulation/server.rs"]
+mod server;
 #[path = "simulation/shared.rs"]
 mod shared;
 #[path = "simulation/steps.rs"]
@@ -42,10 +51,15 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use place::Kind;
 use world::World;
 
 /// Worlds of an ordinary run; `SEEDS` says otherwise.
 const DEFAULT_SEEDS: u64 = 2_000;
+
+/// The same on PostgreSQL, where each takes a second.
+#[cfg(feature = "postgres")]
+const DEFAULT_SEEDS_ON_A_SERVER: u64 = 60;
 
 /// So many worlds must meet every kind of fault at least once.
 const EVERY_KIND_FROM: u64 = 2_000;
@@ -61,14 +75,16 @@ struct Life {
     counts: BTreeMap<&'static str, u64>,
 }
 
-fn live(seed: u64) -> Life {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
+fn live(seed: u64, kind: Kind) -> Life {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    match kind {
+        Kind::File => builder.enable_time(),
+        #[cfg(feature = "postgres")]
+        Kind::Server => builder.enable_all(),
+    };
+    let runtime = builder.start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut world = World::new(seed).await;
+        let mut world = World::new(seed, kind).await;
         world.tick().await;
         world.fill().await;
         for _ in 0..STEPS {
@@ -80,6 +96,7 @@ fn live(seed: u64) -> Life {
         if world.state().violations.is_empty() {
             world.calm().await;
         }
+        world.end().await;
         let mut state = world.state();
         Life {
             seed,
@@ -97,7 +114,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Everything that has to have happened in some world of a whole run.
-fn sometimes() -> Vec<&'static str> {
+fn sometimes(kind: Kind) -> Vec<&'static str> {
     let others = [
         "poison refused",
         "poison 500",
@@ -174,7 +191,16 @@ fn sometimes() -> Vec<&'static str> {
         "ends live",
         "ends quarantined",
     ];
-    remote::delete_faults().chain(others).collect()
+    let everywhere = remote::delete_faults().chain(others);
+    match kind {
+        Kind::File => everywhere.collect(),
+        #[cfg(feature = "postgres")]
+        Kind::Server => {
+            let not_here = server::ONLY_BESIDE_A_FILE.map(|(what, _why)| what);
+            let here = everywhere.filter(|what| !not_here.contains(what));
+            here.chain(server::ONLY_BESIDE_A_SERVER).collect()
+        }
+    }
 }
 
 /// A thread that is woken waits until the one that woke it has nothing more to do: otherwise every row that SQLite
@@ -206,8 +232,12 @@ fn stay_on_one_core(worker: usize) {
 }
 
 /// Runs worlds side by side, the failed ones first in what it returns.
-fn run(seeds: u64) -> (Vec<Life>, BTreeMap<&'static str, u64>) {
-    wake_without_haste();
+fn run(seeds: u64, kind: Kind) -> (Vec<Life>, BTreeMap<&'static str, u64>) {
+    // A server's processes find their cores by themselves.
+    let alone = matches!(kind, Kind::File);
+    if alone {
+        wake_without_haste();
+    }
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
     let counts = Mutex::new(BTreeMap::new());
@@ -217,13 +247,15 @@ fn run(seeds: u64) -> (Vec<Life>, BTreeMap<&'static str, u64>) {
     std::thread::scope(|scope| {
         for worker in 0..threads {
             scope.spawn(move || {
-                stay_on_one_core(worker);
+                if alone {
+                    stay_on_one_core(worker);
+                }
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds {
                         return;
                     }
-                    let life = live(seed);
+                    let life = live(seed, kind);
                     let mut all = all_counts.lock().unwrap();
                     for (what, count) in &life.counts {
                         *all.entry(*what).or_insert(0) += count;
@@ -241,18 +273,18 @@ fn run(seeds: u64) -> (Vec<Life>, BTreeMap<&'static str, u64>) {
     (failed, counts.into_inner().unwrap())
 }
 
-#[test]
-fn every_promise_holds_in_every_world() {
+/// Judges the world of `SEED`, or the first `SEEDS`, or as many as are usual.
+fn judge(kind: Kind, usual: u64, test: &str) {
     if let Some(seed) = number("SEED") {
-        let life = live(seed);
+        let life = live(seed, kind);
         for line in &life.trace {
             println!("{line}");
         }
         assert!(life.violations.is_empty(), "seed {seed}: {:#?}", life.violations);
         return;
     }
-    let seeds = number("SEEDS").unwrap_or(DEFAULT_SEEDS);
-    let (failed, counts) = run(seeds);
+    let seeds = number("SEEDS").unwrap_or(usual);
+    let (failed, counts) = run(seeds, kind);
     let bugs: Vec<String> = failed
         .iter()
         .take(20)
@@ -260,14 +292,14 @@ fn every_promise_holds_in_every_world() {
         .collect();
     assert!(
         failed.is_empty(),
-        "{} of {seeds} seeds break a promise:\n{}\nreplay the first with: SEED={} cargo test --test simulation -- --nocapture",
+        "{} of {seeds} seeds break a promise:\n{}\nreplay the first with: SEED={} cargo test --test simulation {test} -- --include-ignored --nocapture",
         failed.len(),
         bugs.join("\n"),
         failed[0].seed
     );
     println!("{seeds} worlds: {counts:#?}");
     if seeds >= EVERY_KIND_FROM {
-        let never: Vec<&str> = sometimes()
+        let never: Vec<&str> = sometimes(kind)
             .into_iter()
             .filter(|what| !counts.contains_key(what))
             .collect();
@@ -276,9 +308,22 @@ fn every_promise_holds_in_every_world() {
 }
 
 #[test]
+fn every_promise_holds_in_every_world() {
+    judge(Kind::File, DEFAULT_SEEDS, "every_promise_holds_in_every_world");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+fn every_promise_holds_on_a_server_in_the_same_worlds() {
+    let test = "every_promise_holds_on_a_server_in_the_same_worlds";
+    judge(Kind::Server, DEFAULT_SEEDS_ON_A_SERVER, test);
+}
+
+#[test]
 fn the_same_seed_is_the_same_world() {
     for seed in [1, 2, 3, 4] {
-        let (first, second) = (live(seed), live(seed));
+        let (first, second) = (live(seed, Kind::File), live(seed, Kind::File));
         let differs = first.trace.iter().zip(&second.trace).find(|(a, b)| a != b);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(first.trace.len(), second.trace.len(), "seed {seed}");

@@ -45,6 +45,8 @@ mod notify;
 mod on_postgres;
 mod page;
 mod passing;
+#[cfg(feature = "postgres")]
+mod postgres_tls;
 mod races;
 mod reconcile;
 mod recovery;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
 
 use retentiond::engine::{Clock, SystemClock};
-use retentiond::ledger::{Claims, Figures, HistoryFilter, OpenMode, SqliteLedger};
+use retentiond::ledger::{HistoryFilter, Ledger, OpenMode, Place};
 use retentiond::model::{FileId, FileState};
 use retentiond::sandbox::{
     Cause, DocumentType, Endpoint, Module, RequestRecord, Sandbox, SandboxConfig, SandboxHandle,
@@ -22,6 +23,7 @@ pub struct World {
     pub dir: TempDir,
     /// Where the ledger is; the directory of the world, unless a disk of its own is wanted.
     pub place: PathBuf,
+    kept_in: Place,
     _sandbox: Sandbox,
     pub server: SandboxHandle,
     pub classification: String,
@@ -37,11 +39,35 @@ impl World {
     /// A world whose ledger lies in `place`.
     pub async fn at(place: Option<PathBuf>) -> Self {
         let world = Self::empty(place).await;
-        world.record().await;
-        let hold = ["hold", "add", "--file", &world.kept[0], "--reason", "litigation"];
-        let output = world.run(&hold).await;
-        assert!(output.status.success(), "{output:?}");
+        world.fill().await;
         world
+    }
+
+    /// A world whose ledger is in this database.
+    #[cfg(feature = "postgres")]
+    pub async fn on_server(url: &str) -> Self {
+        let mut world = Self::empty(None).await;
+        let policies = world.dir.path().join("policies.toml");
+        let text = std::fs::read_to_string(&policies).unwrap();
+        let file = format!("url = \"sqlite:{}\"", world.ledger().display());
+        let server = format!("url = \"{url}\"\nstate_dir = \"{}\"", world.place.display());
+        assert!(text.contains(&file), "{text}");
+        std::fs::write(policies, text.replace(&file, &server)).unwrap();
+        world.kept_in = Place::Server(retentiond::ledger::PostgresOptions {
+            url: url.to_owned(),
+            password: None,
+            beside: world.place.join("ledger"),
+            lease: retentiond::ledger::Lease::over(std::time::Duration::from_secs(60)),
+        });
+        world.fill().await;
+        world
+    }
+
+    async fn fill(&self) {
+        self.record().await;
+        let hold = ["hold", "add", "--file", &self.kept[0], "--reason", "litigation"];
+        let output = self.run(&hold).await;
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// The same, before anything is in the ledger.
@@ -79,6 +105,7 @@ impl World {
         std::fs::write(dir.path().join("rows.jsonl"), rows).unwrap();
         Self {
             dir,
+            kept_in: Place::File(place.join("ledger.db")),
             place,
             _sandbox: sandbox,
             server,
@@ -142,10 +169,8 @@ impl World {
             .collect()
     }
 
-    pub async fn open(&self) -> SqliteLedger {
-        SqliteLedger::open(self.ledger().to_str().unwrap(), OpenMode::ReadOnly)
-            .await
-            .unwrap()
+    pub async fn open(&self) -> Arc<dyn Ledger> {
+        self.kept_in.open(OpenMode::ReadOnly).await.unwrap()
     }
 
     /// What has to hold at any instant: the ledger opens and is clean, every request at the server has
@@ -171,7 +196,6 @@ impl World {
             let left = left.unwrap_or_else(|| panic!("{after}: a request without an attempt: {request:?}"));
             *left -= 1;
         }
-        ledger.close().await;
         for gone in self.server.deleted() {
             assert_eq!(gone.cause, Cause::Listed, "{after}: {gone:?}");
             assert!(self.due.contains(&gone.file_id), "{after}: {gone:?} was not due");
@@ -197,7 +221,6 @@ impl World {
             }
         }
         assert!(ledger.unknown(1).await.unwrap().is_empty());
-        ledger.close().await;
     }
 
     /// The sweep that follows, and the end state.

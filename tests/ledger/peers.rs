@@ -115,6 +115,17 @@ async fn a_lapsed_lease_that_nobody_missed_begins_anew_with_all_that_is_under_wa
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: .ci/run"]
+async fn a_process_whose_lease_lapsed_recovers_what_was_interrupted_under_a_new_one() {
+    let (hosts, _, database, _backend) = hosts(1).await;
+    let run = sweep(&hosts[0]).await;
+    attempt(&hosts[0], run, "f1").await;
+    cluster().run(&database, LAPSED).await;
+    assert_eq!(hosts[0].ledger.recover_orphans(at(101)).await.unwrap(), 1);
+    assert_eq!(state(&hosts[0], "f1").await, FileState::Unknown);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
 async fn what_a_process_left_under_way_itself_is_its_own_orphan() {
     let (hosts, ..) = hosts(1).await;
     let run = sweep(&hosts[0]).await;

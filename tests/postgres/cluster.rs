@@ -19,17 +19,19 @@ trap '' INT TERM HUP
 dir=$(mktemp -d)
 "$1/initdb" -D "$dir/data" -A trust -N -E UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=de >"$dir/log" 2>&1 ||
   { cat "$dir/log" >&2; rm -rf "$dir"; exit 1; }
-"$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c max_connections=400 \
-  -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
+bin=$1
+shift
+"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c max_connections=400 \
+  -c shared_buffers=64MB "$@" >>"$dir/log" 2>&1 </dev/null &
 server=$!
-until "$1/pg_isready" -q -h "$dir" -d postgres; do
+until "$bin/pg_isready" -q -h "$dir" -d postgres; do
   kill -0 "$server" 2>/dev/null || { cat "$dir/log" >&2; rm -rf "$dir"; exit 1; }
   sleep 0.05
 done
 echo "$dir"
 cat >/dev/null
 # Not by its number: it may have been restarted.
-"$1/pg_ctl" stop -s -m immediate -D "$dir/data"
+"$bin/pg_ctl" stop -s -m immediate -D "$dir/data"
 rm -rf "$dir"
 "#;
 
@@ -49,6 +51,11 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// One of the caller's own, for whoever does to it what others must not see.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// One with settings of its own.
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
         let bin = newest_bin();
         // initdb refuses root.
         let root = rustix::process::geteuid().is_root();
@@ -64,6 +71,7 @@ impl Cluster {
             .arg(GUARD)
             .arg("guard")
             .arg(&bin)
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

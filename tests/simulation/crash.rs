@@ -15,12 +15,13 @@ use retentiond::rules::policy::RuleDigest;
 
 use crate::erasures::{ERASURE, request, withdraw};
 use crate::events::tell;
+use crate::place::Real;
 use crate::rules::DAY;
 use crate::shared::{Claimed, Death, Event, Shared, SimHold, State};
 
 pub struct CrashLedger {
     pub shared: Arc<Shared>,
-    pub real: Arc<SqliteLedger>,
+    pub real: Arc<Real>,
 }
 
 /// Writes that another process or the disk may spoil.
@@ -54,6 +55,8 @@ enum WriteFault {
     AnswerLost,
     /// The commit's fsync fails; from then on the ledger is not to be written.
     Sync,
+    /// Beside a server there is no such thing; there the connections are cut.
+    Cut,
 }
 
 impl CrashLedger {
@@ -72,6 +75,7 @@ impl CrashLedger {
         name: &'static str,
         operation: impl Future<Output = Result<T, LedgerError>> + Send,
     ) -> Result<T, LedgerError> {
+        let _still = self.shared.still();
         let (event, death) = self.shared.state().next_step();
         if let Some(event) = event {
             happen(&self.shared, event).await;
@@ -88,6 +92,7 @@ impl CrashLedger {
                 operation.await?;
                 return Err(not_writable("disk I/O error"));
             }
+            Some(WriteFault::Cut) => return self.shared.place.cut(&self.shared, operation).await,
         }
         match death {
             None => operation.await,
@@ -98,11 +103,15 @@ impl CrashLedger {
                     // One poll begins the transaction; nobody waits for its end.
                     Death::During => {
                         let mut operation = std::pin::pin!(operation);
-                        std::future::poll_fn(|cx| {
+                        let begun = std::future::poll_fn(|cx| {
                             let _ = operation.as_mut().poll(cx);
                             std::task::Poll::Ready(())
-                        })
-                        .await;
+                        });
+                        let writes = MAY_FAIL.contains(&name);
+                        self.shared
+                            .place
+                            .die_in_the_middle(&self.shared, begun, writes)
+                            .await;
                     }
                     Death::After => drop(operation.await),
                 }
@@ -112,7 +121,12 @@ impl CrashLedger {
     }
 
     fn fault(&self, name: &'static str) -> Option<WriteFault> {
+        let beside_a_file = self.shared.place.is_a_file();
         let mut state = self.shared.state();
+        if MAY_FAIL.contains(&name) && self.shared.place.loses_its_connections() {
+            state.note(format_args!("`{name}`: connections are cut"));
+            return Some(WriteFault::Cut);
+        }
         let percent = state.script.write_faults;
         if percent == 0 || !MAY_FAIL.contains(&name) || !state.rng.chance(percent) {
             return None;
@@ -121,16 +135,22 @@ impl CrashLedger {
             WriteFault::Busy,
             WriteFault::Full,
             WriteFault::AnswerLost,
-            WriteFault::Sync,
+            if beside_a_file {
+                WriteFault::Sync
+            } else {
+                WriteFault::Cut
+            },
         ]);
         state.count(match fault {
             WriteFault::Busy => "ledger busy",
             WriteFault::Full => "ledger full",
             WriteFault::AnswerLost => "ledger commits, its answer is lost",
             WriteFault::Sync => "ledger's fsync fails",
+            WriteFault::Cut => "connections cut",
         });
         state.sync_failed |= matches!(fault, WriteFault::Sync);
-        state.injected += 1;
+        // What was cut is opened again, and nobody notices.
+        state.injected += u64::from(!matches!(fault, WriteFault::Cut));
         state.note(format_args!("`{name}` fails: {fault:?}"));
         Some(fault)
     }

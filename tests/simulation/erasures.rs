@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use retentiond::ledger::ErasureRequests;
 use retentiond::model::{
     Closing, ErasureId, ErasureScope, FileId, FileState, HoldScope, NewErasure, Timestamp,
 };

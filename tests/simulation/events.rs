@@ -1,6 +1,6 @@
 //! Start events in a world: recorded in time, late or early, corrected; and what the oracle counts from.
 
-use retentiond::ledger::{EventNoted, Events};
+use retentiond::ledger::EventNoted;
 use retentiond::model::{EventScope, NewEvent};
 
 use crate::rules::{DAY, HOUR, SimFile, at};

@@ -38,21 +38,15 @@ impl Eye {
     /// Every file with its state.
     pub async fn states(&self) -> BTreeMap<FileId, FileState> {
         // One value: row by row through sqlx's channel it takes longer than a step of the world.
-        let rows: String =
-            sqlx::query_scalar("SELECT json_group_array(json_array(file_id, state)) FROM files")
-                .fetch_one(&mut *self.0.lock().await)
-                .await
-                .unwrap();
-        let rows: Vec<(String, i64)> = serde_json::from_str(&rows).unwrap();
-        let state = |code| FileState::ALL.into_iter().find(|state| state.code() == code);
-        rows.into_iter()
-            .map(|(file, code)| (FileId::new(file).unwrap(), state(code).unwrap()))
-            .collect()
+        let rows = sqlx::query_scalar("SELECT json_group_array(json_array(file_id, state)) FROM files")
+            .fetch_one(&mut *self.0.lock().await)
+            .await;
+        states(rows.unwrap())
     }
 
     /// The intents that no outcome has followed.
     pub async fn intents(&self) -> BTreeMap<AttemptId, Intent> {
-        let rows: Vec<(i64, String, String, String, String, i64)> = sqlx::query_as(
+        let rows: Vec<IntentRow> = sqlx::query_as(
             "SELECT a.id, b.module, b.parent, b.batch, l.file_id, ifnull(f.state, -1)
              FROM attempts a
              JOIN batches b ON b.id = a.batch
@@ -63,21 +57,37 @@ impl Eye {
         .fetch_all(&mut *self.0.lock().await)
         .await
         .unwrap();
-        let mut intents = BTreeMap::new();
-        for (id, module, parent, batch, file, state) in rows {
-            let intent = intents.entry(AttemptId(id)).or_insert_with(|| Intent {
-                batch: address(&module, parent, batch),
-                files: BTreeSet::new(),
-                deleting: BTreeSet::new(),
-            });
-            let file = FileId::new(file).unwrap();
-            if state == FileState::Deleting.code() {
-                intent.deleting.insert(file.clone());
-            }
-            intent.files.insert(file);
-        }
-        intents
+        intents(rows)
     }
+}
+
+/// `[[file id, state], …]`, in any order.
+pub fn states(rows: String) -> BTreeMap<FileId, FileState> {
+    let rows: Vec<(String, i64)> = serde_json::from_str(&rows).unwrap();
+    let state = |code| FileState::ALL.into_iter().find(|state| state.code() == code);
+    rows.into_iter()
+        .map(|(file, code)| (FileId::new(file).unwrap(), state(code).unwrap()))
+        .collect()
+}
+
+/// Attempt, module, parent, batch, file, state of the file.
+pub type IntentRow = (i64, String, String, String, String, i64);
+
+pub fn intents(rows: Vec<IntentRow>) -> BTreeMap<AttemptId, Intent> {
+    let mut intents = BTreeMap::new();
+    for (id, module, parent, batch, file, state) in rows {
+        let intent = intents.entry(AttemptId(id)).or_insert_with(|| Intent {
+            batch: address(&module, parent, batch),
+            files: BTreeSet::new(),
+            deleting: BTreeSet::new(),
+        });
+        let file = FileId::new(file).unwrap();
+        if state == FileState::Deleting.code() {
+            intent.deleting.insert(file.clone());
+        }
+        intent.files.insert(file);
+    }
+    intents
 }
 
 fn address(module: &str, parent: String, batch: String) -> BatchAddress {

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use retentiond::extracta::remote::{
     Copy, DeleteExtractionFile, DeleteFiles, ListedFile, Listing, Probe, Remote,
 };
-use retentiond::ledger::Figures;
 use retentiond::model::{BatchAddress, FileId, FileState, Parent};
 use retentiond::outcome::{Answer, Reply};
 

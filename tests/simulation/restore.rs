@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use retentiond::ledger::{Controls, Figures};
 use retentiond::model::BreakerKind;
 
 use crate::crash::place_hold;
@@ -19,7 +18,13 @@ impl World {
                 self.begin("the ledger is copied");
                 self.images += 1;
                 let to = self.dir.path().join(format!("backup-{}.db", self.images));
-                self.real().backup(&to).await.unwrap();
+                if self.shared.place.is_a_file() {
+                    self.real().backup(&to).await.unwrap();
+                }
+                #[cfg(feature = "postgres")]
+                if !self.shared.place.is_a_file() {
+                    self.copy_between_two_lives().await;
+                }
                 self.backup = Some(to);
             }
             Some(copy) => self.restore(copy).await,
@@ -31,10 +36,8 @@ impl World {
         // What the copy has not got: at least this.
         self.real().set_setting("sim", Some("later")).await.unwrap();
         let real = self.end_process();
-        let anchor = PathBuf::from(format!("{}.anchor", self.path.display()));
         self.close(real).await;
-        std::fs::copy(anchor, format!("{}.anchor", copy.display())).unwrap();
-        self.path = copy;
+        self.path = self.shared.place.put_back(&self.path, copy).await;
         self.state().rolled_back = true;
         self.open(true).await;
         self.state().count("backup restored");

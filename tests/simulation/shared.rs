@@ -5,13 +5,12 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use retentiond::engine::{Clock, ManualClock};
-use retentiond::ledger::SqliteLedger;
 use retentiond::model::{BatchAddress, ErasureScope, EventScope, FileId, HoldScope, SweepId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::erasures::ERASURE;
-use crate::eye::Eye;
+use crate::place::{Asked, Place, Real, Sight, Still};
 use crate::remote::{Plan, Store};
 use crate::rng::Rng;
 use crate::rules::{RulesSpec, SimFile};
@@ -130,8 +129,9 @@ pub struct Claimed {
 pub struct Shared {
     pub clock: Arc<ManualClock>,
     pub state: Mutex<State>,
-    pub ledger: Mutex<Option<Arc<SqliteLedger>>>,
-    pub eye: Mutex<Option<Arc<Eye>>>,
+    pub place: Place,
+    pub ledger: Mutex<Option<Arc<Real>>>,
+    pub eye: Mutex<Option<Arc<Sight>>>,
     /// One step at a time, first come first served: so a seed gives the same run each time.
     pub turn: tokio::sync::Mutex<()>,
     pub died: Notify,
@@ -143,9 +143,16 @@ impl Shared {
     }
 
     /// The real ledger, past every wrapper.
-    pub fn real(&self) -> Arc<SqliteLedger> {
+    pub fn real(&self) -> Asked {
         let slot = self.ledger.lock().expect("no holder of this lock panics");
-        Arc::clone(slot.as_ref().expect("a ledger is open while anything runs"))
+        let real = Arc::clone(slot.as_ref().expect("a ledger is open while anything runs"));
+        drop(slot);
+        self.place.ask(real)
+    }
+
+    /// Held while a ledger in a server is asked.
+    pub fn still(&self) -> Option<Still> {
+        self.place.still()
     }
 
     pub fn wall(&self) -> i64 {
@@ -153,7 +160,7 @@ impl Shared {
     }
 
     /// What is committed.
-    pub fn eye(&self) -> Arc<Eye> {
+    pub fn eye(&self) -> Arc<Sight> {
         let slot = self.eye.lock().expect("no holder of this lock panics");
         Arc::clone(slot.as_ref().expect("open as long as the ledger is"))
     }
@@ -161,7 +168,14 @@ impl Shared {
     /// Time passes.
     pub fn advance(&self, millis: i64) {
         self.clock.advance(millis);
-        self.state().truth += millis;
+        self.pass_unseen(millis);
+    }
+
+    /// Time passes, and the machine's clock does not see it.
+    pub fn pass_unseen(&self, millis: i64) {
+        let mut state = self.state();
+        state.truth += millis;
+        self.place.tell(state.truth);
     }
 
     /// Ends the run: the driver drops what it drives.

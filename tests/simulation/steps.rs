@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use retentiond::engine::{Ending, Stop, SweepReport, SweepRequest};
 use retentiond::extracta::Copy;
 use retentiond::intake::provisional;
-use retentiond::ledger::{Changes, Claims, Controls, Figures, Hinted, Intake, Sweeps};
+use retentiond::ledger::Hinted;
 use retentiond::model::{
     BatchAddress, BatchId, BreakerKind, ClassificationId, ExtractionId, FileAddress, FileId, FileState,
     HoldId, HoldScope, Labels, NewFile, Parent, PolicyName, Trigger,
@@ -49,7 +49,7 @@ impl World {
             self.upload().await;
         }
         let hours = 24 + self.rng.below(72);
-        self.pass(hours);
+        self.pass(hours).await;
     }
 
     /// One step of the seed's choosing.
@@ -61,7 +61,7 @@ impl World {
             21..24 => self.record_event().await,
             24..34 => {
                 let hours = 1 + self.rng.below(30);
-                self.pass(hours);
+                self.pass(hours).await;
             }
             34..38 => self.tick().await,
             38..62 => self.sweep_some(false).await,
@@ -250,9 +250,10 @@ impl World {
             .unwrap();
     }
 
-    fn pass(&self, hours: u64) {
+    async fn pass(&self, hours: u64) {
         self.begin(format_args!("{hours} h pass"));
-        self.shared.advance(i64::try_from(hours).unwrap() * HOUR + 1000);
+        self.time_passes(i64::try_from(hours).unwrap() * HOUR + 1000)
+            .await;
     }
 
     /// The daemon's turn: the guard is asked also when nothing is due.
@@ -568,7 +569,7 @@ impl World {
                     "the machine restarts, its clock off by {} s",
                     error / 1000
                 ));
-                self.state().truth += HOUR;
+                self.shared.pass_unseen(HOUR);
                 self.shared.clock.reboot(HOUR);
                 self.shared.clock.jump(error);
                 self.state().count("reboot");
@@ -604,6 +605,9 @@ impl World {
         state.plan.other_account = other;
         state.plan.sends_date = date;
         state.plan.skew = skew;
+        drop(state);
+        #[cfg(feature = "postgres")]
+        self.server_weather();
     }
 
     async fn operator(&mut self) {

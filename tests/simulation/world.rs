@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use retentiond::engine::{Engine, ManualClock, Settings};
-use retentiond::ledger::{DeleterLock, Figures, OpenMode, SqliteLedger};
+use retentiond::ledger::{DeleterLock, OpenMode, SqliteLedger};
 use retentiond::model::{FileId, FileState};
 use retentiond::rules::policy::RuleSet;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::crash::CrashLedger;
-use crate::eye::Eye;
+use crate::place::{Asked, Kind, Place, Real};
 use crate::remote::{Plan, SimRemote, Store};
 use crate::rng::Rng;
 use crate::rules::{RulesSpec, at};
@@ -54,7 +54,7 @@ fn temp_dir() -> TempDir {
 }
 
 /// An empty, migrated ledger, made once.
-async fn template() -> Vec<u8> {
+pub async fn template() -> Vec<u8> {
     static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
     if let Some(bytes) = TEMPLATE.get() {
         return bytes.clone();
@@ -70,12 +70,13 @@ async fn template() -> Vec<u8> {
 }
 
 impl World {
-    pub async fn new(seed: u64) -> Self {
+    pub async fn new(seed: u64, kind: Kind) -> Self {
         let mut rng = Rng::new(seed);
         let spec = RulesSpec::random(&mut rng);
         let dir = temp_dir();
         let path = dir.path().join("ledger.db");
-        std::fs::write(&path, template().await).unwrap();
+        let place = Place::of(kind, seed, &path).await;
+        place.tell(BEGINNING);
         let settings = Settings {
             files_per_request: usize::try_from(rng.pick(&[1, 2, 3, 5, 10, 10])).unwrap(),
             concurrency: usize::try_from(rng.pick(&[1, 1, 2, 3])).unwrap(),
@@ -130,6 +131,7 @@ impl World {
         let shared = Arc::new(Shared {
             clock: Arc::new(ManualClock::new(at(BEGINNING))),
             state: Mutex::new(state),
+            place,
             ledger: Mutex::new(None),
             eye: Mutex::new(None),
             turn: tokio::sync::Mutex::new(()),
@@ -161,17 +163,17 @@ impl World {
         self.shared.state()
     }
 
-    pub fn real(&self) -> Arc<SqliteLedger> {
+    pub fn real(&self) -> Asked {
         self.shared.real()
     }
 
     /// A process starts: lock, ledger, engine, recovery.
     pub async fn open(&mut self, deep: bool) {
-        let lock = DeleterLock::acquire(&self.path).unwrap();
-        let ledger = SqliteLedger::open(&self.path.display().to_string(), OpenMode::ReadWrite).await;
-        let real = Arc::new(ledger.unwrap());
+        let _still = self.shared.still();
+        let (lock, real) = self.shared.place.open(&self.path).await;
+        let real = Arc::new(real);
         *self.shared.ledger.lock().unwrap() = Some(Arc::clone(&real));
-        *self.shared.eye.lock().unwrap() = Some(Arc::new(Eye::open(&self.path).await));
+        *self.shared.eye.lock().unwrap() = Some(Arc::new(self.shared.place.eye(&self.path).await));
         let crash = Arc::new(CrashLedger {
             shared: Arc::clone(&self.shared),
             real: Arc::clone(&real),
@@ -183,6 +185,8 @@ impl World {
         if deep {
             self.check_ledger().await;
         }
+        #[cfg(feature = "postgres")]
+        self.the_dead_ones_lease_runs_out().await;
         self.engine().recover().await.unwrap();
         self.state().claimed.clear();
         for (file, state) in self.states().await {
@@ -200,15 +204,10 @@ impl World {
         if image {
             self.images += 1;
             let to = self.dir.path().join(format!("image-{}.db", self.images));
-            // The anchor first: it is never ahead of what is copied after it.
-            for end in [".anchor", "", "-wal"] {
-                let from = PathBuf::from(format!("{}{end}", self.path.display()));
-                if from.exists() {
-                    std::fs::copy(from, format!("{}{end}", to.display())).unwrap();
-                }
-            }
-            self.path = to;
-            self.state().count("ledger opened from a dead one's bytes");
+            let _still = self.shared.still();
+            let (path, what) = self.shared.place.as_a_dead_one_left_it(&self.path, to).await;
+            self.path = path;
+            self.state().count(what);
         }
         self.close(real).await;
         // The deep check costs as much as a sweep: always after a death, sometimes after a restart.
@@ -216,8 +215,15 @@ impl World {
         self.open(deep).await;
     }
 
+    pub async fn time_passes(&self, millis: i64) {
+        #[cfg(feature = "postgres")]
+        self.renew_or_lose_the_lease(millis).await;
+        #[cfg(not(feature = "postgres"))]
+        self.shared.advance(millis);
+    }
+
     /// The engine and its lock go; the ledger is left to be closed.
-    pub fn end_process(&mut self) -> Arc<SqliteLedger> {
+    pub fn end_process(&mut self) -> Arc<Real> {
         let mut state = self.state();
         state.script = Script::default();
         state.sync_failed = false;
@@ -229,10 +235,17 @@ impl World {
         slot.take().expect("a ledger was open")
     }
 
-    pub async fn close(&self, real: Arc<SqliteLedger>) {
+    pub async fn close(&self, real: Arc<Real>) {
+        let _still = self.shared.still();
         let eye = self.shared.eye.lock().unwrap().take().and_then(Arc::into_inner);
-        eye.expect("nobody looks between two lives").close().await;
-        real.close().await;
+        let eye = eye.expect("nobody looks between two lives");
+        self.shared.place.close(real, eye).await;
+    }
+
+    pub async fn end(&mut self) {
+        self.engine = None;
+        self.lock = None;
+        self.shared.place.end().await;
     }
 
     pub async fn check_ledger(&self) {

@@ -115,32 +115,33 @@ impl Claims for PostgresLedger {
     }
 
     async fn recover_orphans(&self, at: Timestamp) -> Result<u64, LedgerError> {
-        // What looks like an orphan may be another's work.
-        let fence = self.holder.fence().await?;
-        let seat = fence.number();
-        self.holder.bury_the_dead().await;
-        // Asked at every turn: only what was interrupted is worth a commit.
-        if !self
-            .read_one(move |tx| Box::pin(settle::interrupted(tx, seat)))
-            .await?
-        {
-            return Ok(0);
-        }
-        let recovered = self.write(move |tx| {
-            Box::pin(async move {
-                if !fence.stands(tx).await? {
-                    return Ok(None);
-                }
-                settle::recover_orphans(tx, seat, at).await.map(Some)
-            })
-        });
-        match recovered.await? {
-            Some(files) => Ok(files),
-            None => {
-                self.holder.fell(fence).await;
-                Err(lost("its connection was cut, or its lease ran out"))
+        // Once more where the seat was lost: a process that stood still comes here first.
+        for _ in 0..2 {
+            // What looks like an orphan may be another's work.
+            let fence = self.holder.fence().await?;
+            let seat = fence.number();
+            self.holder.bury_the_dead().await;
+            // Asked at every turn: only what was interrupted is worth a commit.
+            if !self
+                .read_one(move |tx| Box::pin(settle::interrupted(tx, seat)))
+                .await?
+            {
+                return Ok(0);
+            }
+            let recovered = self.write(move |tx| {
+                Box::pin(async move {
+                    if !fence.stands(tx).await? {
+                        return Ok(None);
+                    }
+                    settle::recover_orphans(tx, seat, at).await.map(Some)
+                })
+            });
+            match recovered.await? {
+                Some(files) => return Ok(files),
+                None => self.holder.fell(fence).await,
             }
         }
+        Err(lost("twice in a row"))
     }
 
     async fn verified(

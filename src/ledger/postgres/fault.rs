@@ -1,6 +1,11 @@
 //! What PostgreSQL's complaints mean to a caller, by SQLSTATE
 //! (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 
+use std::io::ErrorKind;
+
+use rustls::CertificateError;
+
+use super::session::Address;
 pub(super) use crate::ledger::common::problem::{conflict, damaged, ensure_rows};
 use crate::ledger::{LedgerError, Refusal};
 
@@ -22,10 +27,12 @@ pub(super) fn is_cut(error: &sqlx::Error) -> bool {
     )
 }
 
-/// For `map_err`: why there is no connection to the database called `name`.
-pub(super) fn entering(name: &str) -> impl FnOnce(sqlx::Error) -> LedgerError {
+/// For `map_err`: why there is no connection to the database at `address`.
+pub(super) fn entering(address: &Address) -> impl FnOnce(sqlx::Error) -> LedgerError {
     move |error| {
+        let name = &address.name;
         let code = code(&error).unwrap_or_default();
+        let on_the_way = on_the_way(&error, address.options.get_socket().is_some());
         let (why, next) = match code.as_str() {
             "3D000" => (
                 Refusal::Database,
@@ -36,14 +43,13 @@ pub(super) fn entering(name: &str) -> impl FnOnce(sqlx::Error) -> LedgerError {
                 Refusal::Password,
                 "look at the user in `url` and at `password_file` in [ledger], and at the server's pg_hba.conf",
             ),
-            "" if matches!(error, sqlx::Error::Tls(_)) => (
-                Refusal::Certificate,
-                "name the CA in the `url` of [ledger]: `?sslrootcert=/etc/retentiond/ledger-ca.pem`",
-            ),
-            _ => (
-                Refusal::Unreachable,
-                "is the server up, and `url` in [ledger] its address?",
-            ),
+            _ => match on_the_way {
+                Some(next) => (Refusal::Certificate, next),
+                None => (
+                    Refusal::Unreachable,
+                    "is the server up, and `url` in [ledger] its address?",
+                ),
+            },
         };
         LedgerError::Refused {
             why,
@@ -51,6 +57,44 @@ pub(super) fn entering(name: &str) -> impl FnOnce(sqlx::Error) -> LedgerError {
         }
     }
 }
+
+/// What to do where the way to the server is not proof against others; `None` for what is no matter of encryption.
+fn on_the_way(error: &sqlx::Error, by_socket: bool) -> Option<&'static str> {
+    let found = if let sqlx::Error::Tls(error) = error {
+        if error.to_string().contains("not support") {
+            return Some(
+                "turn on `ssl` in the server's postgresql.conf, with a certificate for the name in `url`; beyond this machine nothing is sent in the clear",
+            );
+        }
+        error.downcast_ref::<rustls::Error>()
+    } else if let sqlx::Error::Io(error) = error {
+        let found = error.get_ref().and_then(|inner| inner.downcast_ref());
+        // A file that the URL names; beside a socket it is the socket.
+        let file = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied);
+        if found.is_none() {
+            return (file && !by_socket).then_some(OWN_FILES);
+        }
+        found
+    } else {
+        return matches!(error, sqlx::Error::Configuration(_)).then_some(OWN_FILES);
+    };
+    Some(match found {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => {
+            "the server's certificate is for another name: write a name that is in it into `url` in [ledger], or give the server one for this name"
+        }
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => "renew the server's certificate; if it is new, look at this machine's clock",
+        _ => "name the CA in the `url` of [ledger]: `?sslrootcert=/etc/retentiond/ledger-ca.pem`",
+    })
+}
+
+const OWN_FILES: &str = "look at the files that `sslrootcert`, `sslcert` and `sslkey` name in the `url` of [ledger]: this user must be able to read them";
 
 /// What a user without rights needs.
 const GRANT: &str = "the user must own the database, or be given `GRANT CONNECT, CREATE ON DATABASE`; in a ledger that another user made, all of schema `retentiond`";

@@ -182,7 +182,7 @@ fn meanwhile(error: LedgerError) -> LedgerError {
 pub(super) async fn connect(address: &Address) -> Result<PgConnection, LedgerError> {
     let context = "opening the ledger";
     let connecting = PgConnection::connect_with(&address.options);
-    let mut connection = connecting.await.map_err(fault::entering(&address.name))?;
+    let mut connection = connecting.await.map_err(fault::entering(address))?;
     sqlx::raw_sql(SET_UP)
         .execute(&mut connection)
         .await
