@@ -27,6 +27,9 @@ mod erasures;
 mod events;
 #[path = "simulation/eye.rs"]
 mod eye;
+#[cfg(feature = "postgres")]
+#[path = "simulation/on_server.rs"]
+mod on_server;
 #[path = "simulation/place.rs"]
 mod place;
 #[path = "simulation/remote.rs"]
@@ -40,6 +43,9 @@ mod rules;
 #[cfg(feature = "postgres")]
 #[path = "simulation/server.rs"]
 mod server;
+#[cfg(feature = "postgres")]
+#[path = "simulation/server_eye.rs"]
+mod server_eye;
 #[path = "simulation/shared.rs"]
 mod shared;
 #[path = "simulation/steps.rs"]

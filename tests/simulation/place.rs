@@ -11,8 +11,10 @@ use retentiond::model::{AttemptId, FileId, FileState};
 
 use crate::eye::{Eye, Intent};
 #[cfg(feature = "postgres")]
-use crate::server::{self, Server, ServerEye};
-use crate::shared::Shared;
+use crate::server::{self, Server};
+#[cfg(feature = "postgres")]
+use crate::server_eye::ServerEye;
+use crate::shared::{Death, Shared};
 
 /// In which ledger a run of worlds lives.
 #[derive(Debug, Clone, Copy)]
@@ -136,6 +138,15 @@ impl Place {
             Self::File => false,
             #[cfg(feature = "postgres")]
             Self::Server(server) => server.is_unsteady(),
+        }
+    }
+
+    /// Whether the sweep that begins dies while a request is under way, and how: only then a lease has something to keep.
+    pub fn dies_in_a_request(&self) -> Option<Death> {
+        match self {
+            Self::File => None,
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.dies_in_a_request(),
         }
     }
 

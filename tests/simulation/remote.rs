@@ -180,6 +180,7 @@ impl SimRemote {
         // Others may take their steps while the request is under way.
         let _turn = self.0.turn.lock().await;
         let (event, death) = self.0.state().next_step();
+        let death = death.or_else(|| self.0.state().script.death_in_request.take());
         if let Some(event) = event {
             happen(&self.0, event).await;
         }

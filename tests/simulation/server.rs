@@ -4,26 +4,22 @@
 //! death cuts them, whatever is under way in them. What stays the server's own business, and differs from run to run: how
 //! far a write had come when its process died or its connection was cut in the middle.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::future::Future;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use retentiond::ledger::{DeleterLock, Lease, LedgerError, OpenMode, Place, PostgresLedger, PostgresOptions};
-use retentiond::model::{AttemptId, FileId, FileState};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::PgConnection;
 
 use crate::cluster::cluster;
-use crate::eye::{self, Intent, IntentRow};
-use crate::place::{Sight, Still};
+use crate::place::Sight;
 use crate::rng::Rng;
-use crate::shared::Shared;
-use crate::world::World;
+use crate::server_eye::{ServerEye, connect, run};
+use crate::shared::{Death, Shared};
 
 pub const CUT_BY_DEATH: &str = "a dead one's connections are cut";
 
@@ -54,7 +50,7 @@ pub const ONLY_BESIDE_A_SERVER: [&str; 10] = [
 ];
 
 /// How long what is claimed stays a process's own.
-const LEASE: Lease = Lease::over(Duration::from_secs(60));
+pub const LEASE: Lease = Lease::over(Duration::from_secs(60));
 
 /// The database of one world.
 pub struct Server {
@@ -64,9 +60,9 @@ pub struct Server {
     clock: File,
     told: AtomicI64,
     /// The server's clock against the truth.
-    skew: AtomicI64,
-    /// Connections are cut by nothing but a death.
-    calm: AtomicBool,
+    pub skew: AtomicI64,
+    /// Connections are cut only where nobody may notice: while nothing is under way in them.
+    pub calm: AtomicBool,
     /// Draws what can only happen here, so that all else happens as in the same world beside a file.
     rng: Mutex<Rng>,
     admin: tokio::sync::Mutex<PgConnection>,
@@ -115,13 +111,6 @@ fn options(url: &str, beside: &Path) -> PostgresOptions {
     }
 }
 
-async fn connect(database: &str) -> PgConnection {
-    let options: PgConnectOptions = cluster().url(database).parse().unwrap();
-    PgConnection::connect_with(&options.application_name("the world"))
-        .await
-        .unwrap()
-}
-
 impl Server {
     pub async fn new(seed: u64, beside: &Path) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -167,9 +156,19 @@ impl Server {
         (lock, ledger)
     }
 
+    fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
     /// Whether it is time for connections to be cut.
     pub fn is_unsteady(&self) -> bool {
-        !self.calm.load(Ordering::Relaxed) && self.draw(|rng| rng.chance(2))
+        let percent = if self.is_calm() { 3 } else { 8 };
+        self.draw(|rng| rng.chance(percent))
+    }
+
+    pub fn dies_in_a_request(&self) -> Option<Death> {
+        let dies = !self.is_calm() && self.draw(|rng| rng.chance(50));
+        dies.then(|| self.draw(|rng| rng.pick(&[Death::Before, Death::After])))
     }
 
     /// The server ends every session of the process; they are gone when this returns.
@@ -185,7 +184,7 @@ impl Server {
 
     /// The same a moment later, in which a write may come as far as it comes.
     pub async fn cut_in_a_moment(&self) {
-        let micros = self.draw(|rng| rng.below(2_500));
+        let micros = self.draw(|rng| rng.below(1_500));
         let moment = move || std::thread::sleep(Duration::from_micros(micros));
         tokio::task::spawn_blocking(moment).await.unwrap();
         self.cut().await;
@@ -210,7 +209,7 @@ impl Server {
         shared: &Shared,
         operation: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, LedgerError> {
-        if self.draw(|rng| rng.chance(50)) {
+        if self.is_calm() || self.draw(|rng| rng.chance(50)) {
             shared.state().count("connections cut between two steps");
             self.cut().await;
             return operation.await;
@@ -282,184 +281,4 @@ async fn sequence(shared: &Shared) -> i64 {
         unreachable!("an eye is opened where the ledger is")
     };
     eye.sequence().await
-}
-
-impl World {
-    /// Who died on another host is not known to be dead: what it has claimed stays its own until its lease is over.
-    pub async fn the_dead_ones_lease_runs_out(&self) {
-        let Some(left) = self
-            .shared
-            .place
-            .server()
-            .map(Server::lease_left)
-            .filter(|left| *left > 0)
-        else {
-            return;
-        };
-        let claimed = self.deleting().await;
-        self.engine().recover().await.unwrap();
-        let still = self.deleting().await;
-        for file in claimed.difference(&still) {
-            let text = format!("{file} is taken over while the lease of a dead one lasts {left} ms");
-            self.state().violate("LEASE", text);
-        }
-        if !claimed.is_empty() {
-            self.state().count("a dead one's lease had to run out");
-        }
-        self.state().note(format_args!("a lease of {left} ms runs out"));
-        self.shared.advance(left + 1_000);
-    }
-
-    async fn deleting(&self) -> BTreeSet<FileId> {
-        let states = self.states().await;
-        let deleting = states.into_iter().filter(|(_, is)| *is == FileState::Deleting);
-        deleting.map(|(file, _)| file).collect()
-    }
-
-    /// Time passes in a process that lives: it renews its lease, unless it stood still itself.
-    pub async fn renew_or_lose_the_lease(&self, millis: i64) {
-        let eye = self.shared.eye();
-        let (Some(server), Sight::Server(eye)) = (self.shared.place.server(), &*eye) else {
-            self.shared.advance(millis);
-            return;
-        };
-        let seats = eye.living().await;
-        self.shared.advance(millis);
-        if server.draw(|rng| rng.chance(80)) {
-            eye.renew(seats).await;
-        } else if i128::from(millis) > i128::try_from(LEASE.lasts.as_millis()).unwrap() {
-            self.state()
-                .count("a lease ran out in a process that stood still");
-        }
-    }
-
-    /// The database's clock may be wrong too.
-    pub fn server_weather(&self) {
-        let Some(server) = self.shared.place.server() else {
-            return;
-        };
-        let skew = server.draw(|rng| {
-            if rng.chance(15) {
-                rng.pick(&[50, -50, 9 * 60]) * 60_000
-            } else {
-                0
-            }
-        });
-        self.set_server_clock(skew);
-        if skew != 0 {
-            self.state().count("the database's clock is wrong");
-        }
-    }
-
-    pub fn the_server_calms_down(&self) {
-        self.set_server_clock(0);
-        if let Some(server) = self.shared.place.server() {
-            server.calm.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn set_server_clock(&self, skew: i64) {
-        if let Some(server) = self.shared.place.server() {
-            server.skew.store(skew, Ordering::Relaxed);
-            server.tell(self.state().truth);
-        }
-    }
-
-    /// Nobody is in a database that is copied.
-    pub async fn copy_between_two_lives(&mut self) {
-        let real = self.end_process();
-        self.close(real).await;
-        let shared = Arc::clone(&self.shared);
-        if let Some(server) = shared.place.server() {
-            let _still = shared.still();
-            server.copy().await;
-        }
-        self.open(false).await;
-    }
-}
-
-async fn run(connection: &mut PgConnection, statement: &str) {
-    sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap();
-}
-
-/// What is committed, as the server says it.
-pub struct ServerEye(tokio::sync::Mutex<PgConnection>);
-
-impl ServerEye {
-    pub async fn open(database: &str) -> Self {
-        let mut connection = connect(database).await;
-        run(&mut connection, "SET search_path = retentiond").await;
-        Self(tokio::sync::Mutex::new(connection))
-    }
-
-    pub async fn close(self) {
-        self.0.into_inner().close().await.unwrap();
-    }
-
-    async fn run(&self, statement: &str) {
-        run(&mut *self.0.lock().await, statement).await;
-    }
-
-    async fn number(&self, question: &'static str) -> i64 {
-        sqlx::query_scalar(question)
-            .fetch_one(&mut *self.0.lock().await)
-            .await
-            .unwrap()
-    }
-
-    /// How many transactions the ledger has counted.
-    pub async fn sequence(&self) -> i64 {
-        let _still = Still::begin();
-        self.number("SELECT sequence FROM lineage").await
-    }
-
-    pub async fn living(&self) -> Vec<i64> {
-        let _still = Still::begin();
-        sqlx::query_scalar("SELECT number FROM living")
-            .fetch_all(&mut *self.0.lock().await)
-            .await
-            .unwrap()
-    }
-
-    /// What a process does every few seconds, of which none has passed here.
-    pub async fn renew(&self, seats: Vec<i64>) {
-        let _still = Still::begin();
-        sqlx::query(
-            "UPDATE peers
-             SET seen_at = server_ms(), lease_until = server_ms() + $2
-             WHERE number = ANY ($1)",
-        )
-        .bind(seats)
-        .bind(i64::try_from(LEASE.lasts.as_millis()).unwrap())
-        .execute(&mut *self.0.lock().await)
-        .await
-        .unwrap();
-    }
-
-    pub async fn states(&self) -> BTreeMap<FileId, FileState> {
-        let rows = sqlx::query_scalar(
-            "SELECT coalesce(json_agg(json_build_array(file_id, state)), '[]')::text FROM files",
-        )
-        .fetch_one(&mut *self.0.lock().await)
-        .await;
-        eye::states(rows.unwrap())
-    }
-
-    pub async fn intents(&self) -> BTreeMap<AttemptId, Intent> {
-        let rows: Vec<IntentRow> = sqlx::query_as(
-            "SELECT a.id, b.module, b.parent, b.batch, l.file_id, coalesce(f.state, -1)
-             FROM attempts a
-             JOIN batches b ON b.id = a.batch
-             JOIN attempt_files l ON l.attempt = a.id
-             LEFT JOIN files f ON f.batch = a.batch AND f.file_id = l.file_id
-             WHERE a.settled_at IS NULL",
-        )
-        .fetch_all(&mut *self.0.lock().await)
-        .await
-        .unwrap();
-        eye::intents(rows)
-    }
 }

@@ -50,6 +50,8 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct Script {
     pub death: Option<(u64, Death)>,
+    /// How the run dies while its next request is under way.
+    pub death_in_request: Option<Death>,
     pub event: Option<(u64, Event)>,
     /// Every ledger write fails in so many of a hundred cases, in one of the ways of `WriteFault`.
     pub write_faults: u64,

@@ -371,6 +371,10 @@ impl World {
         self.begin(format_args!(
             "sweep of {policy}, occurrence {occurrence:?}, {script:?}"
         ));
+        let script = Script {
+            death_in_request: self.shared.place.dies_in_a_request(),
+            ..script
+        };
         let during = matches!(script.death, Some((_, Death::During)));
         let mut state = self.state();
         settle_down(&mut state);
