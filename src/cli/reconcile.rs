@@ -123,15 +123,15 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
 
 /// Two runs over everything would each go on where the other one stands.
 fn another_is_at_it(error: LedgerError) -> Failure {
-    match error {
-        LedgerError::InUse { pid, .. } => Failure::new(
+    if let LedgerError::InUse { pid, .. } = error {
+        return Failure::new(
             Exit::InUse,
             format!(
                 "another `retentiond reconcile` of everything is at it: process {pid}; wait for its end, or name batches (`--batch`)"
             ),
-        ),
-        error => error.into(),
+        );
     }
+    error.into()
 }
 
 /// The API, once it has taken the key.
