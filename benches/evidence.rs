@@ -66,6 +66,7 @@ fn commitments() {
     let batch = BatchAddress {
         parent: Parent::Classification(ClassificationId::new("-OKI_FueqSWiExyfS310").unwrap()),
         batch: BatchId::new("-OKI_FueqSWiExyfS311").unwrap(),
+        account: None,
     };
     let spelled = FileTexts::of(&batch);
     let ids: Vec<FileId> = (0..FILES)

@@ -5,6 +5,7 @@ pub mod context;
 pub mod exit;
 pub mod output;
 
+mod accounts;
 mod approve;
 mod audit;
 mod breaker;

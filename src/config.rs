@@ -6,6 +6,7 @@
 
 pub mod credentials;
 
+mod accounts;
 mod clocks;
 mod code;
 mod diagnostics;
@@ -41,8 +42,11 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::AccountSettings;
 pub use code::{Code, Severity};
-pub use credentials::{CredentialError, api_key, audit_key, intake_token, ledger_password, subject_key};
+pub use credentials::{
+    CredentialError, account_key, api_key, audit_key, intake_token, ledger_password, subject_key,
+};
 pub use diagnostics::{Problem, ProblemRecord, Problems};
 pub use endpoint::{IntakeSettings, Orphans};
 pub use erasure::ErasureSettings;

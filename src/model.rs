@@ -3,6 +3,7 @@
 //! Ground storey. Everything above speaks in these types; this room knows nothing of policies,
 //! SQL or HTTP and reads no clock.
 
+mod account;
 mod address;
 mod attempt;
 mod control;
@@ -15,9 +16,10 @@ mod sweep;
 mod time;
 mod upload;
 
+pub use account::{AccountName, InvalidAccountName, OfAccount};
 pub use address::{BatchAddress, FileAddress, Module, Parent};
 pub use attempt::{Attempt, AttemptFile, AttemptId, AttemptKind, Finding};
-pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause};
+pub use control::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause, breaker_name};
 pub use erasure::{Closing, Erasure, ErasureId, ErasureScope, Erasures, NewErasure};
 pub use event::{
     EventName, EventScope, InvalidEventName, MAX_EVENT_NAME_BYTES, NewEvent, Occurred, Occurrence,

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use changes::{Change, changes};
 
-use crate::model::{BatchAddress, Breaker, Pause, Sweep, Timestamp};
+use crate::model::{AccountName, BatchAddress, Breaker, Pause, Sweep, Timestamp};
 
 /// Is everything all right? The first that applies, gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -70,6 +70,9 @@ impl Verdict {
 pub struct PolicyView {
     /// Its name.
     pub policy: String,
+    /// The account whose files it owns, where that has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
     /// `observe` or `enforce`.
     pub mode: &'static str,
     /// How long files stay, as the policy file says.
@@ -99,6 +102,17 @@ pub struct PolicyView {
     pub last_done: Option<Timestamp>,
     /// Its latest sweep.
     pub last_sweep: Option<Sweep>,
+}
+
+impl PolicyView {
+    /// Its name, and the account that it is for, where that has one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.account {
+            None => self.policy.clone(),
+            Some(account) => format!("{} ({account})", self.policy),
+        }
+    }
 }
 
 /// Erasure requests at a glance: counts only, no file, no person.

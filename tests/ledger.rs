@@ -23,6 +23,8 @@ mod restart;
 #[path = "ledger/world.rs"]
 mod world;
 
+#[path = "ledger/accounts.rs"]
+mod accounts;
 #[path = "ledger/changes.rs"]
 mod changes;
 #[path = "ledger/claims.rs"]

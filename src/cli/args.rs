@@ -245,6 +245,9 @@ pub struct RecordArgs {
     /// The document type of rows that do not say.
     #[arg(long, value_name = "TYPE")]
     pub document_type: Option<String>,
+    /// The account of rows that do not say, as the policy file calls it; that of [extracta] by default.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// The classification of rows that do not say.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub classification: Option<String>,

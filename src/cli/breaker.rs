@@ -3,7 +3,7 @@
 use super::args::BreakerCommand;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::model::BreakerKind;
+use crate::model::{AccountName, BreakerKind};
 
 /// What settles `rollback` where there is an export.
 const RECONCILE: &str = "retentiond reconcile --from EXPORT";
@@ -16,14 +16,18 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
             let rows: Vec<serde_json::Value> = open
                 .iter()
                 .map(|breaker| {
-                    serde_json::json!({
+                    let mut row = serde_json::json!({
                         "kind": breaker.kind,
                         "opened_at": breaker.opened_at,
                         "reason": breaker.reason,
                         "heals": breaker.kind.heals(),
-                        "reset": format!("retentiond breaker reset {}", breaker.kind.name()),
+                        "reset": format!("retentiond breaker reset {}", breaker.name()),
                         "reconcile": (breaker.kind == BreakerKind::Rollback).then_some(RECONCILE),
-                    })
+                    });
+                    if let Some(account) = &breaker.account {
+                        row["account"] = serde_json::json!(account);
+                    }
+                    row
                 })
                 .collect();
             context.output.data(&serde_json::json!({ "breakers": rows }), || {
@@ -32,7 +36,7 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
                 }
                 open.iter()
                     .map(|breaker| {
-                        let name = breaker.kind.name();
+                        let name = breaker.name();
                         let heals = if breaker.kind.heals() { "; closes by itself" } else { "" };
                         let first = match breaker.kind {
                             BreakerKind::Rollback => format!("  first: {RECONCILE} (--dry-run shows what is missing)\n"),
@@ -60,9 +64,16 @@ pub(super) async fn run(context: &Context, command: &BreakerCommand) -> Result<E
 }
 
 async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) -> Result<Exit, Failure> {
+    let (of_kind, account) = match name.split_once('@') {
+        None => (name, None),
+        Some((kind, account)) => {
+            let account = AccountName::new(account).map_err(|error| Failure::usage(error.to_string()))?;
+            (kind, Some(account))
+        }
+    };
     let kind = BreakerKind::ALL
         .into_iter()
-        .find(|kind| kind.name() == name)
+        .find(|kind| kind.name() == of_kind && (account.is_none() || kind.is_of_account()))
         .ok_or_else(|| {
             let names: Vec<&str> = BreakerKind::ALL.iter().map(|kind| kind.name()).collect();
             Failure::usage(format!(
@@ -87,13 +98,15 @@ async fn reset(context: &Context, checked: &crate::config::Checked, name: &str) 
         // Before the breaker closes: it would open again at the next tick.
         ledger.accept_lineage(now).await?;
     }
-    let was_open = ledger.close_breaker(kind, "operator", now).await?;
+    let was_open = ledger
+        .close_breaker_of(kind, account.as_ref(), "operator", now)
+        .await?;
     if kind == BreakerKind::Clock {
         // The operator vouches for the clock: this reading is the new base.
         ledger.vouch_for_clock(&context.clock.mark(), now).await?;
     }
     context.output.data(
-        &serde_json::json!({ "breaker": kind, "was_open": was_open }),
+        &serde_json::json!({ "breaker": name, "was_open": was_open }),
         || {
             if was_open {
                 format!("breaker {name} is closed; deletion goes on\n")

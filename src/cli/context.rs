@@ -18,7 +18,7 @@ use crate::evidence::SecretKey;
 use crate::extracta::{ClientConfig, ExtractaClient};
 use crate::intake::SubjectHasher;
 use crate::ledger::{DeleterLock, Ledger, OpenMode, Place};
-use crate::model::{PolicyName, Timestamp};
+use crate::model::{AccountName, PolicyName, Timestamp};
 use crate::rules::period::day_begins;
 use crate::rules::policy::{Policy, RuleSet};
 
@@ -97,7 +97,9 @@ impl Context {
     /// # Errors
     /// Exit 5 when the password cannot be read.
     pub fn place(&self, checked: &Checked) -> Result<Place, Failure> {
-        self.place_of(&checked.ledger, checked.extracta.timeout)
+        let accounts = checked.accounts.iter().map(|account| account.extracta.timeout);
+        let longest = accounts.fold(checked.extracta.timeout, Duration::max);
+        self.place_of(&checked.ledger, longest)
     }
 
     /// [`place`](Self::place) of any ledger, under which a request may take so long.
@@ -197,15 +199,15 @@ impl Context {
     ) -> Result<(Arc<Engine>, Arc<dyn Ledger>, DeleterLock), Failure> {
         let place = self.place(checked)?;
         let lock = place.lock().await?;
-        let remote = Arc::new(paced(self.remote(&checked.extracta)?, &place)?);
-        let ledger = place.open_to_delete(&lock).await?;
         let settings = Settings {
             progress,
             ..engine_settings(&checked.extracta)
         };
-        let engine = Engine::new(
+        let remotes = self.remotes(checked, &place, &settings)?;
+        let ledger = place.open_to_delete(&lock).await?;
+        let engine = Engine::over(
             Arc::clone(&ledger),
-            remote,
+            remotes,
             Arc::clone(&self.clock),
             settings,
             &lock,
@@ -221,9 +223,13 @@ impl Context {
     /// The API client, with its key; its calls wait for the turns of all who work on this ledger.
     ///
     /// # Errors
-    /// As [`remote`](Self::remote).
-    pub fn remote_beside(&self, checked: &Checked) -> Result<ExtractaClient, Failure> {
-        let client = self.remote(&checked.extracta)?;
+    /// As [`remote_of`](Self::remote_of).
+    pub fn remote_beside(
+        &self,
+        checked: &Checked,
+        account: Option<&AccountName>,
+    ) -> Result<ExtractaClient, Failure> {
+        let client = self.remote_of(checked, account)?;
         Ok(paced(client, &self.place(checked)?)?)
     }
 

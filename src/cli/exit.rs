@@ -86,6 +86,7 @@ impl From<&Stop> for Exit {
             | Stop::OutsideWindow { .. }
             | Stop::HoldWithoutPolicy { .. }
             | Stop::Canary { .. } => Self::Stopped,
+            Stop::NoAccount { .. } => Self::Config,
             Stop::Incomplete { .. } => Self::Unsettled,
             Stop::Shutdown => Self::Failed,
         }
@@ -225,10 +226,12 @@ mod tests {
                 policy: policy(),
             },
             Stop::OutsideWindow { opens: None },
+            Stop::NoAccount { account: None },
             Stop::Shutdown,
         ];
         stops.extend(BreakerKind::ALL.map(|kind| Stop::Breaker {
             kind,
+            account: None,
             reason: reason(),
         }));
         for stop in stops {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::accounts::account;
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
 use super::output::files;
@@ -20,6 +21,7 @@ use crate::extracta::{ExtractaClient, Probe, Remote};
 use crate::intake::InForce;
 use crate::intake::reconcile::{BLIND_SPOT, Reconciled, Wanted, reconcile};
 use crate::ledger::LedgerError;
+use crate::model::AccountName;
 use crate::rules::decide::hint;
 
 /// Lines of one kind shown as text.
@@ -28,6 +30,9 @@ const SHOWN: usize = 20;
 /// `reconcile`.
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
+    /// In this account, as the policy file calls it; in that of [extracta] by default.
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub account: Option<String>,
     /// Only this batch (repeatable); every batch of the ledger by default.
     #[arg(long = "batch", value_name = "ID", allow_hyphen_values = true)]
     pub batches: Vec<String>,
@@ -74,6 +79,7 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
         return from::run(context, &checked, args, path).await;
     }
     let wanted = Wanted {
+        account: account(&checked, args.account.as_deref())?,
         batches: args
             .batches
             .iter()
@@ -83,7 +89,7 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
         record: args.record || checked.intake.orphans == Orphans::Record,
         restart: args.restart,
     };
-    let remote = usable(context, &checked).await?;
+    let remote = usable(context, &checked, wanted.account.as_ref()).await?;
     let subjects = context.subjects(&checked)?;
     let ledger = context.writer(&checked).await?;
     let _turn = if wanted.is_everything() {
@@ -95,6 +101,7 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
     let rules = &checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
+        accounts: &rules.accounts,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
         subjects: subjects.as_ref(),
@@ -135,8 +142,12 @@ fn another_is_at_it(error: LedgerError) -> Failure {
 }
 
 /// The API, once it has taken the key.
-async fn usable(context: &Context, checked: &Checked) -> Result<ExtractaClient, Failure> {
-    let remote = context.remote_beside(checked)?;
+async fn usable(
+    context: &Context,
+    checked: &Checked,
+    account: Option<&AccountName>,
+) -> Result<ExtractaClient, Failure> {
+    let remote = context.remote_beside(checked, account)?;
     match remote.probe().await {
         Probe::Works { .. } => Ok(remote),
         Probe::Refused { status, .. } => Err(Failure::new(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::accounts::account;
 use super::args::{RecordArgs, RecordFormat};
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure};
@@ -25,11 +26,15 @@ const SHOWN: usize = 20;
 
 pub(super) async fn run(context: &Context, args: &RecordArgs) -> Result<Exit, Failure> {
     let checked = context.load()?.checked;
-    let options = options(args)?;
+    let options = RecordOptions {
+        account: account(&checked, args.account.as_deref())?,
+        ..options(args)?
+    };
     let rules = &checked.rules;
     let subjects = context.subjects(&checked)?;
     let in_force = InForce {
         label_keys: &rules.label_keys,
+        accounts: &rules.accounts,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
         subjects: subjects.as_ref(),

@@ -100,7 +100,7 @@ fn would_do(p: &PolicyView) -> String {
 fn obstacles(s: &Snapshot) -> Screen {
     let mut rows = Vec::new();
     for breaker in &s.breakers {
-        let name = breaker.kind.name();
+        let name = breaker.name();
         let text = format!(
             "breaker {name} open since {}: {}; retentiond breaker reset {name}",
             breaker.opened_at, breaker.reason
@@ -175,7 +175,7 @@ fn policies(s: &Snapshot) -> String {
     ]);
     for p in &s.policies {
         rows.add_row([
-            p.policy.clone(),
+            p.label(),
             p.mode.to_owned(),
             p.delete_after.clone(),
             p.live.to_string(),

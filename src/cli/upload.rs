@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
+use super::accounts::account;
 use super::context::{Context, typed};
 use super::exit::{Exit, Failure, chain};
 use super::output::files;
@@ -39,6 +40,9 @@ pub struct UploadArgs {
     /// Upload to this extraction.
     #[arg(long, group = "parent", value_name = "ID", allow_hyphen_values = true)]
     pub extraction: Option<String>,
+    /// Into this account, as the policy file calls it; into that of [extracta] by default.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// Into this batch; a new one by default.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub batch: Option<String>,
@@ -77,13 +81,14 @@ pub(super) async fn run(context: &Context, args: &UploadArgs) -> Result<Exit, Fa
     };
     let batch: Option<BatchId> = args.batch.as_deref().map(typed).transpose()?;
     let options = RecordOptions {
+        account: account(&checked, args.account.as_deref())?,
         labels: labels(&args.labels)?,
         document_type: args.document_type.clone(),
         subject: args.subject.clone(),
         ..RecordOptions::default()
     };
     let documents = examine(&args.documents, context.output.progress).await?;
-    let remote = context.remote(&checked.extracta)?;
+    let remote = context.remote_of(&checked, options.account.as_ref())?;
     let ledger = context.writer(&checked).await?;
     let job = Job {
         context,
@@ -181,6 +186,7 @@ impl Job<'_> {
         let subjects = self.context.subjects(self.checked)?;
         let in_force = InForce {
             label_keys: &rules.label_keys,
+            accounts: &rules.accounts,
             digest: &rules.digest,
             hint: &|file| hint(file, rules),
             subjects: subjects.as_ref(),

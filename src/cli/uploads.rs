@@ -64,6 +64,15 @@ async fn list(context: &Context, args: &UploadsArgs) -> Result<Exit, Failure> {
     Ok(if in_doubt > 0 { Exit::Unsettled } else { Exit::Done })
 }
 
+/// Where an upload went, as far as is known.
+fn to(upload: &Upload) -> String {
+    let parent = upload.parent.as_ref().map_or("not known", Parent::as_str);
+    match &upload.account {
+        None => parent.to_owned(),
+        Some(account) => format!("{account}: {parent}"),
+    }
+}
+
 fn text(uploads: &[Upload], in_doubt: usize, now: Timestamp) -> String {
     if uploads.is_empty() {
         return "no upload is under way or in doubt\n".to_owned();
@@ -76,11 +85,7 @@ fn text(uploads: &[Upload], in_doubt: usize, now: Timestamp) -> String {
             upload.id.0.to_string(),
             upload.source.name().to_owned(),
             state(upload, now).to_owned(),
-            upload
-                .parent
-                .as_ref()
-                .map_or("not known", Parent::as_str)
-                .to_owned(),
+            to(upload),
             upload
                 .batch
                 .as_ref()

@@ -96,6 +96,10 @@ codes! {
     ImpossibleMatch = "E210" "impossible-match" Error;
     /// A `fallback` that is never asked for, or never helps.
     UselessFallback = "E211" "useless-fallback" Error;
+    /// A policy for an account that the file does not have.
+    UnknownAccount = "E212" "unknown-account" Error;
+    /// Two accounts with one key at one address.
+    SharedKey = "E213" "shared-key" Error;
 
     /// A period without a unit.
     PeriodWithoutUnit = "E301" "period-without-unit" Error;
@@ -189,6 +193,7 @@ impl Code {
                 | Self::UnreachablePolicy
                 | Self::KeepPastDeadline
                 | Self::TimezoneMissing
+                | Self::UnknownAccount
         )
     }
 }

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::accounts::AccountSettings;
 use super::endpoint::IntakeSettings;
 use super::erasure::ErasureSettings;
 use super::evidence::EvidenceSettings;
 use super::ledger::ServerSettings;
 use super::settings::ExtractaSettings;
+use crate::model::AccountName;
 
 /// A key longer than this, in bytes, is taken for another file.
 const MAX_KEY_BYTES: u64 = 4096;
@@ -27,6 +29,14 @@ pub enum CredentialError {
         "no API key: name its file as `api_key_file` in [extracta], or give the service the systemd credential `api-key`, or set EXTRACTA_API_KEY"
     )]
     Missing,
+    /// A named account has no key of its own, and is never given another's.
+    #[error(
+        "no API key for the account `{account}`: name its file as `api_key_file` in its [[account]], or give the service the systemd credential `api-key-{account}`"
+    )]
+    MissingForAccount {
+        /// The account.
+        account: AccountName,
+    },
     /// The intake endpoint has no token to ask for.
     #[error(
         "no token for `listen` in [intake]: name its file as `token_file`, or give the service the systemd credential `intake-token`"
@@ -101,6 +111,22 @@ pub fn api_key(
         Ok(text) => checked(text, place),
         Err(_) => Err(CredentialError::Malformed { place }),
     }
+}
+
+/// Finds the API key of a named account: its `api_key_file`, else `$CREDENTIALS_DIRECTORY/api-key-NAME`, with the
+/// exception that [`api_key`] makes. It is never the key of another account, and never in the environment.
+///
+/// # Errors
+/// [`CredentialError`], naming the place and never the content; `MissingForAccount` where neither is set up.
+pub fn account_key(
+    settings: &AccountSettings,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SecretString, CredentialError> {
+    let name = format!("api-key-{}", settings.name);
+    let found = optional(settings.extracta.api_key_file.as_deref(), &name, env)?;
+    found.ok_or_else(|| CredentialError::MissingForAccount {
+        account: settings.name.clone(),
+    })
 }
 
 /// Finds the key that hides data subjects: `subject_key_file`, else `$CREDENTIALS_DIRECTORY/subject-key`, with

@@ -91,6 +91,33 @@ const MATCH: Key = key("match", Takes::Matching, Required, "{ document_type = [\
 #[rustfmt::skip]
 const CLOCK: Key = key("clock", Takes::Clock, Is("`\"uploaded\"`"), "\"uploaded\"", "what the period counts from");
 
+#[rustfmt::skip]
+const BASE_URL: Key = key("base_url", Takes::Text, Is("`\"https://api.extracta.ai/api/v1\"`"), "\"https://api.extracta.ai/api/v1\"", "where the API is: https, or http on this machine");
+#[rustfmt::skip]
+const PROXY: Key = key("proxy", Takes::Text, Is("none, whatever the environment says"), "\"http://proxy.example:3128\"", "HTTP proxy through which the API is reached; what is on this machine is reached without");
+#[rustfmt::skip]
+const FILES_PER_REQUEST: Key = key("files_per_request", Takes::Whole(1, 1000), Is("`100`"), "100", "most files in one delete request");
+#[rustfmt::skip]
+const CONCURRENCY: Key = key("concurrency", Takes::Whole(1, 64), Is("`4`"), "4", "batches worked on side by side");
+#[rustfmt::skip]
+const REQUEST_INTERVAL: Key = key("request_interval", Takes::Interval, Is("`\"0s\"`"), "\"0s\"", "least time between two delete requests");
+#[rustfmt::skip]
+const RESULTS_INTERVAL: Key = key("results_interval", Takes::Interval, Is("`\"2s\"`"), "\"2s\"", "least time between two reads; Extracta asks for two seconds");
+#[rustfmt::skip]
+const TIMEOUT: Key = key("timeout", Takes::Interval, Is("`\"60s\"`"), "\"60s\"", "the whole time that one request may take");
+#[rustfmt::skip]
+const VERIFY: Key = key("verify", Takes::Switch, Is("`true`"), "true", "look again after a delete");
+#[rustfmt::skip]
+const LINKED_COPIES: Key = key("linked_copies", Takes::Switch, Is("`true`"), "true", "look for second copies in extractions, and delete them first");
+
+/// A key of an account, which counts as in `[extracta]` where it is left out.
+const fn over_extracta(key: Key) -> Key {
+    Key {
+        default: Is("as in [extracta]"),
+        ..key
+    }
+}
+
 /// The top of the file.
 #[rustfmt::skip]
 pub(super) static TOP: Schema = Schema {
@@ -102,6 +129,7 @@ pub(super) static TOP: Schema = Schema {
         key("controller", Takes::Table(&CONTROLLER), Unset, "[controller]", "who answers for the retention: printed on reports and on the deletion concept"),
         key("blackout", Takes::Texts, Is("none"), "[\"2026-12-24..2026-12-26\"]", "days on which nothing is deleted, a date or a first and a last one, in `timezone`"),
         key("extracta", Takes::Table(&EXTRACTA), Unset, "[extracta]", "how to reach Extracta.ai"),
+        key("account", Takes::Tables(&ACCOUNT), Unset, "[[account]]", "a further account at Extracta.ai, with its own key; policies name theirs"),
         key("ledger", Takes::Table(&LEDGER), Unset, "[ledger]", "where the ledger is"),
         key("limits", Takes::Table(&LIMITS), Unset, "[limits]", "what one sweep may delete without asking"),
         key("holds", Takes::Table(&HOLDS), Unset, "[holds]", "how holds end"),
@@ -136,15 +164,35 @@ pub(super) static EXTRACTA: Schema = Schema {
     place: "in [extracta]",
     keys: &[
         key("api_key_file", Takes::Text, Is("the systemd credential `api-key`, else `$EXTRACTA_API_KEY`"), "\"/etc/retentiond/credentials/api-key\"", "absolute path of a file that holds the API key and nothing else"),
-        key("base_url", Takes::Text, Is("`\"https://api.extracta.ai/api/v1\"`"), "\"https://api.extracta.ai/api/v1\"", "where the API is: https, or http on this machine"),
-        key("proxy", Takes::Text, Is("none, whatever the environment says"), "\"http://proxy.example:3128\"", "HTTP proxy through which the API is reached; what is on this machine is reached without"),
-        key("files_per_request", Takes::Whole(1, 1000), Is("`100`"), "100", "most files in one delete request"),
-        key("concurrency", Takes::Whole(1, 64), Is("`4`"), "4", "batches worked on side by side"),
-        key("request_interval", Takes::Interval, Is("`\"0s\"`"), "\"0s\"", "least time between two delete requests"),
-        key("results_interval", Takes::Interval, Is("`\"2s\"`"), "\"2s\"", "least time between two reads; Extracta asks for two seconds"),
-        key("timeout", Takes::Interval, Is("`\"60s\"`"), "\"60s\"", "the whole time that one request may take"),
-        key("verify", Takes::Switch, Is("`true`"), "true", "look again after a delete"),
-        key("linked_copies", Takes::Switch, Is("`true`"), "true", "look for second copies in extractions, and delete them first"),
+        BASE_URL,
+        PROXY,
+        FILES_PER_REQUEST,
+        CONCURRENCY,
+        REQUEST_INTERVAL,
+        RESULTS_INTERVAL,
+        TIMEOUT,
+        VERIFY,
+        LINKED_COPIES,
+    ],
+};
+
+/// `[[account]]`.
+#[rustfmt::skip]
+pub(super) static ACCOUNT: Schema = Schema {
+    title: "[[account]]",
+    place: "in [[account]]",
+    keys: &[
+        key("name", Takes::Text, Required, "\"acme\"", "what policies and `--account` call it: `a` to `z`, `0` to `9` and `-`"),
+        key("api_key_file", Takes::Text, Is("the systemd credential `api-key-NAME`; never the key of [extracta]"), "\"/etc/retentiond/credentials/api-key-acme\"", "absolute path of a file that holds this account's API key and nothing else"),
+        over_extracta(BASE_URL),
+        over_extracta(PROXY),
+        over_extracta(FILES_PER_REQUEST),
+        over_extracta(CONCURRENCY),
+        over_extracta(REQUEST_INTERVAL),
+        over_extracta(RESULTS_INTERVAL),
+        over_extracta(TIMEOUT),
+        over_extracta(VERIFY),
+        over_extracta(LINKED_COPIES),
     ],
 };
 
@@ -282,6 +330,7 @@ pub(super) static POLICY: Schema = Schema {
     place: "in [[policy]]",
     keys: &[
         NAME,
+        key("account", Takes::Text, Is("the account of [extracta]"), "\"acme\"", "the account whose files it owns: the `name` of an [[account]]"),
         MATCH,
         CLOCK,
         key("delete_after", Takes::Period, Required, "\"30 days\"", "from here on a file is due: the next sweep deletes it"),
@@ -373,10 +422,11 @@ pub(super) static WINDOW: Schema = Schema {
 };
 
 /// All of them, outermost first.
-pub(super) static ALL: [&Schema; 21] = [
+pub(super) static ALL: [&Schema; 22] = [
     &TOP,
     &CONTROLLER,
     &EXTRACTA,
+    &ACCOUNT,
     &LEDGER,
     &LIMITS,
     &HOLDS,

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::accounts::{self, AccountSettings};
 use super::code::{Code, Severity};
 use super::diagnostics::{Problem, Problems};
 use super::endpoint::IntakeSettings;
@@ -50,6 +51,8 @@ pub struct Checked {
     pub statements: BTreeMap<PolicyName, Statement>,
     /// How to reach the API.
     pub extracta: ExtractaSettings,
+    /// Further accounts, in file order.
+    pub accounts: Vec<AccountSettings>,
     /// Where the ledger is.
     pub ledger: LedgerSettings,
     /// Holds.
@@ -160,6 +163,7 @@ struct Draft {
     labels: Vec<String>,
     controller: ControllerSettings,
     extracta: ExtractaSettings,
+    accounts: Vec<AccountSettings>,
     ledger: LedgerSettings,
     limits: crate::rules::policy::Limits,
     blackouts: Vec<Spanned<Blackout>>,
@@ -220,12 +224,16 @@ impl Draft {
         let extracta = extracta
             .map(|section| ExtractaSettings::read(&section, findings))
             .unwrap_or_default();
+        let accounts = top.sections("account", &keys::ACCOUNT, findings);
+        let accounts = accounts::read(&accounts, &extracta, findings);
+        accounts::known(&policies, &accounts, findings);
         Self {
             zone,
             controller: ControllerSettings::read(controller.as_ref(), findings),
             gateway: GatewaySettings::read(gateway.as_ref(), &extracta.base_url, findings),
             webhooks: WebhookSettings::read(webhooks.as_ref(), findings),
             extracta,
+            accounts,
             ledger: LedgerSettings::read(ledger.as_ref(), findings),
             limits: settings::limits(limits.as_ref(), findings),
             blackouts,
@@ -273,6 +281,7 @@ impl Draft {
                 zone,
                 zone_name,
                 label_keys: self.labels,
+                accounts: self.accounts.iter().map(|account| account.name.clone()).collect(),
                 policies,
                 floors,
                 blackouts: self.blackouts.into_iter().map(Spanned::into_inner).collect(),
@@ -286,6 +295,7 @@ impl Draft {
             controller: self.controller,
             statements,
             extracta: self.extracta,
+            accounts: self.accounts,
             ledger: self.ledger,
             holds: self
                 .cool_down

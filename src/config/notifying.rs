@@ -94,7 +94,9 @@ fn refused(problem: &str) -> SecretError {
 
 fn why(error: &CredentialError) -> String {
     match error {
-        CredentialError::Missing | CredentialError::MissingToken => "there is none".to_owned(),
+        CredentialError::Missing
+        | CredentialError::MissingToken
+        | CredentialError::MissingForAccount { .. } => "there is none".to_owned(),
         CredentialError::Unreadable { path, source } => format!("cannot read {}: {source}", path.display()),
         CredentialError::OpenToAll { path } => format!(
             "everybody on this machine may read or change {}: run `chmod 600` on it",

@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::accounts::account;
 use super::clocks::{Clock, clock, fallback_of_other_kind, rounded_hours};
 use super::code::Code;
 use super::diagnostics::Problem;
@@ -14,7 +15,7 @@ use super::reader::{Findings, Section};
 use super::statements::Statement;
 use super::values::{filled, period, word};
 use super::windows::window;
-use crate::model::PolicyName;
+use crate::model::{AccountName, PolicyName};
 use crate::rules::matching::Matcher;
 use crate::rules::period::Period;
 use crate::rules::policy::{ApprovalRule, ERASURE, Floor, KeepFor, Mode, Policy};
@@ -40,6 +41,7 @@ pub(super) struct Common {
 #[derive(Debug)]
 pub(super) struct PolicyDraft {
     pub(super) common: Common,
+    pub(super) account: Option<Spanned<AccountName>>,
     pub(super) delete_after: Option<Spanned<Period>>,
     pub(super) delete_by: Option<Spanned<Period>>,
     pub(super) schedule: Option<Spanned<Schedule>>,
@@ -88,6 +90,7 @@ impl PolicyDraft {
         let delete_after = period(section, "delete_after", findings);
         let schedule = schedule(section, findings);
         let draft = Self {
+            account: account(section, "account", findings),
             delete_after: section.require("delete_after", delete_after, findings),
             delete_by: period(section, "delete_by", findings),
             schedule: section.require("schedule", schedule, findings),
@@ -117,6 +120,7 @@ impl PolicyDraft {
     pub(super) fn finish(self) -> Option<Policy> {
         Some(Policy {
             name: self.common.name?.into_inner(),
+            account: self.account.map(Spanned::into_inner),
             matcher: self.common.matcher?.into_inner(),
             clock: self.common.clock?.clock,
             delete_after: self.delete_after?.into_inner(),

@@ -244,7 +244,10 @@ fn described(value: &DeValue<'_>) -> &'static str {
 }
 
 fn unknown_key(schema: &Schema, known: &[&str], name: &str, span: Range<usize>) -> Problem {
-    if is_secret_name(name) || (schema.title == keys::EXTRACTA.title && matches!(name, "key" | "api")) {
+    if is_secret_name(name)
+        || ([keys::EXTRACTA.title, keys::ACCOUNT.title].contains(&schema.title)
+            && matches!(name, "key" | "api"))
+    {
         return Problem::at(Code::SecretInFile, span, format!("`{name}` must never be in this file"))
             .label("a secret does not belong into a policy file")
             .help("put the key into a file of its own that only the service can read, and name that file: `api_key_file = \"/etc/retentiond/credentials/api-key\"` in [extracta]");

@@ -11,6 +11,7 @@ use super::code::Code;
 use super::diagnostics::Problem;
 use super::policies::{Common, FloorDraft, PolicyDraft};
 use super::reader::Findings;
+use crate::model::AccountName;
 use crate::rules::matching::Matcher;
 use crate::rules::policy::{KeepFor, Mode};
 
@@ -21,11 +22,19 @@ pub(super) fn judge(policies: &[PolicyDraft], floors: &[FloorDraft], findings: &
         return;
     }
     names(policies, floors, findings);
-    order(policies, findings);
-    reach(policies, findings);
-    for floor in floors {
-        for (at, policy) in policies.iter().enumerate() {
-            findings.extend(outlasts(floor, policy, &policies[..at]));
+    // Policies of two accounts never meet; floors keep in all of them.
+    let mut by_account: BTreeMap<Option<&AccountName>, Vec<&PolicyDraft>> = BTreeMap::new();
+    for policy in policies {
+        let account = policy.account.as_ref().map(Spanned::get_ref);
+        by_account.entry(account).or_default().push(policy);
+    }
+    for policies in by_account.values() {
+        order(policies, findings);
+        reach(policies, findings);
+        for floor in floors {
+            for (at, policy) in policies.iter().enumerate() {
+                findings.extend(outlasts(floor, policy, &policies[..at]));
+            }
         }
     }
     observers(policies, findings);
@@ -64,7 +73,7 @@ fn names(policies: &[PolicyDraft], floors: &[FloorDraft], findings: &mut Finding
     }
 }
 
-fn order(policies: &[PolicyDraft], findings: &mut Findings) {
+fn order(policies: &[&PolicyDraft], findings: &mut Findings) {
     let Some((last, above)) = policies.split_last() else {
         return;
     };
@@ -111,7 +120,7 @@ fn everything(common: &Common) -> Option<&Spanned<Matcher>> {
 }
 
 /// Unreachable policies are refused, overlapping ones pointed out.
-fn reach(policies: &[PolicyDraft], findings: &mut Findings) {
+fn reach(policies: &[&PolicyDraft], findings: &mut Findings) {
     for (at, policy) in policies.iter().enumerate() {
         let Some(own) = &policy.common.matcher else {
             continue;
@@ -190,7 +199,7 @@ fn overlap(
 
 /// A floor that keeps files of `policy` at least until they are overdue. Refused where it is proved for
 /// the files that `policy` owns, a warning where it only may be so.
-fn outlasts(floor: &FloorDraft, policy: &PolicyDraft, above: &[PolicyDraft]) -> Option<Problem> {
+fn outlasts(floor: &FloorDraft, policy: &PolicyDraft, above: &[&PolicyDraft]) -> Option<Problem> {
     let (kept, owned) = (floor.common.matcher.as_ref()?, policy.common.matcher.as_ref()?);
     let keep = floor.keep_for.as_ref()?;
     let owned_above = above

@@ -150,11 +150,15 @@ impl Default for ExtractaSettings {
 
 impl ExtractaSettings {
     pub(super) fn read(section: &Section<'_>, findings: &mut Findings) -> Self {
-        let default = Self::default();
+        Self::read_over(section, &Self::default(), findings)
+    }
+
+    /// What the section does not say is as in `default`.
+    pub(super) fn read_over(section: &Section<'_>, default: &Self, findings: &mut Findings) -> Self {
         let base_url = section
             .string("base_url", findings)
             .and_then(|text| urls::base_url(&text, findings))
-            .unwrap_or(default.base_url);
+            .unwrap_or_else(|| default.base_url.clone());
         let results = interval(
             section,
             "results_interval",
@@ -176,13 +180,21 @@ impl ExtractaSettings {
         Self {
             api_key_file: section
                 .string("api_key_file", findings)
-                .and_then(|text| secret_file("api_key_file", &text, findings)),
+                .and_then(|text| secret_file("api_key_file", &text, findings))
+                .or_else(|| default.api_key_file.clone()),
             base_url,
             proxy: section
                 .string("proxy", findings)
-                .and_then(|text| urls::proxy(&text, findings)),
-            files_per_request: count(section, "files_per_request", 1000, 100, findings),
-            concurrency: count(section, "concurrency", 64, 4, findings),
+                .and_then(|text| urls::proxy(&text, findings))
+                .or_else(|| default.proxy.clone()),
+            files_per_request: count(
+                section,
+                "files_per_request",
+                1000,
+                default.files_per_request,
+                findings,
+            ),
+            concurrency: count(section, "concurrency", 64, default.concurrency, findings),
             request_interval: request.into_inner(),
             results_interval: results.into_inner(),
             timeout: timeout.into_inner(),
@@ -194,7 +206,8 @@ impl ExtractaSettings {
     }
 }
 
-fn count(section: &Section<'_>, key: &str, most: i64, default: i64, findings: &mut Findings) -> usize {
+fn count(section: &Section<'_>, key: &str, most: i64, default: usize, findings: &mut Findings) -> usize {
+    let default = i64::try_from(default).expect("the defaults lie in 1…1000");
     let read = number(section, key, 1..=most, default, findings);
     usize::try_from(read).expect("both the range and the defaults lie in 1…1000")
 }

@@ -37,6 +37,7 @@ fn path_of(schema: &Schema) -> &'static str {
         "the top of the file" => "",
         "[controller]" => "controller ",
         "[extracta]" => "extracta ",
+        "[[account]]" => "account ",
         "[ledger]" => "ledger ",
         "[limits]" => "limits ",
         "[holds]" => "holds ",
@@ -97,7 +98,7 @@ fn the_example_is_accepted_without_a_warning_and_says_what_it_seems_to_say() {
     let rules = &checked.rules;
     assert_eq!(rules.zone_name, "Europe/Berlin");
     assert_eq!(rules.label_keys, ["tenant", "department"]);
-    assert_eq!(rules.policies.len(), 3);
+    assert_eq!(rules.policies.len(), 4);
     let first = &rules.policies[0];
     assert_eq!(first.name.as_str(), "applications");
     assert_eq!(first.delete_after, Period::parse("6 months").unwrap());
@@ -122,6 +123,8 @@ fn the_example_is_accepted_without_a_warning_and_says_what_it_seems_to_say() {
     );
     assert_eq!(second.approval, ApprovalRule::Always);
     assert_eq!(rules.policies[2].matcher, Matcher::Everything);
+    assert_eq!(rules.policies[3].account.as_ref(), Some(&rules.accounts[0]));
+    assert_eq!(checked.accounts[0].name.as_str(), "acme");
     let floor = &rules.floors[0];
     assert_eq!(floor.keep_for, KeepFor::Period(Period::parse("8 years").unwrap()));
     assert!(floor.binding);
@@ -295,7 +298,7 @@ fn every_known_key_is_read_so_that_a_wrong_type_is_noticed() {
             let line = format!("{} = {list}", key.name);
             let text = match path_of(schema).trim() {
                 "" => line,
-                "policy" | "keep" => format!("[[{}]]\n{line}", path_of(schema).trim()),
+                "policy" | "keep" | "account" => format!("[[{}]]\n{line}", path_of(schema).trim()),
                 "match" | "clock" | "window" => {
                     format!("[[policy]]\n[policy.{}]\n{line}", path_of(schema).trim())
                 }

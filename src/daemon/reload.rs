@@ -24,6 +24,9 @@ fn needs_restart(old: &Checked, new: &Checked) -> Vec<&'static str> {
     if old.extracta != new.extracta {
         fixed.push("[extracta]");
     }
+    if old.accounts != new.accounts {
+        fixed.push("[[account]]");
+    }
     if old.log != new.log {
         fixed.push("[log]");
     }

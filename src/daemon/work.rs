@@ -10,7 +10,7 @@ use crate::engine::observe::LAST_TURN;
 use crate::engine::{Ending, Helped, Stop, SweepError, SweepReport, SweepRequest, others_sweep};
 use crate::ledger::Peer;
 use crate::model::{BreakerKind, PolicyName, Timestamp, Trigger as Cause};
-use crate::rules::policy::Mode;
+use crate::rules::policy::{Mode, Policy};
 
 /// A policy whose sweep was stopped is left alone for so long at first, then twice as long each time.
 const FIRST_REST: Duration = Duration::from_secs(30);
@@ -67,12 +67,25 @@ impl Daemon {
         let peers = self.peers().await?;
         let elsewhere = others_sweep(&peers, &self.rules.rules);
         let is_free = |name: &PolicyName| !elsewhere.iter().any(|(policy, _)| *policy == name);
-        if let Some(request) = self.oldest_due(now, stop.is_some(), &is_free).await? {
+        // What stops one account must not make another's files late.
+        let all_stop = match &stop {
+            Some(stop) if stop.is_of_account() => self.parts.engine.stop_of_all().await?.is_some(),
+            found => found.is_some(),
+        };
+        let is_blocked = |policy: &Policy| {
+            let of_unnamed = policy.account.is_none() && !self.rules.rules.is_erasure(&policy.name);
+            all_stop || stop.is_some() && (of_unnamed || self.rules.accounts.is_empty())
+        };
+        if let Some(request) = self.oldest_due(now, &is_blocked, &is_free).await? {
             return Ok(Some(Work::Sweep(request)));
         }
-        if stop.is_some() {
+        if all_stop || stop.is_some() && self.rules.accounts.is_empty() {
             return Ok(None);
         }
+        let is_free = |name: &PolicyName| {
+            let policy = self.rules.rules.swept(name);
+            is_free(name) && !policy.is_some_and(is_blocked)
+        };
         if let Some(policy) = self.approved(now, &is_free).await? {
             return Ok(Some(Work::Sweep(SweepRequest {
                 policy,
@@ -102,7 +115,7 @@ impl Daemon {
     async fn oldest_due(
         &self,
         now: Timestamp,
-        blocked: bool,
+        is_blocked: &(dyn Fn(&Policy) -> bool + Sync),
         is_free: &(dyn Fn(&PolicyName) -> bool + Sync),
     ) -> Result<Option<SweepRequest>, SweepError> {
         let rules = &self.rules.rules;
@@ -116,7 +129,7 @@ impl Daemon {
             {
                 continue;
             }
-            let due = due_run(self.parts.ledger.as_ref(), rules, policy, now, blocked).await?;
+            let due = due_run(self.parts.ledger.as_ref(), rules, policy, now, is_blocked(policy)).await?;
             if let Some(due) = due
                 && oldest.as_ref().is_none_or(|old| due.occurrence < old.occurrence)
             {

@@ -46,6 +46,12 @@ enum Before {
 impl Run<'_> {
     /// Sweeps `targets` of one batch, chunk after chunk.
     pub(super) async fn sweep_batch(&self, batch: &Batch, targets: Vec<Target>) -> Result<(), SweepError> {
+        if batch.address.account.as_ref() != self.account {
+            // Its ids would be asked for with another account's key.
+            tracing::error!(batch.id = %batch.address.batch, "a batch of another account: left alone");
+            self.leave_behind(targets.len());
+            return Ok(());
+        }
         if !self.may_delete().await? {
             return Ok(());
         }
@@ -104,7 +110,7 @@ impl Run<'_> {
         batch: &Batch,
         files: &[FileId],
     ) -> Result<HashSet<FileId>, SweepError> {
-        if !self.engine.settings.linked_copies || batch.address.parent.module() != Module::Classification {
+        if !self.way.settings.linked_copies || batch.address.parent.module() != Module::Classification {
             return Ok(HashSet::new());
         }
         let left = self.engine.ledger.copies_of(batch.key, files).await?;
@@ -127,7 +133,7 @@ impl Run<'_> {
         files: &[FileId],
         listed: Option<&[ListedFile]>,
     ) -> Result<bool, SweepError> {
-        if let (Some(listed), true) = (listed, self.engine.settings.verify) {
+        if let (Some(listed), true) = (listed, self.way.settings.verify) {
             let there: HashSet<FileId> = listed.iter().map(|f| f.file.clone()).collect();
             return self.second_look(batch, files, Some(&there)).await;
         }
@@ -190,7 +196,7 @@ impl Run<'_> {
             Ok(states.first().map(|(_, state)| *state))
         };
         let found = state().await?;
-        if found == Some(FileState::Unknown) && !self.engine.settings.verify && self.halted().is_none() {
+        if found == Some(FileState::Unknown) && !self.way.settings.verify && self.halted().is_none() {
             self.second_look(batch, alone, None).await?;
             return state().await;
         }
@@ -212,11 +218,11 @@ impl Run<'_> {
     }
 
     async fn first_look(&self, batch: &Batch, targets: usize) -> Result<Before, SweepError> {
-        let settings = &self.engine.settings;
+        let settings = &self.way.settings;
         if !settings.verify && !settings.linked_copies {
             return Ok(Before::NotAsked);
         }
-        Ok(match self.engine.remote.list(&batch.address).await {
+        Ok(match self.way.remote.list(&batch.address).await {
             Listing::Files(listed) => {
                 self.account_is_proven().await?;
                 Before::There(listed)
@@ -250,9 +256,7 @@ impl Run<'_> {
             match listed.iter().find(|l| l.file == target.file) {
                 None => gone.push(target.file),
                 // A copy may still appear while processing lasts; past the deadline it is stuck.
-                Some(l)
-                    if self.engine.settings.linked_copies && l.is_pending() && now < target.deadline_at =>
-                {
+                Some(l) if self.way.settings.linked_copies && l.is_pending() && now < target.deadline_at => {
                     pending += 1;
                 }
                 Some(_) => files.push(target.file),
@@ -273,7 +277,7 @@ impl Run<'_> {
         if files.is_empty() || !self.pause(self.engine.settings.backoff).await {
             return Ok(());
         }
-        let missing: Vec<FileId> = match self.engine.remote.list(&batch.address).await {
+        let missing: Vec<FileId> = match self.way.remote.list(&batch.address).await {
             Listing::Files(listed) => {
                 let there: HashSet<FileId> = listed.into_iter().map(|f| f.file).collect();
                 files
@@ -317,7 +321,7 @@ impl Run<'_> {
         files: &[FileId],
         listed: &[ListedFile],
     ) -> Result<(), SweepError> {
-        if !self.engine.settings.linked_copies || batch.address.parent.module() != Module::Classification {
+        if !self.way.settings.linked_copies || batch.address.parent.module() != Module::Classification {
             return Ok(());
         }
         self.harvest(batch, files, listed).await?;
@@ -357,6 +361,7 @@ impl Run<'_> {
                 batch: BatchAddress {
                     parent: Parent::Extraction(copy.extraction.clone()),
                     batch: copy.batch.clone(),
+                    account: batch.address.account.clone(),
                 },
                 file: copy.file.clone(),
             };
@@ -413,7 +418,7 @@ impl Run<'_> {
                 // The next start looks: an orderly end must not take longer than one request.
                 return Ok(false);
             }
-            let there: HashSet<FileId> = match self.engine.remote.list(&batch.address).await {
+            let there: HashSet<FileId> = match self.way.remote.list(&batch.address).await {
                 Listing::Files(listed) => listed.into_iter().map(|f| f.file).collect(),
                 Listing::NoBatch if self.believes_absence() => HashSet::new(),
                 Listing::NoBatch => return Ok(false),

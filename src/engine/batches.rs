@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::batch::Target;
 use super::run::Batch;
+use crate::model::AccountName;
 use crate::rules::plan::{Plan, PlannedFile};
 
 /// Batches in the order of their first appearance in the plan, each one's files in the plan's order.
@@ -18,10 +19,12 @@ pub(super) struct ByBatch<'p> {
 }
 
 impl<'p> ByBatch<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
+    /// Those of one account: nothing of another's is ever worked on with its key.
+    pub(super) fn new(plan: &'p Plan, account: Option<&AccountName>) -> Self {
+        let is_ours = |file: &PlannedFile| file.batch().account.as_ref() == account;
         let mut counts: Vec<usize> = Vec::new();
         let mut numbers = HashMap::new();
-        for file in &plan.files {
+        for file in plan.files.iter().filter(|file| is_ours(file)) {
             let number = *numbers.entry(file.key()).or_insert(counts.len());
             if number == counts.len() {
                 counts.push(0);
@@ -36,8 +39,8 @@ impl<'p> ByBatch<'p> {
             ends.push(begin);
             begin += count;
         }
-        let mut places = vec![0; plan.files.len()];
-        for (place, file) in (0_u32..).zip(&plan.files) {
+        let mut places = vec![0; begin];
+        for (place, file) in (0_u32..).zip(&plan.files).filter(|(_, file)| is_ours(file)) {
             let end = &mut ends[numbers[&file.key()]];
             places[*end] = place;
             *end += 1;

@@ -123,7 +123,7 @@ impl Run<'_> {
                 Outcome::Refused(refusal) => return self.refused(refusal).await,
                 Outcome::ServerError => return Ok(End::ServerError),
                 Outcome::Unknown { reason } => {
-                    if !self.engine.settings.verify {
+                    if !self.way.settings.verify {
                         // No second look follows that could tell.
                         self.leave_behind(list.len());
                     }
@@ -179,7 +179,7 @@ impl Run<'_> {
         let until = now.checked_add_millis(wait).unwrap_or(now);
         self.engine
             .ledger
-            .set_setting(NOT_BEFORE, Some(&until.to_string()))
+            .set_setting(&self.setting(NOT_BEFORE), Some(&until.to_string()))
             .await?;
         self.halt(Stop::NotBefore { until });
         Ok(false)
@@ -187,7 +187,7 @@ impl Run<'_> {
 
     /// What an earlier sweep found to be too long.
     pub(super) async fn learn_chunk(&self) -> Result<(), SweepError> {
-        let size = self.engine.ledger.setting(CHUNK_SIZE).await?;
+        let size = self.engine.ledger.setting(&self.setting(CHUNK_SIZE)).await?;
         if let Some(size) = size.and_then(|text| text.parse::<usize>().ok()) {
             self.chunk.fetch_min(size.max(1), Ordering::SeqCst);
         }
@@ -199,7 +199,7 @@ impl Run<'_> {
         self.chunk.fetch_min(size.max(1), Ordering::SeqCst);
         self.engine
             .ledger
-            .set_setting(CHUNK_SIZE, Some(&size.max(1).to_string()))
+            .set_setting(&self.setting(CHUNK_SIZE), Some(&size.max(1).to_string()))
             .await?;
         Ok(())
     }

@@ -89,6 +89,7 @@ const fn state_of(by: &Stop) -> SweepState {
         | Stop::Breaker { .. }
         | Stop::Paused { .. }
         | Stop::ClockAlone
+        | Stop::NoAccount { .. }
         | Stop::Incomplete { .. }
         | Stop::RulesWait { .. }
         | Stop::RulesChanged

@@ -139,6 +139,9 @@ impl Run<'_> {
         let files = claim.files.as_slice();
         let passed = self.engine.clock.mark().boottime_ms.saturating_sub(asked);
         let reply = match &batch.address.parent {
+            _ if batch.address.account.as_ref() != self.account => Reply::NotSent {
+                reason: "the batch is another account's".to_owned(),
+            },
             _ if claim
                 .good_for
                 .is_some_and(|trust| i128::from(passed) > trust.as_millis().cast_signed()) =>
@@ -150,7 +153,7 @@ impl Run<'_> {
             }
             Parent::Classification(id) => {
                 match DeleteFiles::new(id.clone(), batch.address.batch.clone(), files.to_vec()) {
-                    Ok(request) => self.engine.remote.delete_files(&request).await,
+                    Ok(request) => self.way.remote.delete_files(&request).await,
                     Err(invalid) => Reply::NotSent {
                         reason: invalid.to_string(),
                     },
@@ -163,7 +166,7 @@ impl Run<'_> {
                         batch: batch.address.batch.clone(),
                         file: file.clone(),
                     };
-                    self.engine.remote.delete_extraction_file(&request).await
+                    self.way.remote.delete_extraction_file(&request).await
                 }
                 _ => Reply::NotSent {
                     reason: "deleteExtraction takes exactly one file".to_owned(),

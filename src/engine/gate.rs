@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::remotes::setting_of;
 use super::sweep::{Engine, SweepError};
 use super::witnesses::{STEP_TOLERANCE_MS, Testimony, hear, reason};
 use crate::extracta::remote::Probe;
 use crate::ledger::Barriers;
-use crate::model::{Breaker, BreakerKind, ClockMark, Timestamp};
+use crate::model::{AccountName, Breaker, BreakerKind, ClockMark, Timestamp, breaker_name};
 use crate::outcome::wait::LONGEST_WAIT_MS;
 use crate::rules::policy::RuleDigest;
 
@@ -28,6 +29,9 @@ pub enum Stop {
     Breaker {
         /// Which.
         kind: BreakerKind,
+        /// The account that it stops; `None`: the one without a name, or all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<AccountName>,
         /// Why it opened.
         reason: String,
     },
@@ -47,6 +51,11 @@ pub enum Stop {
     NotBefore {
         /// When to come back.
         until: Timestamp,
+    },
+    /// The policy file does not have the account that the files lie in.
+    NoAccount {
+        /// Its name; `None`: the account without a name has no key.
+        account: Option<AccountName>,
     },
     /// Nothing but the wall clock itself vouches for the time yet.
     ClockAlone,
@@ -93,18 +102,22 @@ impl Stop {
             Self::Paused { until, reason } => {
                 format!("paused until {until} ({reason}); `retentiond resume` ends the pause")
             }
-            Self::Breaker { kind, reason } if kind.heals() => format!(
-                "breaker {} is open: {reason}; it closes by itself once the cause is gone, or by `retentiond breaker reset {}`",
-                kind.name(),
-                kind.name()
+            Self::Breaker {
+                kind,
+                account,
+                reason,
+            } if kind.heals() => format!(
+                "breaker {name} is open: {reason}; it closes by itself once the cause is gone, or by `retentiond breaker reset {name}`",
+                name = breaker_name(*kind, account.as_ref()),
             ),
             Self::Breaker {
                 kind: BreakerKind::Rollback,
                 reason,
+                ..
             } => format!(
                 "breaker rollback is open: {reason}; `retentiond reconcile --from EXPORT` settles it, or, without an export, `retentiond breaker reset rollback`"
             ),
-            Self::Breaker { kind, reason } => format!(
+            Self::Breaker { kind, reason, .. } => format!(
                 "breaker {} is open: {reason}; look into it, then `retentiond breaker reset {}`",
                 kind.name(),
                 kind.name()
@@ -117,6 +130,12 @@ impl Stop {
                 "the policy asks for an approval; `retentiond approve {}` lets exactly this plan run",
                 short(plan)
             ),
+            Self::NoAccount { account: Some(account) } => format!(
+                "files lie in the account `{account}`, which the policy file does not have: they stay and are late; give it back as an `[[account]]` with its key"
+            ),
+            Self::NoAccount { account: None } => {
+                "files lie in the account without a name, and there is no key for it: they stay and are late; give `[extracta]` its key".to_owned()
+            }
             Self::NotBefore { until } => format!("the API is not to be called before {until}"),
             Self::ClockAlone => {
                 "nothing but the wall clock itself vouches for the time since the restart (the API sent no `Date`); if it is right, `retentiond breaker reset clock` says so".to_owned()
@@ -148,7 +167,43 @@ impl Stop {
     }
 }
 
+/// Whose stops count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose<'a> {
+    /// Everybody's: only what stops every account.
+    All,
+    /// These, and those of one account.
+    Account(Option<&'a AccountName>),
+}
+
 impl Stop {
+    /// Of an account that the policy file does not have.
+    pub(super) fn no_account(account: Option<&AccountName>) -> Self {
+        Self::NoAccount {
+            account: account.cloned(),
+        }
+    }
+
+    /// Whether it stops one account only.
+    #[must_use]
+    pub const fn is_of_account(&self) -> bool {
+        match self {
+            Self::Breaker { kind, .. } => kind.is_of_account(),
+            Self::NotBefore { .. }
+            | Self::NoAccount { .. }
+            | Self::Canary { .. }
+            | Self::Incomplete { .. } => true,
+            Self::Paused { .. }
+            | Self::Limit { .. }
+            | Self::Approval { .. }
+            | Self::ClockAlone
+            | Self::HoldWithoutPolicy { .. }
+            | Self::RulesWait { .. }
+            | Self::OutsideWindow { .. }
+            | Self::Shutdown => false,
+        }
+    }
+
     /// The exit code that stands for it.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
@@ -162,6 +217,7 @@ impl Stop {
             | Self::HoldWithoutPolicy { .. }
             | Self::OutsideWindow { .. }
             | Self::Canary { .. } => 3,
+            Self::NoAccount { .. } => 78,
             Self::Incomplete { .. } => 6,
             Self::ClockAlone => 8,
             Self::NotBefore { .. } => 75,
@@ -172,6 +228,15 @@ impl Stop {
                 BreakerKind::Clock => 8,
                 BreakerKind::Api => 75,
             },
+        }
+    }
+}
+
+impl Whose<'_> {
+    fn minds(self, breaker: &Breaker) -> bool {
+        match self {
+            Self::All => !breaker.kind.is_of_account(),
+            Self::Account(account) => breaker.stops(account),
         }
     }
 }
@@ -191,25 +256,58 @@ pub fn short(hash: &str) -> &str {
 }
 
 impl Engine {
-    /// Hears the clock witnesses and looks at pause, breakers and ledger. Runs at every tick, also
-    /// when nothing is due. With `about_to_delete` the API is asked for its clock and the key is tested.
+    /// [`guard_in`](Self::guard_in) the account without a name.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn guard(&self, about_to_delete: bool) -> Result<Option<Stop>, SweepError> {
+        self.guard_in(None, about_to_delete).await
+    }
+
+    /// Hears the clock witnesses and looks at pause, breakers and ledger, as far as they stop deletion in this account.
+    /// Runs at every tick, also when nothing is due. With `about_to_delete` the API is asked for its clock and the key
+    /// is tested.
     ///
     /// # Errors
     /// The ledger's; a ledger that was replaced under us is [`SweepError::Replaced`].
-    pub async fn guard(&self, about_to_delete: bool) -> Result<Option<Stop>, SweepError> {
+    pub async fn guard_in(
+        &self,
+        account: Option<&AccountName>,
+        about_to_delete: bool,
+    ) -> Result<Option<Stop>, SweepError> {
+        let whose = match self.remotes.of(account) {
+            Some(_) => Whose::Account(account),
+            // Nothing can be deleted there; the clock is heard all the same.
+            None => Whose::All,
+        };
+        self.guard_of(whose, about_to_delete).await
+    }
+
+    /// The same for everybody: what stops one account only does not count.
+    ///
+    /// # Errors
+    /// As [`guard_in`](Self::guard_in).
+    pub(super) async fn guard_of(
+        &self,
+        whose: Whose<'_>,
+        about_to_delete: bool,
+    ) -> Result<Option<Stop>, SweepError> {
         if !self.ledger.intact().await? {
             return Err(SweepError::Replaced);
         }
         let rollback = self.ledger.rollback().await?;
         let mut barriers = self.ledger.barriers().await?;
-        let open = |barriers: &Barriers, kind| barriers.breakers.iter().any(|breaker| breaker.kind == kind);
+        let open = |barriers: &Barriers, kind| {
+            let mut open = barriers.breakers.iter();
+            open.any(|breaker| breaker.kind == kind && whose.minds(breaker))
+        };
         if let Some(problem) = rollback
             && !open(&barriers, BreakerKind::Rollback)
         {
-            self.open_breaker(BreakerKind::Rollback, &problem).await?;
+            self.open_breaker(BreakerKind::Rollback, None, &problem).await?;
             barriers = self.ledger.barriers().await?;
         }
-        if let Some(until) = self.not_before(&barriers) {
+        if let Some(until) = self.not_before(whose, &barriers).await? {
             self.hear_clock(None, &barriers).await?;
             return Ok(Some(Stop::NotBefore { until }));
         }
@@ -219,7 +317,7 @@ impl Engine {
             || open(&barriers, BreakerKind::Api)
             || !barriers.anomalies.is_empty()
         {
-            date = self.ask_api(&barriers.breakers, about_to_delete).await?;
+            date = self.ask_api(whose, &barriers.breakers, about_to_delete).await?;
             // An answer may take long: what came meanwhile counts.
             barriers = self.ledger.barriers().await?;
         }
@@ -227,7 +325,7 @@ impl Engine {
         if heard.changed {
             barriers = self.ledger.barriers().await?;
         }
-        if let Some(stop) = self.stop_of(barriers) {
+        if let Some(stop) = self.stop_of(whose, barriers) {
             return Ok(Some(stop));
         }
         Ok((about_to_delete && heard.alone).then_some(Stop::ClockAlone))
@@ -243,45 +341,67 @@ impl Engine {
         Ok(())
     }
 
-    fn not_before(&self, barriers: &Barriers) -> Option<Timestamp> {
-        let until = barriers.settings.get(NOT_BEFORE)?.parse::<Timestamp>().ok()?;
+    async fn not_before(
+        &self,
+        whose: Whose<'_>,
+        barriers: &Barriers,
+    ) -> Result<Option<Timestamp>, SweepError> {
+        let text = match whose {
+            Whose::All => None,
+            Whose::Account(None) => barriers.settings.get(NOT_BEFORE).cloned(),
+            Whose::Account(account) => self.ledger.setting(&setting_of(account, NOT_BEFORE)).await?,
+        };
         let now = self.clock.now();
         // Longer waits are never honoured: a clock that once ran ahead may have written this.
-        (now < until && until.millis_since(now) <= LONGEST_WAIT_MS).then_some(until)
+        let counts = |until: &Timestamp| now < *until && until.millis_since(now) <= LONGEST_WAIT_MS;
+        Ok(text.and_then(|text| text.parse().ok()).filter(counts))
     }
 
     /// The harmless call: heals or opens the breakers `auth` and `api`, and gives the API's clock.
     async fn ask_api(
         &self,
+        whose: Whose<'_>,
         open: &[Breaker],
         about_to_delete: bool,
     ) -> Result<Option<Timestamp>, SweepError> {
         let now = self.clock.now();
-        let date = match self.remote.probe().await {
+        let (account, way) = match whose {
+            Whose::Account(account) => (account, self.remotes.of(account)),
+            // Asked for nothing but its clock.
+            Whose::All => {
+                let probe = match self.remotes.any() {
+                    Some(way) => way.remote.probe().await,
+                    None => return Ok(None),
+                };
+                return Ok(match probe {
+                    Probe::Works { date } | Probe::Refused { date, .. } => date,
+                    Probe::Unavailable { .. } => None,
+                });
+            }
+        };
+        let Some(way) = way else { return Ok(None) };
+        let date = match way.remote.probe().await {
             Probe::Works { date } => {
                 for breaker in open
                     .iter()
-                    .filter(|b| matches!(b.kind, BreakerKind::Auth | BreakerKind::Api))
+                    .filter(|b| b.kind.is_of_account() && b.account.as_ref() == account)
                 {
                     self.ledger
-                        .close_breaker(breaker.kind, "the probe succeeded", now)
+                        .close_breaker_of(breaker.kind, account, "the probe succeeded", now)
                         .await?;
-                    tracing::info!(
-                        breaker = breaker.kind.name(),
-                        "breaker closed: the probe succeeded"
-                    );
+                    tracing::info!(breaker = breaker.name(), "breaker closed: the probe succeeded");
                 }
                 date
             }
             Probe::Refused { status, date } => {
                 let reason = format!("the API refuses the key (HTTP {status})");
-                self.open_breaker(BreakerKind::Auth, &reason).await?;
+                self.open_breaker(BreakerKind::Auth, account, &reason).await?;
                 date
             }
             Probe::Unavailable { reason } => {
                 if about_to_delete {
-                    self.open_breaker(BreakerKind::Api, &format!("the API cannot be used: {reason}"))
-                        .await?;
+                    let reason = format!("the API cannot be used: {reason}");
+                    self.open_breaker(BreakerKind::Api, account, &reason).await?;
                 }
                 None
             }
@@ -369,14 +489,26 @@ impl Engine {
     }
 
     /// Pause and breakers, as they stand in the ledger, and whether what goes by `rules` may go on.
-    pub(super) async fn standing_stop(&self, rules: &RuleDigest) -> Result<Option<Stop>, SweepError> {
+    pub(super) async fn standing_stop(
+        &self,
+        whose: Whose<'_>,
+        rules: &RuleDigest,
+    ) -> Result<Option<Stop>, SweepError> {
         let barriers = self.ledger.barriers().await?;
         let others = barriers.rules.as_ref().is_some_and(|in_force| in_force != rules);
-        let stop = self.stop_of(barriers);
+        let stop = self.stop_of(whose, barriers);
         Ok(stop.or_else(|| others.then_some(Stop::RulesChanged)))
     }
 
-    fn stop_of(&self, barriers: Barriers) -> Option<Stop> {
+    /// What stops every account, as it stands in the ledger.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn stop_of_all(&self) -> Result<Option<Stop>, SweepError> {
+        self.standing_stop(Whose::All).await
+    }
+
+    fn stop_of(&self, whose: Whose<'_>, barriers: Barriers) -> Option<Stop> {
         let now = self.clock.now();
         if let Some(pause) = barriers.pause.filter(|pause| now < pause.until) {
             return Some(Stop::Paused {
@@ -386,16 +518,28 @@ impl Engine {
         }
         // The first in the order of `BreakerKind::ALL`: healing ones first.
         let mut open = barriers.breakers;
+        open.retain(|breaker| whose.minds(breaker));
         open.sort_by_key(|breaker| breaker.kind);
         open.into_iter().next().map(|b| Stop::Breaker {
             kind: b.kind,
+            account: b.account,
             reason: b.reason,
         })
     }
 
-    pub(super) async fn open_breaker(&self, kind: BreakerKind, reason: &str) -> Result<(), SweepError> {
-        tracing::error!(breaker = kind.name(), reason, "breaker opened: deletion stops");
-        self.ledger.open_breaker(kind, reason, self.clock.now()).await?;
+    pub(super) async fn open_breaker(
+        &self,
+        kind: BreakerKind,
+        account: Option<&AccountName>,
+        reason: &str,
+    ) -> Result<(), SweepError> {
+        tracing::error!(
+            breaker = breaker_name(kind, account),
+            reason,
+            "breaker opened: deletion stops"
+        );
+        let now = self.clock.now();
+        self.ledger.open_breaker_of(kind, account, reason, now).await?;
         Ok(())
     }
 }

@@ -103,7 +103,10 @@ impl Engine {
         helped: &mut Helped,
     ) -> Result<Option<Stop>, SweepError> {
         let sweep = first.sweep;
-        let mut run = Run::new(self, rules, &policy.name, sweep, cancel);
+        let Some(mut run) = Run::new(self, rules, policy, sweep, cancel) else {
+            self.ledger.give_parts_back().await?;
+            return Ok(Some(Stop::no_account(policy.account.as_ref())));
+        };
         run.budget = first.budget;
         run.learn_chunk().await?;
         run.learn_account().await?;

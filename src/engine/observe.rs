@@ -174,6 +174,7 @@ fn view(
 ) -> PolicyView {
     PolicyView {
         policy: policy.name.to_string(),
+        account: policy.account.clone(),
         mode: match policy.mode {
             Mode::Observe => "observe",
             Mode::Enforce => "enforce",
@@ -264,7 +265,8 @@ fn judge(s: &Snapshot, now: Timestamp) -> (Verdict, String) {
         .map(|p| p.overdue)
         .sum();
     let idle = s.daemon_last_turn.is_none_or(|at| now.millis_since(at) > TURN_MS);
-    if let Some(breaker) = s.breakers.first() {
+    // What stops everything before what stops one account.
+    if let Some(breaker) = s.breakers.iter().min_by_key(|breaker| breaker.account.is_some()) {
         (Verdict::Stopped, stopped(breaker))
     } else if overdue > 0 {
         let why = s.pause.as_ref().map_or_else(|| reason_of_delay(s, idle), paused);
@@ -358,14 +360,18 @@ fn start_is_missing(s: &Snapshot) -> Option<String> {
 }
 
 fn stopped(breaker: &Breaker) -> String {
-    let name = breaker.kind.name();
+    let name = breaker.name();
+    let others = match breaker.account {
+        None => "",
+        Some(_) => "; the other accounts go on",
+    };
     let after = if breaker.kind.heals() {
         "it closes by itself once the cause is gone, or by"
     } else {
         "look into it, then"
     };
     format!(
-        "breaker {name} is open: {}; {after} `retentiond breaker reset {name}`",
+        "breaker {name} is open: {}; {after} `retentiond breaker reset {name}`{others}",
         breaker.reason
     )
 }

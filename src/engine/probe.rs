@@ -13,8 +13,8 @@ const PAGE: u32 = 5_000;
 
 impl Engine {
     /// Recent deletions without a second look; none, where looks are switched off.
-    pub(super) async fn unverified(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
-        if !self.settings.verify {
+    pub(super) async fn unverified(&self, run: &Run<'_>, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+        if !run.way.settings.verify {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
@@ -26,21 +26,23 @@ impl Engine {
 impl Run<'_> {
     /// Looks at every batch with unknown files: gone ones become `gone`, present ones `live` again.
     pub(super) async fn probe_unknown(&self) -> Result<(), SweepError> {
-        let unknown = self.engine.ledger.unknown(PAGE).await?;
+        let unknown = self.engine.ledger.unknown_in(self.account, PAGE).await?;
         self.look_at(unknown).await?;
         // What was found there is planned anew; only what is still unknown stays behind.
-        let still = self.engine.ledger.unknown(PAGE).await?.len();
+        let still = self.engine.ledger.unknown_in(self.account, PAGE).await?.len();
         self.left_behind_so_far(still as u64);
         Ok(())
     }
 
     /// Looks at confirmed deletions whose second look a crash or an unclear listing prevented.
     pub(super) async fn look_at_unverified(&self) -> Result<(), SweepError> {
-        let files = self.engine.unverified(PAGE).await?;
+        let files = self.engine.unverified(self, PAGE).await?;
         self.look_at(files).await
     }
 
     pub(super) async fn look_at(&self, mut files: Vec<FileRecord>) -> Result<(), SweepError> {
+        // With this key nothing can be seen of another account.
+        files.retain(|file| file.batch.account.as_ref() == self.account);
         files.sort_by(|a, b| a.key.cmp(&b.key));
         for group in files.chunk_by(|a, b| a.key.batch == b.key.batch) {
             if self.look_around().await?.is_some() {

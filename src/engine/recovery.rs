@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::evidence::{LostFact, LostLeaf};
 use crate::extracta::{Listing, Remote};
-use crate::ledger::{Ledger, LedgerError, LostLine};
-use crate::model::{BatchAddress, FileId, FileState, Finding, Timestamp};
+use crate::ledger::{KnownBatch, Ledger, LedgerError, LostLine};
+use crate::model::{AccountName, BatchAddress, FileId, FileState, Finding, Timestamp};
 
 /// Leaves in one transaction; more where a request would be left without its outcome.
 const PAGE: usize = 200;
@@ -27,6 +27,16 @@ pub struct Looked {
     pub revived: u64,
     /// Batches that could not be looked at, and why.
     pub unclear: Vec<(BatchAddress, String)>,
+}
+
+impl Looked {
+    /// Adds what a look in another account found.
+    pub fn add(&mut self, other: Self) {
+        self.batches += other.batches;
+        self.absent += other.absent;
+        self.revived += other.revived;
+        self.unclear.extend(other.unclear);
+    }
 }
 
 /// Brings back what is missing yet. May be interrupted at any point and called again.
@@ -87,7 +97,7 @@ pub fn ended(lost: &[LostLeaf]) -> BTreeMap<BatchAddress, BTreeSet<FileId>> {
     files
 }
 
-/// Looks at files that are deleted or gone by what was brought back. One that is there again becomes unknown, and
+/// Looks at files of one account that are deleted or gone by what was brought back. One that is there again becomes unknown, and
 /// the next sweep looks, plans and deletes it as any other.
 ///
 /// # Errors
@@ -132,7 +142,7 @@ pub async fn look(
     }
     for (batch, key, over) in not_known {
         // With the key of another account every batch looks like that.
-        if proven || account_is_proven(ledger, remote).await? {
+        if proven || account_is_proven(ledger, remote, batch.account.as_ref()).await? {
             proven = true;
             let findings = judged(over, &HashSet::new(), &mut looked);
             ledger.verified(key, &findings, now()).await?;
@@ -160,11 +170,16 @@ fn judged(files: Vec<FileId>, there: &HashSet<FileId>, looked: &mut Looked) -> V
 }
 
 /// Whether the API shows any batch of the ledger that still has files.
-async fn account_is_proven(ledger: &dyn Ledger, remote: &dyn Remote) -> Result<bool, LedgerError> {
+async fn account_is_proven(
+    ledger: &dyn Ledger,
+    remote: &dyn Remote,
+    account: Option<&AccountName>,
+) -> Result<bool, LedgerError> {
     const TRIED: usize = 3;
     const PAGE: u32 = 200;
     let known = ledger.known_batches(None, PAGE).await?;
-    for batch in known.into_iter().filter(|batch| batch.files_left > 0).take(TRIED) {
+    let ours = |batch: &KnownBatch| batch.files_left > 0 && batch.address.account.as_ref() == account;
+    for batch in known.into_iter().filter(ours).take(TRIED) {
         if matches!(remote.list(&batch.address).await, Listing::Files(_)) {
             return Ok(true);
         }

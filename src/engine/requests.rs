@@ -10,6 +10,7 @@ use super::change::goes;
 use super::gate::Stop;
 use super::run::Run;
 use super::sweep::{Engine, SweepError};
+use crate::model::FileRecord;
 use crate::rules::check::Purpose;
 use crate::rules::decide::Decision;
 
@@ -55,12 +56,12 @@ impl Engine {
     /// requests of which nothing is left. Without looks (`verify = false`) nothing is known to be gone,
     /// and none closes by itself.
     pub(super) async fn settle_requests(&self, run: &Run<'_>) -> Result<(), SweepError> {
-        if run.halted().is_some() || !self.settings.verify {
+        if run.halted().is_some() || !run.way.settings.verify {
             return Ok(());
         }
-        let unverified = self.ledger.erased_unverified(PAGE).await?;
+        let unverified = self.erased_unverified().await?;
         if !unverified.is_empty() {
-            if self.guard(true).await?.is_some() {
+            if self.guard_in(run.account, true).await?.is_some() {
                 return Ok(());
             }
             run.look_at(unverified).await?;
@@ -68,6 +69,16 @@ impl Engine {
                 return Ok(());
             }
         }
+        self.close_requests().await
+    }
+
+    /// What was deleted for requests and never verified.
+    pub(super) async fn erased_unverified(&self) -> Result<Vec<FileRecord>, SweepError> {
+        Ok(self.ledger.erased_unverified(PAGE).await?)
+    }
+
+    /// Closes the requests of which nothing is left.
+    pub(super) async fn close_requests(&self) -> Result<(), SweepError> {
         for closed in self.ledger.close_erased(self.clock.now()).await? {
             tracing::info!(
                 erasure = closed.0,

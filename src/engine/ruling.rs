@@ -107,6 +107,7 @@ impl Engine {
             run.trip(BreakerKind::Integrity, &reason).await?;
             return Ok(Some(Stop::Breaker {
                 kind: BreakerKind::Integrity,
+                account: None,
                 reason,
             }));
         }

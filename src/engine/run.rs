@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use super::course::Course;
-use super::gate::Stop;
+use super::gate::{Stop, Whose};
+use super::remotes::{Way, setting_of};
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
 use super::witnesses::went_on;
-use crate::model::{BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId};
-use crate::rules::policy::RuleSet;
+use crate::model::{
+    AccountName, BatchAddress, BatchKey, BreakerKind, ClockMark, FileId, PolicyName, SweepId,
+};
+use crate::rules::policy::{Policy, RuleSet};
 
 /// A batch of this sweep.
 #[derive(Debug, Clone)]
@@ -44,6 +47,10 @@ pub(super) struct Run<'a> {
     pub(super) engine: &'a Engine,
     pub(super) rules: &'a RuleSet,
     pub(super) policy: &'a PolicyName,
+    /// The account that it deletes in.
+    pub(super) account: Option<&'a AccountName>,
+    /// The way there.
+    pub(super) way: &'a Way,
     pub(super) sweep: SweepId,
     /// Most files that this sweep may send, over restarts too.
     pub(super) budget: u64,
@@ -65,24 +72,42 @@ impl<'a> Deref for Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// `None` where the policy file does not have the policy's account.
     pub(super) fn new(
         engine: &'a Engine,
         rules: &'a RuleSet,
-        policy: &'a PolicyName,
+        policy: &'a Policy,
         sweep: SweepId,
         cancel: &'a CancellationToken,
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        let account = policy.account.as_ref();
+        // Requests have none: where the account without a name is not there, any will do to begin with.
+        let of_requests = rules.is_erasure(&policy.name);
+        let any = || engine.remotes.any().filter(|_| of_requests);
+        let way = engine.remotes.of(account).or_else(any)?;
+        Some(Self {
             engine,
             rules,
-            policy,
+            policy: &policy.name,
+            account,
+            way,
             sweep,
             budget: 0,
             approval: None,
             tally: Tally::default(),
             suspects: Mutex::default(),
             left: AtomicU64::new(0),
-            course: Arc::new(Course::new(&engine.settings, cancel)),
+            course: Arc::new(Course::new(&way.settings, cancel)),
+        })
+    }
+
+    /// The same sweep in another account, on a course of its own: what stops one does not stop the other.
+    pub(super) fn leg(&self, account: Option<&'a AccountName>, way: &'a Way) -> Self {
+        Self {
+            account,
+            way,
+            course: Arc::new(Course::new(&way.settings, self.cancel)),
+            ..self.part()
         }
     }
 
@@ -92,6 +117,8 @@ impl<'a> Run<'a> {
             engine: self.engine,
             rules: self.rules,
             policy: self.policy,
+            account: self.account,
+            way: self.way,
             sweep: self.sweep,
             budget: self.budget,
             approval: None,
@@ -102,21 +129,26 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What a small value is called that this account has of its own.
+    pub(super) fn setting(&self, name: &str) -> String {
+        setting_of(self.account, name)
+    }
+
     /// Whether this key has shown before that it sees the ledger's batches.
     pub(super) async fn learn_account(&self) -> Result<(), SweepError> {
-        let seen = self.engine.ledger.setting(ACCOUNT_SEEN).await?;
+        let seen = self.engine.ledger.setting(&self.setting(ACCOUNT_SEEN)).await?;
         self.proven
-            .store(seen == Some(self.engine.remote.account()), Ordering::SeqCst);
+            .store(seen == Some(self.way.remote.account()), Ordering::SeqCst);
         Ok(())
     }
 
     /// This key sees what the ledger knows: "does not exist" may be believed from now on.
     pub(super) async fn account_is_proven(&self) -> Result<(), SweepError> {
         if !self.proven.swap(true, Ordering::SeqCst) {
-            let account = self.engine.remote.account();
+            let account = self.way.remote.account();
             self.engine
                 .ledger
-                .set_setting(ACCOUNT_SEEN, Some(&account))
+                .set_setting(&self.setting(ACCOUNT_SEEN), Some(&account))
                 .await?;
         }
         Ok(())
@@ -133,6 +165,7 @@ impl<'a> Run<'a> {
         let reason = "the wall clock jumped while the sweep was under way".to_owned();
         self.halt(Stop::Breaker {
             kind: BreakerKind::Clock,
+            account: None,
             reason,
         });
         Ok(None)
@@ -162,16 +195,18 @@ impl<'a> Run<'a> {
     /// Waits for the next delete's turn, or for the end of the process.
     pub(super) async fn turn_to_delete(&self) {
         tokio::select! {
-            () = self.engine.remote.turn_to_delete() => {}
+            () = self.way.remote.turn_to_delete() => {}
             () = self.cancel.cancelled() => {}
         }
     }
 
     /// Opens a breaker and stops the sweep.
     pub(super) async fn trip(&self, kind: BreakerKind, reason: &str) -> Result<(), SweepError> {
-        self.engine.open_breaker(kind, reason).await?;
+        let account = self.account.filter(|_| kind.is_of_account());
+        self.engine.open_breaker(kind, account, reason).await?;
         self.halt(Stop::Breaker {
             kind,
+            account: account.cloned(),
             reason: reason.to_owned(),
         });
         Ok(())
@@ -209,7 +244,8 @@ impl<'a> Run<'a> {
         if let Some(stop) = self.halted() {
             return Ok(Some(stop));
         }
-        if let Some(stop) = self.engine.standing_stop(&self.rules.digest).await? {
+        let whose = Whose::Account(self.account);
+        if let Some(stop) = self.engine.standing_stop(whose, &self.rules.digest).await? {
             self.halt(stop.clone());
             return Ok(Some(stop));
         }

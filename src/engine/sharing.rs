@@ -34,7 +34,7 @@ const ORPHANS: u32 = 5_000;
 impl Engine {
     /// Batch after batch until one deletion has been verified, then side by side.
     pub(super) async fn execute(&self, run: &Run<'_>, plan: &Plan) -> Result<(), SweepError> {
-        let batches = ByBatch::new(plan);
+        let batches = ByBatch::new(plan, run.account);
         let mut left = 0..batches.count();
         while !run.has_canary() && run.halted().is_none() {
             let Some(at) = left.next() else {
@@ -44,7 +44,12 @@ impl Engine {
             run.sweep_batch(&batch, targets).await?;
         }
         if run.has_canary() {
-            let alone = self.offer(run, &batches, left.clone()).await?;
+            // Whoever helps goes by the account of the policy, and requests have several.
+            let alone = if run.account.is_some() && run.is_of_requests() {
+                left.clone()
+            } else {
+                self.offer(run, &batches, left.clone()).await?
+            };
             if alone.start > left.start {
                 run.with_others.store(true, Ordering::SeqCst);
                 self.lead(run).await?;
@@ -78,7 +83,7 @@ impl Engine {
                 }
                 outcome
             })
-            .buffer_unordered(self.settings.concurrency);
+            .buffer_unordered(run.way.settings.concurrency);
         let mut first = Ok(());
         while let Some(outcome) = outcomes.next().await {
             first = first.and(outcome);
@@ -190,7 +195,8 @@ impl Engine {
     async fn settle_orphans(&self, run: &Run<'_>) -> Result<(), SweepError> {
         if run.halted().is_none() {
             self.recover().await?;
-            run.look_at(self.ledger.unknown(ORPHANS).await?).await?;
+            run.look_at(self.ledger.unknown_in(run.account, ORPHANS).await?)
+                .await?;
         }
         Ok(())
     }
@@ -203,7 +209,7 @@ impl Engine {
         first: Option<TakenPart>,
         until: Option<Instant>,
     ) -> Result<u64, SweepError> {
-        let workers = self.settings.concurrency.max(1);
+        let workers = run.way.settings.concurrency.max(1);
         let begin = std::iter::once(first).chain(std::iter::repeat_with(|| None));
         let mut workers = stream::iter(begin.take(workers))
             .map(|first| async move {

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::change::adopt;
 use super::clock::Clock;
 use super::ending::{Ending, SweepReport, halted};
-use super::gate::Stop;
+use super::gate::{Stop, Whose};
 use super::planning::{PlanError, make_plan};
 use super::progress::{Listener, Progress};
+use super::remotes::{Remotes, Way};
 use super::run::Run;
 use crate::evidence::SecretKey;
 use crate::extracta::Remote;
@@ -19,6 +20,9 @@ use crate::ledger::{Ledger, LedgerError, OpenSweep, Opened};
 use crate::model::{HoldScope, PolicyName, SweepId, SweepSummary, Timestamp, Trigger};
 use crate::rules::plan::Plan;
 use crate::rules::policy::{Mode, Policy, RuleSet};
+
+/// Unknown files that a sweep's summary counts, at most.
+const COUNTED_UNKNOWN: u32 = 10_000;
 
 /// How the engine goes about it; from `[extracta]` of the policy file.
 #[derive(Debug, Clone)]
@@ -53,7 +57,7 @@ impl Default for Settings {
 /// The part of the house that deletes. Whoever builds one holds the deleter's lock.
 pub struct Engine {
     pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) remote: Arc<dyn Remote>,
+    pub(super) remotes: Remotes,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) audit_key: Option<SecretKey>,
@@ -87,18 +91,34 @@ pub enum SweepError {
 }
 
 impl Engine {
-    /// The engine over an open ledger. `_lock` is the right to delete.
+    /// The engine over an open ledger, for the account without a name. `lock` is the right to delete.
     #[must_use]
     pub fn new(
         ledger: Arc<dyn Ledger>,
         remote: Arc<dyn Remote>,
         clock: Arc<dyn Clock>,
         settings: Settings,
+        lock: &crate::ledger::DeleterLock,
+    ) -> Self {
+        let way = Way {
+            remote,
+            settings: settings.clone(),
+        };
+        Self::over(ledger, Remotes::new().with(None, way), clock, settings, lock)
+    }
+
+    /// The engine over several accounts; `settings` is for what belongs to none of them.
+    #[must_use]
+    pub fn over(
+        ledger: Arc<dyn Ledger>,
+        remotes: Remotes,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
         _lock: &crate::ledger::DeleterLock,
     ) -> Self {
         Self {
             ledger,
-            remote,
+            remotes,
             clock,
             settings,
             audit_key: None,
@@ -158,7 +178,9 @@ impl Engine {
             Opened::AlreadyDone(sweep) => return Ok(not_begun(request, sweep, Ending::AlreadyDone)),
         };
         tracing::info!(sweep.id = sweep.0, policy = %policy.name, trigger = ?request.trigger, "sweep begins");
-        let run = Run::new(self, rules, &policy.name, sweep, cancel);
+        let Some(run) = Run::new(self, rules, policy, sweep, cancel) else {
+            return self.close_without_account(request, sweep, policy).await;
+        };
         let done = self.carry_out(run, policy, resumed).await;
         if done.is_err()
             && let Err(error) = self.let_go().await
@@ -201,6 +223,28 @@ impl Engine {
         Ok(())
     }
 
+    /// A policy of an account that nobody knows the way to: nothing is asked for, and the record says why.
+    async fn close_without_account(
+        &self,
+        request: &SweepRequest,
+        sweep: SweepId,
+        policy: &Policy,
+    ) -> Result<SweepReport, SweepError> {
+        let by = Stop::no_account(policy.account.as_ref());
+        let summary = SweepSummary {
+            note: Some(by.sentence()),
+            ..SweepSummary::default()
+        };
+        let ending = Ending::Stopped { by };
+        self.ledger
+            .close_sweep(sweep, ending.state(), &summary, self.clock.now())
+            .await?;
+        Ok(SweepReport {
+            summary,
+            ..not_begun(request, sweep, ending)
+        })
+    }
+
     async fn pass(&self, run: &mut Run<'_>, policy: &Policy, resumed: bool) -> Result<Ending, SweepError> {
         self.recover().await?;
         let adopted = adopt(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
@@ -215,7 +259,10 @@ impl Engine {
             };
             return Ok(Ending::Stopped { by });
         }
-        let unknown = !self.ledger.unknown(1).await?.is_empty();
+        if run.is_of_requests() && self.remotes.has_named() {
+            return self.over_accounts(run, policy, sent).await;
+        }
+        let unknown = !self.ledger.unknown_in(run.account, 1).await?.is_empty();
         if let Some(stop) = self.gate(run, unknown).await? {
             self.count_due(run, policy).await?;
             return Ok(Ending::Stopped { by: stop });
@@ -245,6 +292,7 @@ impl Engine {
                         return Ok(Ending::Stopped { by: stop });
                     }
                     self.execute(run, &plan).await?;
+                    note_strangers(run, &plan);
                 }
                 Err(stop) => return Ok(Ending::Stopped { by: stop }),
             }
@@ -259,7 +307,17 @@ impl Engine {
 
     /// The guard, and the reading that it vouches for.
     pub(super) async fn gate(&self, run: &Run<'_>, asks_api: bool) -> Result<Option<Stop>, SweepError> {
-        if let Some(stop) = self.guard(asks_api).await? {
+        self.gate_for(run, Whose::Account(run.account), asks_api).await
+    }
+
+    /// The same, minding the stops of others than the run's own account.
+    pub(super) async fn gate_for(
+        &self,
+        run: &Run<'_>,
+        whose: Whose<'_>,
+        asks_api: bool,
+    ) -> Result<Option<Stop>, SweepError> {
+        if let Some(stop) = self.guard_of(whose, asks_api).await? {
             return Ok(Some(stop));
         }
         // Planning goes by the clock as it is; before anything is sent the witnesses have spoken, and the
@@ -286,18 +344,18 @@ impl Engine {
     }
 
     /// Deletions of earlier sweeps that nobody has verified: after this sweep's own work.
-    async fn look_again(&self, run: &Run<'_>) -> Result<(), SweepError> {
-        if run.halted().is_some() || self.unverified(1).await?.is_empty() {
+    pub(super) async fn look_again(&self, run: &Run<'_>) -> Result<(), SweepError> {
+        if run.halted().is_some() || self.unverified(run, 1).await?.is_empty() {
             return Ok(());
         }
-        if self.guard(true).await?.is_none() {
+        if self.guard_in(run.account, true).await?.is_none() {
             run.look_at_unverified().await?;
         }
         Ok(())
     }
 
     /// A stopped sweep still says how much is due.
-    async fn count_due(&self, run: &Run<'_>, policy: &Policy) -> Result<(), SweepError> {
+    pub(super) async fn count_due(&self, run: &Run<'_>, policy: &Policy) -> Result<(), SweepError> {
         let plan = make_plan(self.ledger.as_ref(), run.rules, policy, self.clock.now()).await?;
         note_plan(run, &plan);
         Ok(())
@@ -308,7 +366,12 @@ impl Engine {
         if run.with_others.load(Ordering::SeqCst) {
             summary.at_least(&self.ledger.came_to(run.sweep).await?);
         }
-        summary.unknown = self.ledger.unknown(10_000).await?.len() as u64;
+        let unknown = if run.is_of_requests() {
+            self.ledger.unknown(COUNTED_UNKNOWN).await?
+        } else {
+            self.ledger.unknown_in(run.account, COUNTED_UNKNOWN).await?
+        };
+        summary.unknown = unknown.len() as u64;
         let state = ending.state();
         if let Ending::Stopped { by } = &ending {
             summary.note = Some(by.sentence());
@@ -355,11 +418,19 @@ fn not_begun(request: &SweepRequest, sweep: SweepId, ending: Ending) -> SweepRep
     }
 }
 
-fn note_plan(run: &Run<'_>, plan: &Plan) {
+pub(super) fn note_plan(run: &Run<'_>, plan: &Plan) {
     run.tally.add(|sum| {
         sum.live = plan.live;
         sum.due = plan.files.len() as u64;
         sum.held = plan.held;
         sum.plan = Some(plan.hash.clone());
     });
+}
+
+/// Erasure requests may cover files of an account that left the policy file: they stay, and the sweep comes back.
+fn note_strangers(run: &Run<'_>, plan: &Plan) {
+    let mut strangers = plan.files.iter().map(|file| file.batch().account.as_ref());
+    if let Some(account) = strangers.find(|account| *account != run.account) {
+        run.halt(Stop::no_account(account));
+    }
 }

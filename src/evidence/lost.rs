@@ -258,11 +258,11 @@ impl Opened<'_> {
                 still_there: self.files(fact, "still_there")?,
             },
             "breaker-opened" => LostFact::BreakerOpened {
-                kind: named(fact, "breaker")?,
+                kind: breaker(fact)?,
                 reason: self.text("reason")?.to_owned(),
             },
             "breaker-closed" => LostFact::BreakerClosed {
-                kind: named(fact, "breaker")?,
+                kind: breaker(fact)?,
                 by: self.text("by")?.to_owned(),
             },
             "pause" => LostFact::Pause {
@@ -312,6 +312,14 @@ impl Opened<'_> {
         }
         Ok(all)
     }
+}
+
+/// Which breaker; the account behind an `@` has its own way to heal.
+fn breaker(fact: &Value) -> Result<BreakerKind, &'static str> {
+    let name = fact["breaker"].as_str().unwrap_or_default();
+    let name = name.split('@').next().unwrap_or(name);
+    let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
+    kind.ok_or("a word in it is not known to this version")
 }
 
 /// A word of ours, as serde spells it.

@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::proof;
 use super::{Hash, proof::ProofError};
-use crate::model::{BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Parent};
+use crate::model::{
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Parent,
+};
 
 /// Files that a leaf speaks of: how many, and the root of the small tree over their commitments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,7 +162,8 @@ pub fn commitment(salt: &Hash, text: &[u8]) -> Hash {
     )
 }
 
-/// How the files of one batch are spelled: `["classification","<parent>","<batch>","<file>"]`.
+/// How the files of one batch are spelled: `["classification","<parent>","<batch>","<file>"]`; in a named account
+/// `["classification","<parent>","<batch>","<account>","<file>"]`.
 #[derive(Debug)]
 pub struct FileTexts {
     head: String,
@@ -174,7 +177,9 @@ impl FileTexts {
             Parent::Classification(id) => ("classification", id.as_str()),
             Parent::Extraction(id) => ("extraction", id.as_str()),
         };
-        let mut head = super::canonical::canonical(&[module, parent, batch.batch.as_str()]);
+        let mut words = vec![module, parent, batch.batch.as_str()];
+        words.extend(batch.account.as_ref().map(AccountName::as_str));
+        let mut head = super::canonical::canonical(&words);
         head.pop();
         head.push(',');
         Self { head }
@@ -191,7 +196,14 @@ impl FileTexts {
 /// The file that a text of [`FileTexts`] spells; `None` where it spells none.
 #[must_use]
 pub fn file_of(text: &str) -> Option<FileAddress> {
-    let [module, parent, batch, file]: [String; 4] = serde_json::from_str(text).ok()?;
+    let words: Vec<String> = serde_json::from_str(text).ok()?;
+    let (module, parent, batch, account, file) = match <[String; 4]>::try_from(words) {
+        Ok([module, parent, batch, file]) => (module, parent, batch, None, file),
+        Err(words) => {
+            let [module, parent, batch, account, file] = <[String; 5]>::try_from(words).ok()?;
+            (module, parent, batch, Some(AccountName::new(account).ok()?), file)
+        }
+    };
     let parent = match module.as_str() {
         "classification" => Parent::Classification(ClassificationId::new(parent).ok()?),
         "extraction" => Parent::Extraction(ExtractionId::new(parent).ok()?),
@@ -201,6 +213,7 @@ pub fn file_of(text: &str) -> Option<FileAddress> {
         batch: BatchAddress {
             parent,
             batch: BatchId::new(batch).ok()?,
+            account,
         },
         file: FileId::new(file).ok()?,
     })

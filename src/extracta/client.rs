@@ -92,7 +92,35 @@ impl ExtractaClient {
         }
         let authorization = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
         let client = build::client(&build::Reach::of(&config), &address, roots)?;
-        Ok(Self {
+        Ok(Self::over(client, address, authorization, &config, key))
+    }
+
+    /// Another account at the same address, through the same proxy: its own key and spacing, the same connections.
+    ///
+    /// # Errors
+    /// [`ClientError`] for an address or key that cannot be used.
+    pub fn beside(&self, config: ClientConfig) -> Result<Self, ClientError> {
+        let address = address::checked(&config.base_url)?;
+        if address.base != self.exchange.base() {
+            return Self::new(config);
+        }
+        let key = config.api_key.expose_secret().trim();
+        if key.is_empty() {
+            return Err(ClientError::Key);
+        }
+        let authorization = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
+        let client = self.exchange.client();
+        Ok(Self::over(client, address, authorization, &config, key))
+    }
+
+    fn over(
+        client: reqwest::Client,
+        address: address::Address,
+        authorization: HeaderValue,
+        config: &ClientConfig,
+        key: &str,
+    ) -> Self {
+        Self {
             exchange: Exchange::new(client, address.base, authorization),
             timeout: config.timeout,
             max_listing: config.max_listing,
@@ -101,7 +129,7 @@ impl ExtractaClient {
             results: Pace::new(config.results_interval),
             batch_results: Pace::new(config.results_interval),
             account: account(&config.base_url, key),
-        })
+        }
     }
 
     /// From now on turns are those of all processes that ask `pacer` for this account.

@@ -62,6 +62,11 @@ impl Exchange {
         }
     }
 
+    /// The connections, to be used with another key.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The base address.
     pub(super) fn base(&self) -> &str {
         &self.base

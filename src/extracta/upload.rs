@@ -263,6 +263,7 @@ fn uploaded(parent: &Parent, batch: Option<&BatchId>, raw: Vec<u8>) -> Result<Up
     let batch = BatchAddress {
         parent: parent.clone(),
         batch: answer.batch_id,
+        account: None,
     };
     Ok(UploadAnswer { batch, files, raw })
 }

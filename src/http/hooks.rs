@@ -1,17 +1,19 @@
-//! The door for webhooks: `POST /hooks/extracta`. The signature is their authentication.
+//! The door for webhooks: `POST /hooks/extracta`, of a named account `/hooks/extracta/NAME`. The signature is their
+//! authentication.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
 use super::Limits;
 use crate::intake::webhook::{HookError, Hooks};
+use crate::model::AccountName;
 
 /// The header that carries the signature.
 const SIGNATURE: &str = "x-webhook-signature";
@@ -27,20 +29,38 @@ pub const HOOK_LIMITS: Limits = Limits {
     farewell: Duration::from_secs(2),
 };
 
-/// The one route.
+/// The route, and that of named accounts.
 pub fn hook_routes(hooks: Arc<Hooks>) -> Router {
     super::secured(
         Router::new()
             .route("/hooks/extracta", post(deliver))
+            .route("/hooks/extracta/{account}", post(deliver_in))
             .with_state(hooks),
     )
 }
 
 async fn deliver(State(hooks): State<Arc<Hooks>>, headers: HeaderMap, body: Bytes) -> Response {
+    take(&hooks, None, &headers, &body).await
+}
+
+async fn deliver_in(
+    State(hooks): State<Arc<Hooks>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match hooks.account(&name) {
+        Some(account) => take(&hooks, Some(&account), &headers, &body).await,
+        None => (StatusCode::NOT_FOUND, "the policy file has no such account\n").into_response(),
+    }
+}
+
+async fn take(hooks: &Hooks, account: Option<&AccountName>, headers: &HeaderMap, body: &[u8]) -> Response {
     // Two signatures are none.
     let mut said = headers.get_all(SIGNATURE).iter();
     let signature = said.next().filter(|_| said.next().is_none());
-    match hooks.take(signature.map(|value| value.as_bytes()), &body).await {
+    let signature = signature.map(|value| value.as_bytes());
+    match hooks.take_in(account, signature, body).await {
         Ok(delivered) => axum::Json(delivered).into_response(),
         Err(error) => {
             let status = match &error {

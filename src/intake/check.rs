@@ -9,8 +9,8 @@ use super::record::InForce;
 use super::rows::{Field, Format, Mapping, Problem, RawRow, shortened, suggestion};
 use super::subject::SubjectHasher;
 use crate::model::{
-    BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, MAX_ID_BYTES,
-    NewFile, Parent, Timestamp, push_id_time,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels,
+    MAX_ID_BYTES, NewFile, Parent, Timestamp, push_id_time,
 };
 
 /// How far `uploaded_at` may lie ahead of our clock, in milliseconds: clocks differ a little.
@@ -32,6 +32,8 @@ pub struct RecordOptions {
     pub document_type: Option<String>,
     /// Data subject, in clear, of rows without one.
     pub subject: Option<String>,
+    /// Account of rows that do not name one; `None`: the one without a name.
+    pub account: Option<AccountName>,
     /// Classification of rows that name neither a classification nor an extraction.
     pub classification: Option<ClassificationId>,
     /// Rows from elsewhere: the names that our keys have in the input.
@@ -53,6 +55,8 @@ pub(super) struct Checker<'a> {
     now: Timestamp,
     latest: Timestamp,
     label_keys: &'a [String],
+    accounts: &'a [AccountName],
+    account: Option<&'a AccountName>,
     subjects: Option<&'a SubjectHasher>,
     labels: &'a Labels,
     document_type: Option<&'a str>,
@@ -73,6 +77,8 @@ impl<'a> Checker<'a> {
             now,
             latest: now.checked_add_millis(FUTURE_TOLERANCE_MILLIS).unwrap_or(now),
             label_keys: rules.label_keys,
+            accounts: rules.accounts,
+            account: options.account.as_ref(),
             subjects: rules.subjects,
             labels: &options.labels,
             document_type: options.document_type.as_deref(),
@@ -112,6 +118,7 @@ impl<'a> Checker<'a> {
             return Err(problem);
         }
         let parent = self.parent(&mut row)?;
+        let account = self.account(&row)?;
         let batch = BatchId::new(required(&mut row, Field::BatchId)?).map_err(bad_id)?;
         let file = FileId::new(required(&mut row, Field::FileId)?).map_err(bad_id)?;
         let (uploaded_at, assumed) = self.uploaded_at(&row, &file)?;
@@ -130,7 +137,11 @@ impl<'a> Checker<'a> {
         };
         let file = NewFile {
             address: FileAddress {
-                batch: BatchAddress { parent, batch },
+                batch: BatchAddress {
+                    parent,
+                    batch,
+                    account,
+                },
                 file,
             },
             uploaded_at,
@@ -141,6 +152,20 @@ impl<'a> Checker<'a> {
             copy_of: None,
         };
         Ok(Checked { file, assumed })
+    }
+
+    /// A file in an account that nobody knows could never be deleted.
+    fn account(&self, row: &RawRow<'_>) -> Result<Option<AccountName>, Problem> {
+        let Some(text) = row.get(Field::Account) else {
+            return Ok(self.account.cloned());
+        };
+        let known = self.accounts.iter().find(|account| account.as_str() == text);
+        known.cloned().map(Some).ok_or_else(|| {
+            let hint = suggestion(text, self.accounts.iter().map(AccountName::as_str));
+            let shown = shortened(text);
+            let message = format!("account `{shown}` is not in the policy file{hint}");
+            Problem::new("unknown-account", message)
+        })
     }
 
     fn parent(&self, row: &mut RawRow<'_>) -> Result<Parent, Problem> {

@@ -19,7 +19,7 @@ use super::rows::Format;
 use super::subject::SubjectHasher;
 use super::summary::{RecordError, RecordResult, RecordSummary};
 use crate::ledger::{Ledger, LedgerError};
-use crate::model::Timestamp;
+use crate::model::{AccountName, Timestamp};
 use crate::rules::decide::hint;
 use crate::rules::policy::RuleSet;
 pub use shapes::{EventBody, FileRow, HoldBody, Placed, Refusal, RefusedRow, ResponseBody, Taken};
@@ -98,9 +98,23 @@ impl Desk {
             labels: body.labels,
             document_type: body.document_type,
             subject: body.subject,
+            account: self.account(body.account.as_deref())?,
             ..RecordOptions::default()
         };
         self.record(body.response.get().as_bytes(), &options).await
+    }
+
+    fn account(&self, named: Option<&str>) -> Result<Option<AccountName>, Refusal> {
+        let Some(named) = named else { return Ok(None) };
+        let ruled = (self.rules)();
+        let accounts = &ruled.rules().accounts;
+        let found = accounts.iter().find(|account| account.as_str() == named);
+        found.cloned().map(Some).ok_or_else(|| {
+            Refusal::wrong(
+                "unknown-account",
+                "account is none of the policy file's".to_owned(),
+            )
+        })
     }
 
     async fn record(&self, input: &[u8], options: &RecordOptions) -> Result<Taken, Refusal> {
@@ -108,6 +122,7 @@ impl Desk {
         let rules = ruled.rules();
         let in_force = InForce {
             label_keys: &rules.label_keys,
+            accounts: &rules.accounts,
             digest: &rules.digest,
             hint: &|file| hint(file, rules),
             subjects: self.subjects.as_ref(),

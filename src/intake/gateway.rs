@@ -126,6 +126,8 @@ impl Gate {
         let upload = NewUpload {
             source: UploadSource::Gateway,
             parent,
+            // Whoever comes through here uses the address of [extracta].
+            account: None,
             batch,
             files: fields.files(),
             documents: Vec::new(),
@@ -250,6 +252,7 @@ impl Gate {
     fn in_force<'a>(&'a self, rules: &'a RuleSet) -> InForce<'a> {
         InForce {
             label_keys: &rules.label_keys,
+            accounts: &rules.accounts,
             digest: &rules.digest,
             // Never asked here: hints are found beside the rules themselves.
             hint: &|_| unowned(),

@@ -16,7 +16,8 @@ use crate::extracta::extraction::ExtractionBatches;
 use crate::extracta::{ExtractaClient, Listing, Remote};
 use crate::ledger::{KnownBatch, Ledger, LedgerError, UploadEnd};
 use crate::model::{
-    BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, Parent, Timestamp, Upload, UploadState,
+    AccountName, BatchAddress, BatchId, BatchKey, ClassificationId, ExtractionId, Parent, Timestamp, Upload,
+    UploadState,
 };
 pub use report::{BLIND_SPOT, LISTED_ORPHANS, Orphan, Reconciled, Unclear};
 use visit::Visit;
@@ -57,6 +58,8 @@ impl Looker for ExtractaClient {
 /// What is to be reconciled.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
+    /// In this account; `None`: in the one without a name. What lies in another cannot be seen with its key.
+    pub account: Option<AccountName>,
     /// Only batches with one of these ids; all where there is none.
     pub batches: Vec<BatchId>,
     /// Only this classification.
@@ -80,7 +83,9 @@ impl Wanted {
             (Some(wanted), Parent::Classification(id)) => wanted == id,
             (Some(_), Parent::Extraction(_)) => false,
         };
-        parent && (self.batches.is_empty() || self.batches.contains(&batch.batch))
+        batch.account == self.account
+            && parent
+            && (self.batches.is_empty() || self.batches.contains(&batch.batch))
     }
 }
 
@@ -122,7 +127,7 @@ pub async fn reconcile<L: Ledger + ?Sized>(
         progress,
         doubts: doubts
             .into_iter()
-            .filter(|upload| upload.is_in_doubt(now))
+            .filter(|upload| upload.is_in_doubt(now) && upload.account == wanted.account)
             .collect(),
         found: Reconciled::default(),
     };
@@ -131,7 +136,7 @@ pub async fn reconcile<L: Ledger + ?Sized>(
     run.of_extractions().await?;
     run.doubts_left().await?;
     if wanted.is_everything() {
-        ledger.set_setting(CURSOR, None).await?;
+        ledger.set_setting(&cursor_of(wanted), None).await?;
     }
     Ok(run.found)
 }
@@ -171,7 +176,7 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
         if !self.wanted.is_everything() || self.wanted.restart {
             return Ok(None);
         }
-        let kept = self.ledger.setting(CURSOR).await?;
+        let kept = self.ledger.setting(&cursor_of(self.wanted)).await?;
         Ok(kept.and_then(|text| text.parse().ok()).map(BatchKey))
     }
 
@@ -179,7 +184,8 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
         if !self.wanted.is_everything() {
             return Ok(());
         }
-        self.ledger.set_setting(CURSOR, Some(&key.0.to_string())).await
+        let name = cursor_of(self.wanted);
+        self.ledger.set_setting(&name, Some(&key.0.to_string())).await
     }
 
     /// Batches that only an upload in doubt speaks of.
@@ -215,7 +221,12 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
             let mut whole = true;
             for batch in listed {
                 let parent = Parent::Extraction(extraction.clone());
-                let address = BatchAddress { parent, batch };
+                let account = self.wanted.account.clone();
+                let address = BatchAddress {
+                    parent,
+                    batch,
+                    account,
+                };
                 if !self.wanted.includes(&address) {
                     whole = false;
                 } else if self.ledger.batch_key(&address).await?.is_none() {
@@ -245,7 +256,10 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
             let page = self.ledger.known_batches(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.key);
-            found.extend(page.iter().filter_map(|batch| extraction(&batch.address.parent)));
+            let ours = page
+                .iter()
+                .filter(|batch| batch.address.account == self.wanted.account);
+            found.extend(ours.filter_map(|batch| extraction(&batch.address.parent)));
         }
     }
 
@@ -279,10 +293,19 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
     }
 }
 
+/// Each account has its own place to go on from.
+fn cursor_of(wanted: &Wanted) -> String {
+    match &wanted.account {
+        None => CURSOR.to_owned(),
+        Some(account) => format!("@{account} {CURSOR}"),
+    }
+}
+
 fn address(upload: &Upload) -> Option<BatchAddress> {
     Some(BatchAddress {
         parent: upload.parent.clone()?,
         batch: upload.batch.clone()?,
+        account: upload.account.clone(),
     })
 }
 

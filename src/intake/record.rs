@@ -18,7 +18,7 @@ use super::subject::SubjectHasher;
 use super::summary::{LISTED_REFUSALS, Progress, RecordError, RecordResult, RecordSummary, Stage};
 use super::write::Writer;
 use crate::ledger::Intake;
-use crate::model::{FileRecord, Timestamp};
+use crate::model::{AccountName, FileRecord, Timestamp};
 use crate::rules::policy::{Hint, RuleDigest};
 
 /// Rows in one transaction: figures in the ledger's notes say that bigger pages gain nothing.
@@ -31,6 +31,8 @@ const PROGRESS_ROWS: u64 = 8192;
 pub struct InForce<'a> {
     /// Label keys that an uploader may use.
     pub label_keys: &'a [String],
+    /// The accounts with names that files may lie in.
+    pub accounts: &'a [AccountName],
     /// The rule set that the hints come from.
     pub digest: &'a RuleDigest,
     /// What the rules say of a file.

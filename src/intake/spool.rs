@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Checked;
 use crate::model::{
-    BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, Module, NewFile,
-    Parent, Timestamp,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileAddress, FileId, Labels, Module,
+    NewFile, Parent, Timestamp,
 };
 
 const BUFFER_BYTES: usize = 256 << 10;
@@ -28,9 +28,21 @@ pub(super) struct Replay {
     line: String,
 }
 
-/// One row: module, parent, batch, file, uploaded_at, assumed, processed_at (ms), type, labels, subject.
+/// One row: module, parent, batch, file, uploaded_at, assumed, processed_at (ms), type, labels, subject, account.
 #[derive(Serialize, Deserialize)]
-struct Kept<S, L>(Module, S, S, S, i64, bool, Option<i64>, Option<S>, L, Option<S>);
+struct Kept<S, L>(
+    Module,
+    S,
+    S,
+    S,
+    i64,
+    bool,
+    Option<i64>,
+    Option<S>,
+    L,
+    Option<S>,
+    Option<S>,
+);
 
 impl Spool {
     pub(super) fn new(dir: Option<&Path>) -> io::Result<Self> {
@@ -57,6 +69,7 @@ impl Spool {
                 file.document_type.as_deref(),
                 &file.labels,
                 file.subject.as_deref(),
+                batch.account.as_ref().map(AccountName::as_str),
             );
             serde_json::to_writer(&mut self.file, &kept)?;
             self.file.write_all(b"\n")?;
@@ -91,8 +104,19 @@ impl Replay {
 }
 
 fn restore(kept: Kept<String, Labels>) -> Result<Checked, Box<dyn std::error::Error + Send + Sync>> {
-    let Kept(module, parent, batch, file, uploaded, assumed, processed, document_type, labels, subject) =
-        kept;
+    let Kept(
+        module,
+        parent,
+        batch,
+        file,
+        uploaded,
+        assumed,
+        processed,
+        document_type,
+        labels,
+        subject,
+        account,
+    ) = kept;
     let parent = match module {
         Module::Classification => Parent::Classification(ClassificationId::new(parent)?),
         Module::Extraction => Parent::Extraction(ExtractionId::new(parent)?),
@@ -100,6 +124,7 @@ fn restore(kept: Kept<String, Labels>) -> Result<Checked, Box<dyn std::error::Er
     let batch = BatchAddress {
         parent,
         batch: BatchId::new(batch)?,
+        account: account.map(AccountName::new).transpose()?,
     };
     let file = NewFile {
         address: FileAddress {

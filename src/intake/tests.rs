@@ -145,6 +145,7 @@ impl Case {
         let digest = RuleDigest("digest".to_owned());
         let rules = InForce {
             label_keys: &labels,
+            accounts: &[],
             digest: &digest,
             hint: &owner_by_label,
             subjects: self.subjects.as_ref(),

@@ -159,7 +159,8 @@ pub async fn upload<L: Ledger + ?Sized>(
         unsent: false,
     };
     let error = match outcome {
-        Ok(answer) => {
+        Ok(mut answer) => {
+            answer.batch.account = order.options.account.clone();
             let settled = settle_ids(ledger, id, files, &answer, order.options, rules, clock()).await;
             let (state, recorded) = settled.map_err(unsettled)?;
             uploaded.state = state;
@@ -212,6 +213,7 @@ fn intent(
     Ok(NewUpload {
         source: UploadSource::Upload,
         parent: Some(order.parent.clone()),
+        account: order.options.account.clone(),
         batch: order.batch.cloned(),
         files: Some(order.documents.len() as u64),
         documents: order.documents.iter().map(digest).collect(),

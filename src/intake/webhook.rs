@@ -19,8 +19,8 @@ use super::gateway::Now;
 use super::provisional;
 use crate::ledger::{Hinted, Ledger, LedgerError};
 use crate::model::{
-    BatchAddress, BatchId, ExtractionId, FileAddress, FileId, FileRecord, FileState, InvalidId, Labels,
-    NewFile, Parent, Timestamp, push_id_time,
+    AccountName, BatchAddress, BatchId, ExtractionId, FileAddress, FileId, FileRecord, FileState, InvalidId,
+    Labels, NewFile, Parent, Timestamp, push_id_time,
 };
 use crate::outcome::envelope::object;
 use crate::rules::decide::hint;
@@ -134,6 +134,30 @@ impl Hooks {
     /// # Errors
     /// [`HookError`]: nothing was kept.
     pub async fn take(&self, signature: Option<&[u8]>, body: &[u8]) -> Result<Delivered, HookError> {
+        self.take_in(None, signature, body).await
+    }
+
+    /// The account of that name, as the policy file has it now.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<AccountName> {
+        let rules = self.rules.borrow();
+        rules
+            .accounts
+            .iter()
+            .find(|account| account.as_str() == name)
+            .cloned()
+    }
+
+    /// Takes one delivery that is about files of this account; `None`: of the one without a name.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub async fn take_in(
+        &self,
+        account: Option<&AccountName>,
+        signature: Option<&[u8]>,
+        body: &[u8],
+    ) -> Result<Delivered, HookError> {
         let signature = signature.ok_or(HookError::Unsigned)?;
         let delivery: RawDelivery<'_> = object(body).ok_or(HookError::Shape)?;
         let signature = STANDARD.decode(signature).map_err(|_| HookError::Unsigned)?;
@@ -147,7 +171,7 @@ impl Hooks {
         let (now, mut delivered, mut rows) = ((self.now)(), Delivered::default(), Vec::new());
         for entry in entries {
             delivered.files += 1;
-            let Some((address, status)) = read(entry) else {
+            let Some((address, status)) = read(entry, account) else {
                 delivered.unreadable += 1;
                 continue;
             };
@@ -171,13 +195,17 @@ impl Hooks {
     }
 }
 
-fn read<'a>(entry: &'a RawValue) -> Option<(FileAddress, Option<Cow<'a, str>>)> {
+fn read<'a>(
+    entry: &'a RawValue,
+    account: Option<&AccountName>,
+) -> Option<(FileAddress, Option<Cow<'a, str>>)> {
     let raw: RawEntry<'a> = object(entry.get().as_bytes())?;
     let address = || -> Result<FileAddress, InvalidId> {
         Ok(FileAddress {
             batch: BatchAddress {
                 parent: Parent::Extraction(ExtractionId::new(raw.extraction_id.as_ref())?),
                 batch: BatchId::new(raw.batch_id.as_ref())?,
+                account: account.cloned(),
             },
             file: FileId::new(raw.file_id.as_ref())?,
         })

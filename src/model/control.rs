@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyName, Timestamp};
+use super::{AccountName, PolicyName, Timestamp};
 
 /// What a breaker guards. Breakers live in the ledger, so a restart resets none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,6 +55,15 @@ impl BreakerKind {
             Self::Integrity | Self::Collateral | Self::Rollback => false,
         }
     }
+
+    /// Whether each account has one of its own: what is wrong with one account's key stops no other's deletions.
+    #[must_use]
+    pub const fn is_of_account(self) -> bool {
+        match self {
+            Self::Auth | Self::Api => true,
+            Self::Clock | Self::Integrity | Self::Collateral | Self::Rollback => false,
+        }
+    }
 }
 
 /// An open breaker.
@@ -62,10 +71,36 @@ impl BreakerKind {
 pub struct Breaker {
     /// What it guards.
     pub kind: BreakerKind,
+    /// The account that it stops, of the kinds that each account has; `None`: the one without a name, or all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
     /// When it opened.
     pub opened_at: Timestamp,
     /// Why, in words for the operator; no file ids.
     pub reason: String,
+}
+
+impl Breaker {
+    /// Whether it stops deletion in `account`.
+    #[must_use]
+    pub fn stops(&self, account: Option<&AccountName>) -> bool {
+        !self.kind.is_of_account() || self.account.as_ref() == account
+    }
+
+    /// As it is typed and printed: `auth`, or `auth@acme` of a named account.
+    #[must_use]
+    pub fn name(&self) -> String {
+        breaker_name(self.kind, self.account.as_ref())
+    }
+}
+
+/// As a breaker is typed and printed: `auth`, or `auth@acme` of a named account.
+#[must_use]
+pub fn breaker_name(kind: BreakerKind, account: Option<&AccountName>) -> String {
+    match account {
+        None => kind.name().to_owned(),
+        Some(account) => format!("{}@{account}", kind.name()),
+    }
 }
 
 /// A pause of all deletion.

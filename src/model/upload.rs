@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchId, Labels, Parent, Timestamp};
+use super::{AccountName, BatchId, Labels, Parent, Timestamp};
 
 /// Number of an upload, as shown to operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +104,8 @@ pub struct NewUpload {
     pub source: UploadSource,
     /// The classification or extraction, where it is known already.
     pub parent: Option<Parent>,
+    /// The account that it goes into; `None`: the one without a name.
+    pub account: Option<AccountName>,
     /// The batch that it goes into; `None`: a new one, or not known yet.
     pub batch: Option<BatchId>,
     /// Files in the request; `None` where nobody counted them.
@@ -134,6 +136,9 @@ pub struct Upload {
     /// The classification or extraction, where it is known.
     #[serde(flatten)]
     pub parent: Option<Parent>,
+    /// The account; `None`: the one without a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
     /// The batch, where it is known.
     #[serde(rename = "batch_id")]
     pub batch: Option<BatchId>,

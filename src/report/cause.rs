@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::{Hindrance, Stretch};
-use crate::model::{BreakerKind, PolicyName, Timestamp};
+use crate::model::{AccountName, BreakerKind, PolicyName, Timestamp};
 
 /// In the order in which they are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +63,11 @@ impl Cause {
 /// What stood beside the files in the period.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
-    pub(super) breakers: Vec<(BreakerKind, Stretch)>,
+    pub(super) breakers: Vec<(BreakerKind, Option<AccountName>, Stretch)>,
+    /// The account of each policy that is for a named one.
+    pub(super) accounts: BTreeMap<PolicyName, AccountName>,
+    /// The name of the sweep that knows no account.
+    pub(super) erasure: Option<PolicyName>,
     pub(super) pauses: Vec<Stretch>,
     /// Sweeps that were stopped as their plan waited: policy and time.
     pub(super) waits: Vec<(PolicyName, Timestamp)>,
@@ -103,11 +107,21 @@ impl Circumstances {
         self.around(policy, due, until)
     }
 
+    /// Whether a breaker of that account stops sweeps of `policy`.
+    fn minds(&self, policy: Option<&PolicyName>, kind: BreakerKind, account: Option<&AccountName>) -> bool {
+        let knows_none = policy.is_none() || policy == self.erasure.as_ref();
+        let own = policy.and_then(|policy| self.accounts.get(policy));
+        !kind.is_of_account() || knows_none || own == account
+    }
+
     /// What stopped sweeps of `policy` at some time between the two.
     pub(super) fn around(&self, policy: Option<&PolicyName>, since: Timestamp, until: Timestamp) -> Cause {
         let meets =
             |stretch: &Stretch| stretch.since <= until && stretch.until.is_none_or(|end| since <= end);
-        if let Some((kind, _)) = self.breakers.iter().find(|(_, stretch)| meets(stretch)) {
+        let stopped = |(kind, account, stretch): &&(BreakerKind, Option<AccountName>, Stretch)| {
+            meets(stretch) && self.minds(policy, *kind, account.as_ref())
+        };
+        if let Some((kind, ..)) = self.breakers.iter().find(stopped) {
             return Cause::Breaker(*kind);
         }
         if self.pauses.iter().any(meets) {

@@ -231,6 +231,9 @@ pub struct FileRef {
     pub batch_id: String,
     /// Id of the file.
     pub file_id: String,
+    /// The account that it lies in, where that has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// Sweeps of one policy begun in the period.

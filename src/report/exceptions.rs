@@ -79,6 +79,7 @@ impl Exceptions {
                 parent_id: file.batch.parent.as_str().to_owned(),
                 batch_id: file.batch.batch.to_string(),
                 file_id: file.file.to_string(),
+                account: file.batch.account.as_ref().map(ToString::to_string),
             });
         }
     }
@@ -148,7 +149,7 @@ pub(super) fn beside_files(exceptions: &mut Exceptions, facts: &ReportFacts, ask
     for hold in facts.holds.iter().filter(|hold| review_overdue(hold, now)) {
         exceptions.count(Kind::ReviewOverdue, None, Cause::Unreviewed, None, hold.review_by);
     }
-    for (kind, stretch) in &facts.breakers {
+    for (kind, _, stretch) in &facts.breakers {
         if stretch.until.is_none() {
             let cause = Cause::Breaker(*kind);
             exceptions.count(Kind::Stopped, None, cause, None, Some(stretch.since));

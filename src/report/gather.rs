@@ -101,6 +101,12 @@ fn compiled(adoption: &Adoption, ask: &Ask<'_>) -> Option<RuleSet> {
 fn circumstances(facts: &ReportFacts, gaps: &[Missed], rules: &RuleSet) -> Circumstances {
     Circumstances {
         breakers: facts.breakers.clone(),
+        accounts: rules
+            .policies
+            .iter()
+            .filter_map(|policy| Some((policy.name.clone(), policy.account.clone()?)))
+            .collect(),
+        erasure: Some(rules.erasure.sweep.name.clone()),
         pauses: facts.pauses.clone(),
         waits: facts
             .unfinished

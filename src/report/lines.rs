@@ -6,7 +6,7 @@ use super::cause::{Cause, Circumstances};
 use super::document::{Change, ErasureLine, HoldLine, Rules, Stop, Sweeps, Unfinished, WaitingPlan};
 use super::gather::Ask;
 use crate::ledger::{ReportFacts, WaitedPlan};
-use crate::model::{Closing, Erasure, ErasureScope, Hold, HoldScope, SweepState, Timestamp};
+use crate::model::{Closing, Erasure, ErasureScope, Hold, HoldScope, SweepState, Timestamp, breaker_name};
 
 pub(super) fn sweeps(facts: &ReportFacts) -> Vec<Sweeps> {
     let mut by_policy: BTreeMap<&str, Sweeps> = BTreeMap::new();
@@ -203,8 +203,8 @@ fn outcome(request: &Erasure, ask: &Ask<'_>) -> &'static str {
 }
 
 pub(super) fn stops(facts: &ReportFacts) -> Vec<Stop> {
-    let breakers = facts.breakers.iter().map(|(kind, stretch)| Stop {
-        what: format!("breaker {}", kind.name()),
+    let breakers = facts.breakers.iter().map(|(kind, account, stretch)| Stop {
+        what: format!("breaker {}", breaker_name(*kind, account.as_ref())),
         since: stretch.since,
         until: stretch.until,
     });

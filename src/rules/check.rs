@@ -113,6 +113,9 @@ fn permits_by_rules(
 ) -> Result<(), Violation> {
     let mut owner = None;
     for policy in &rules.policies {
+        if !scope::in_account_of(policy, file) {
+            continue;
+        }
         if scope::may_mean(&policy.matcher, file) {
             return Err(Violation::TypeUnknown {
                 rule: policy.name.to_string(),
@@ -163,6 +166,9 @@ fn permits_by_request(
         return Err(Violation::NotRequested);
     }
     for policy in &rules.policies {
+        if !scope::in_account_of(policy, file) {
+            continue;
+        }
         let (means, may_mean) = (
             scope::means(&policy.matcher, file),
             scope::may_mean(&policy.matcher, file),

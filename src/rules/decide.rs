@@ -184,10 +184,10 @@ pub fn hint(file: &FileRecord, rules: &RuleSet) -> Hint {
     }
 }
 
-/// The policy that owns `file`: the first in file order that matches.
+/// The policy that owns `file`: the first of its account, in file order, that matches.
 #[must_use]
 pub fn owner_of<'r>(file: &FileRecord, rules: &'r RuleSet) -> Option<&'r Policy> {
-    rules.policies.iter().find(|policy| policy.matcher.matches(file))
+    rules.policies.iter().find(|policy| policy.means(file))
 }
 
 fn judge(

@@ -84,6 +84,7 @@ fn record(parent: Parent, batch: &str, file: &str) -> FileRecord {
         batch: BatchAddress {
             parent,
             batch: BatchId::new(batch).unwrap(),
+            account: None,
         },
         file: FileId::new(file).unwrap(),
     };
@@ -161,6 +162,7 @@ pub(crate) fn policy(name: &str, matcher: Matcher, delete_after: &str) -> Policy
         mode: Mode::Enforce,
         approval: ApprovalRule::OverLimit,
         approve_shortening: None,
+        account: None,
     }
 }
 
@@ -191,6 +193,7 @@ pub(crate) fn rules_in(zone: &str, policies: Vec<Policy>, floors: Vec<Floor>) ->
         zone: jiff::tz::TimeZone::get(zone).unwrap(),
         zone_name: zone.to_owned(),
         label_keys: vec!["kind".to_owned()],
+        accounts: Vec::new(),
         digest: RuleSet::digest_of(zone, &policies, &floors),
         policies,
         floors,

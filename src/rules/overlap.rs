@@ -50,7 +50,7 @@ impl<'r> Overlaps<'r> {
             return;
         };
         for (below, other) in policies.iter().enumerate().skip(at + 1) {
-            if !is_meant(owner, other) && other.matcher.matches(file) {
+            if !is_meant(owner, other) && other.means(file) {
                 *self.pairs.entry((at, below)).or_default() += 1;
             }
         }

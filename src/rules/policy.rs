@@ -15,7 +15,7 @@ use super::matching::Matcher;
 use super::period::{Period, RoundUp};
 use super::schedule::Schedule;
 use super::window::{Blackout, Window};
-use crate::model::{EventName, PolicyName, Timestamp};
+use crate::model::{AccountName, EventName, FileRecord, OfAccount, PolicyName, Timestamp};
 
 /// One immutable, compiled policy file: a sweep pins one and never sees another.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct RuleSet {
     pub zone_name: String,
     /// Label keys an uploader may use.
     pub label_keys: Vec<String>,
+    /// The accounts with names: policies are for one of them, or for the one without.
+    pub accounts: Vec<AccountName>,
     /// Policies in file order: the first that matches owns the file.
     pub policies: Vec<Policy>,
     /// Floors: they only ever postpone.
@@ -121,6 +123,8 @@ pub struct Fallback {
 pub struct Policy {
     /// Unique among policies and floors.
     pub name: PolicyName,
+    /// The account whose files it owns; `None`: the one without a name. Policies of two accounts never meet.
+    pub account: Option<AccountName>,
     /// Which files it owns, after the policies above it had their choice.
     pub matcher: Matcher,
     /// Where its period starts.
@@ -140,6 +144,24 @@ pub struct Policy {
     /// Whether changed rules under which its files would go sooner wait for an operator. `None`: as
     /// [`Limits::approve_shortening`] says.
     pub approve_shortening: Option<bool>,
+}
+
+impl Policy {
+    /// Whether it would own `file`, were there no policy above it.
+    #[must_use]
+    pub fn means(&self, file: &FileRecord) -> bool {
+        self.is_of_account(file) && self.matcher.matches(file)
+    }
+
+    /// Whether that hangs on a document type that is not known.
+    #[must_use]
+    pub fn hangs_on_type(&self, file: &FileRecord) -> bool {
+        self.is_of_account(file) && self.matcher.hangs_on_type(file)
+    }
+
+    fn is_of_account(&self, file: &FileRecord) -> bool {
+        self.account == file.batch.account
+    }
 }
 
 /// How long a floor keeps. "For ever" is a variant of its own, never a number.
@@ -190,6 +212,8 @@ impl ErasureRules {
         Self {
             sweep: Policy {
                 name: PolicyName::new(ERASURE).expect("a plain word is a name"),
+                // Requests cover the files of every account.
+                account: None,
                 matcher: Matcher::Everything,
                 clock: StartClock {
                     start: StartEvent::Uploaded,
@@ -288,8 +312,11 @@ impl RuleSet {
         for p in &self.policies {
             let by = p.delete_by.map_or_else(String::new, |by| format!(", by {by}"));
             text.push_str(&format!(
-                "policy {}: {} + {}{by}\n",
-                p.name, p.clock.start, p.delete_after
+                "policy {}{}: {} + {}{by}\n",
+                p.name,
+                OfAccount(p.account.as_ref()),
+                p.clock.start,
+                p.delete_after
             ));
         }
         for f in &self.floors {
@@ -309,10 +336,13 @@ impl RuleSet {
         let mut parts = BTreeMap::new();
         parts.insert("0 zone".to_owned(), zone_name.to_owned());
         for (at, p) in policies.iter().enumerate() {
-            let text = format!(
+            let mut text = format!(
                 "{} {:?} {:?} {:?} {:?}",
                 p.name, p.matcher, p.clock, p.delete_after, p.delete_by
             );
+            if let Some(account) = &p.account {
+                text.push_str(&format!(" account {account}"));
+            }
             parts.insert(format!("1 policy {at:06}"), text);
         }
         for (at, f) in floors.iter().enumerate() {

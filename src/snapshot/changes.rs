@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::{PolicyView, Snapshot, Verdict};
-use crate::model::{Sweep, SweepState, Timestamp};
+use crate::model::{Breaker, Sweep, SweepState, Timestamp};
 
 /// One thing that has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,7 +15,7 @@ pub enum Change {
     #[serde(rename = "breaker.opened")]
     BreakerOpened {
         /// Its name.
-        breaker: &'static str,
+        breaker: String,
         /// Why.
         reason: String,
         /// The command that closes it.
@@ -109,12 +109,15 @@ fn checkpoint(before: &Snapshot, after: &Snapshot) -> Option<Change> {
 }
 
 fn breakers(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Change> {
-    let known = |kind| before.is_some_and(|s| s.breakers.iter().any(|b| b.kind == kind));
-    let new = after.breakers.iter().filter(|breaker| !known(breaker.kind));
+    let known = |new: &Breaker| {
+        let same = |b: &Breaker| b.kind == new.kind && b.account == new.account;
+        before.is_some_and(|s| s.breakers.iter().any(same))
+    };
+    let new = after.breakers.iter().filter(|breaker| !known(breaker));
     new.map(|breaker| Change::BreakerOpened {
-        breaker: breaker.kind.name(),
+        breaker: breaker.name(),
         reason: breaker.reason.clone(),
-        command: format!("retentiond breaker reset {}", breaker.kind.name()),
+        command: format!("retentiond breaker reset {}", breaker.name()),
     })
     .collect()
 }

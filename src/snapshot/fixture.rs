@@ -32,6 +32,7 @@ pub(crate) fn sweep(id: i64, policy: &str, state: SweepState, deleted: u64) -> S
 
 fn policy(name: &str, mode: &'static str, overdue: u64) -> PolicyView {
     PolicyView {
+        account: None,
         policy: name.to_owned(),
         mode,
         delete_after: "6mo".to_owned(),
@@ -84,6 +85,7 @@ pub(crate) fn peers() -> Vec<PeerView> {
 /// The picture, at 2026-05-04T10:00:00Z.
 pub(crate) fn snapshot() -> Snapshot {
     let breaker = Breaker {
+        account: None,
         kind: BreakerKind::Api,
         opened_at: at("2026-05-04T08:00:00Z"),
         reason: "the API cannot be used: <503>".to_owned(),

@@ -187,6 +187,7 @@ mode = "enforce"
     let rules = &checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
+        accounts: &rules.accounts,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
         subjects: None,

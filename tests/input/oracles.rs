@@ -339,6 +339,7 @@ pub fn address(classification: &str, batch: &str) -> BatchAddress {
     BatchAddress {
         parent: Parent::Classification(ClassificationId::new(classification).unwrap()),
         batch: BatchId::new(batch).unwrap(),
+        account: None,
     }
 }
 
@@ -380,6 +381,7 @@ pub fn recorded(format: Format, input: &[u8], keep_good: bool) -> (RecordSummary
     let digest = RuleDigest("digest".to_owned());
     let rules = InForce {
         label_keys: &labels,
+        accounts: &[],
         digest: &digest,
         hint: &|_| Hint {
             owner: None,

@@ -406,10 +406,12 @@ async fn an_older_copy_restored_with_its_anchor_is_noticed_by_the_checkpoints_be
 
     let report = audited.world.sweep_with(&audited.engine()).await;
     let Ending::Stopped {
-        by: Stop::Breaker {
-            kind: BreakerKind::Rollback,
-            reason,
-        },
+        by:
+            Stop::Breaker {
+                kind: BreakerKind::Rollback,
+                reason,
+                ..
+            },
     } = report.ending
     else {
         panic!("{:?}", report.ending);

@@ -99,7 +99,7 @@ async fn an_approved_plan_that_was_changed_in_the_ledger_is_not_run() {
     world.tamper(&plan, |files| files.truncate(3)).await;
     let report = world.sweep().await;
     let Ending::Stopped {
-        by: Stop::Breaker { kind, reason },
+        by: Stop::Breaker { kind, reason, .. },
     } = &report.ending
     else {
         panic!("a breaker was expected: {report:?}");

@@ -200,6 +200,7 @@ impl World {
             batch: BatchAddress {
                 parent: Parent::Classification(ClassificationId::new(self.classification.as_str()).unwrap()),
                 batch: BatchId::new(batch.id.as_str()).unwrap(),
+                account: None,
             },
             file: file.clone(),
         }

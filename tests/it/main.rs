@@ -8,6 +8,7 @@
     reason = "an integration test: it has no outside, says its figures, and a panic is its way to fail"
 )]
 
+mod accounts;
 mod adopted;
 mod audit;
 mod binary;

@@ -24,6 +24,7 @@ async fn run_with(world: &World, looker: &dyn Looker, wanted: &Wanted) -> Result
     let rules = &world.checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
+        accounts: &rules.accounts,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
         subjects: None,
@@ -266,6 +267,7 @@ async fn doubt(world: &World, parent: Parent, batch: Option<&Batch>) {
     let upload = NewUpload {
         source: UploadSource::Upload,
         parent: Some(parent),
+        account: None,
         batch: batch.map(|batch| batch.id.parse().unwrap()),
         files: Some(2),
         documents: Vec::new(),

@@ -71,6 +71,7 @@ async fn stopped(world: &World) -> String {
                 Stop::Breaker {
                     kind: BreakerKind::Rollback,
                     reason,
+                    ..
                 },
         } => reason,
         other => panic!("{other:?}"),

@@ -47,6 +47,7 @@ async fn an_upload_in_doubt_shows_in_status_until_it_is_settled_with_a_reason() 
     let upload = NewUpload {
         source: UploadSource::Upload,
         parent: None,
+        account: None,
         batch: None,
         files: Some(3),
         documents: Vec::new(),
@@ -315,6 +316,7 @@ async fn the_intent_of_an_upload_is_in_the_ledger_before_its_request() {
     let rules = &world.checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
+        accounts: &rules.accounts,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
         subjects: None,

@@ -131,6 +131,7 @@ fn address(file: &str) -> FileAddress {
         batch: BatchAddress {
             parent: Parent::Extraction(ExtractionId::new("E1").unwrap()),
             batch: BatchId::new("B1").unwrap(),
+            account: None,
         },
         file: FileId::new(file).unwrap(),
     }

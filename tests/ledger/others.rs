@@ -79,7 +79,7 @@ async fn a_whole_batch_or_parent_takes_all_that_is_left_in_it(world: World) {
         world.states(&["f1", "f3"]).await,
         [FileState::Gone, FileState::Live]
     );
-    assert_eq!(mark(Removed::Parent(batch_address("b2").parent)).await, 2);
+    assert_eq!(mark(of_parent(batch_address("b2").parent)).await, 2);
     assert_eq!(
         world.states(&["f3", "f4"]).await,
         [FileState::Gone, FileState::Gone]
@@ -95,7 +95,7 @@ async fn what_the_ledger_does_not_know_is_passed_over(world: World) {
             batch: batch_address("b1"),
             files: ids(&["stranger"]),
         },
-        Removed::Parent(retentiond::model::Parent::Extraction(
+        of_parent(retentiond::model::Parent::Extraction(
             retentiond::model::ExtractionId::new("stranger").unwrap(),
         )),
     ];
@@ -110,4 +110,11 @@ async fn what_the_ledger_does_not_know_is_passed_over(world: World) {
         );
     }
     assert_eq!(world.state("f1").await, FileState::Live);
+}
+
+fn of_parent(parent: retentiond::model::Parent) -> Removed {
+    Removed::Parent {
+        parent,
+        account: None,
+    }
 }

@@ -266,7 +266,10 @@ async fn what_stood_beside_the_files_is_told_where_it_meets_the_period(world: Wo
     let breakers: Vec<_> = facts
         .breakers
         .iter()
-        .map(|(kind, stretch)| (*kind, stretch.since, stretch.until))
+        .map(|(kind, account, stretch)| {
+            assert_eq!(*account, None);
+            (*kind, stretch.since, stretch.until)
+        })
         .collect();
     let until = |hour: i64| -> Option<Timestamp> { Some(at(hour)) };
     assert_eq!(

@@ -21,6 +21,7 @@ pub(crate) fn intent() -> NewUpload {
     NewUpload {
         source: UploadSource::Upload,
         parent: Some(batch.parent),
+        account: None,
         batch: None,
         files: Some(2),
         documents: vec![

@@ -259,6 +259,7 @@ pub(crate) fn batch_address(batch: &str) -> BatchAddress {
     BatchAddress {
         parent: Parent::Classification(ClassificationId::new("c1").unwrap()),
         batch: BatchId::new(batch).unwrap(),
+        account: None,
     }
 }
 
@@ -266,6 +267,7 @@ pub(crate) fn extraction_address(batch: &str) -> BatchAddress {
     BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("e1").unwrap()),
         batch: BatchId::new(batch).unwrap(),
+        account: None,
     }
 }
 

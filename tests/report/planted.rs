@@ -85,6 +85,7 @@ pub(crate) fn address(batch: &str) -> BatchAddress {
     BatchAddress {
         parent: Parent::Classification(ClassificationId::new("-OKI_parent").unwrap()),
         batch: BatchId::new(batch).unwrap(),
+        account: None,
     }
 }
 

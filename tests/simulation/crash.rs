@@ -347,6 +347,13 @@ impl Claims for CrashLedger {
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
         self.step("unknown", self.real.unknown(page)).await
     }
+    async fn unknown_in(
+        &self,
+        account: Option<&AccountName>,
+        page: u32,
+    ) -> Result<Vec<FileRecord>, LedgerError> {
+        self.step("unknown", self.real.unknown_in(account, page)).await
+    }
 
     async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
         self.step("unverified", self.real.unverified(since, page)).await
@@ -528,8 +535,8 @@ steps! {
         release_hold(id: HoldId, reason: &str, at: Timestamp, ends_at: Timestamp) -> ();
         holds(active_at: Option<Timestamp>) -> Vec<Hold>;
         tidy() -> ();
-        open_breaker(kind: BreakerKind, reason: &str, at: Timestamp) -> ();
-        close_breaker(kind: BreakerKind, by: &str, at: Timestamp) -> bool;
+        open_breaker_of(kind: BreakerKind, account: Option<&AccountName>, reason: &str, at: Timestamp) -> ();
+        close_breaker_of(kind: BreakerKind, account: Option<&AccountName>, by: &str, at: Timestamp) -> bool;
         breakers() -> Vec<Breaker>;
         barriers() -> Barriers;
         set_pause(pause: Option<&Pause>, at: Timestamp) -> ();

@@ -99,5 +99,6 @@ fn address(module: &str, parent: String, batch: String) -> BatchAddress {
     BatchAddress {
         parent,
         batch: BatchId::new(batch).unwrap(),
+        account: None,
     }
 }

@@ -608,6 +608,7 @@ impl Remote for SimRemote {
         let batch = BatchAddress {
             parent: Parent::Classification(request.classification().clone()),
             batch: request.batch().clone(),
+            account: None,
         };
         self.delete(batch, request.files().to_vec()).await
     }
@@ -616,6 +617,7 @@ impl Remote for SimRemote {
         let batch = BatchAddress {
             parent: Parent::Extraction(request.extraction.clone()),
             batch: request.batch.clone(),
+            account: None,
         };
         self.delete(batch, vec![request.file.clone()]).await
     }

@@ -127,6 +127,7 @@ impl World {
         let new = BatchAddress {
             parent,
             batch: BatchId::new(format!("batch{:05}", self.serial)).unwrap(),
+            account: None,
         };
         let batch = late.map_or(new, |file| {
             self.state().count("uploaded to a batch that is to be erased");
@@ -195,6 +196,7 @@ impl World {
         let address = BatchAddress {
             parent: Parent::Extraction(extraction.clone()),
             batch: batch.clone(),
+            account: None,
         };
         let mut state = self.state();
         state.count("linked copy made");
@@ -763,6 +765,7 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::Limit { .. } => "sweep stopped by a limit",
             Stop::Approval { .. } => "sweep waits for an approval",
             Stop::NotBefore { .. } => "sweep put off by the API",
+            Stop::NoAccount { .. } => "sweep of an account without a way",
             Stop::ClockAlone => "sweep stopped, the clock stands alone",
             Stop::Canary { .. } => "sweep stopped by its canary",
             Stop::Shutdown => "sweep cut by a shutdown",

@@ -186,6 +186,7 @@ async fn upload(
     let rules = &stage.checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
+        accounts: &rules.accounts,
         digest: &rules.digest,
         hint: &|file| hint(file, rules),
         subjects: None,

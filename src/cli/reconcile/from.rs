@@ -1,5 +1,6 @@
 //! `reconcile --from EXPORT`: what a restored backup lacks is shown, brought back, and looked at.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::export::{Missing, Ours, read};
@@ -12,8 +13,12 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::config::Checked;
-use crate::engine::recovery::{bring_back, ended, look};
+use crate::engine::recovery::{Looked, bring_back, ended, look};
 use crate::ledger::Ledger;
+use crate::model::{AccountName, BatchAddress, FileId};
+
+/// Files that ended, batch by batch.
+type Ended = BTreeMap<BatchAddress, BTreeSet<FileId>>;
 
 pub(super) async fn run(
     context: &Context,
@@ -43,14 +48,23 @@ pub(super) async fn run(
     bring_back(ledger.as_ref(), &missing.line, &missing.leaves, &now, &progress).await?;
     let files = ended(&missing.leaves);
     if !files.is_empty() {
-        let remote = usable(context, checked).await.map_err(|mut failure| {
-            failure.text.push_str(
-                "\nholds and outcomes are back; the files that ended have to be looked at yet: run it again",
-            );
-            failure
-        })?;
-        let progress = |done, of| bar.set("looking at batches", done, Some(of));
-        found.looked = Some(look(ledger.as_ref(), &remote, &files, &now, &progress).await?);
+        let mut by_account: BTreeMap<Option<AccountName>, Ended> = BTreeMap::new();
+        for (batch, files) in files {
+            let of_account = by_account.entry(batch.account.clone()).or_default();
+            of_account.insert(batch, files);
+        }
+        let mut looked = Looked::default();
+        for (account, files) in by_account {
+            let remote = usable(context, checked, account.as_ref()).await.map_err(|mut failure| {
+                failure.text.push_str(
+                    "\nholds and outcomes are back; the files that ended have to be looked at yet: run it again",
+                );
+                failure
+            })?;
+            let progress = |done, of| bar.set("looking at batches", done, Some(of));
+            looked.add(look(ledger.as_ref(), &remote, &files, &now, &progress).await?);
+        }
+        found.looked = Some(looked);
     }
     if found.all_looked_at() {
         found.brought_back = Some(ledger.finish_recovery(now()).await?);

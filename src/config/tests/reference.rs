@@ -41,7 +41,7 @@ fn the_reference_has_exactly_the_keys_that_the_parser_knows() {
 /// A whole file in which the key has this value, and what it cannot be without.
 fn file_with(schema: &Schema, name: &str, value: &str) -> String {
     let mut file: Table = toml::from_str(
-        "timezone = \"Europe/Berlin\"\nlabels = [\"tenant\", \"department\"]\n\
+        "timezone = \"Europe/Berlin\"\nlabels = [\"tenant\", \"department\"]\n[[account]]\nname = \"acme\"\n\
          [[policy]]\nname = \"a\"\nmatch = { document_type = \"x\" }\ndelete_after = \"30 days\"\nschedule = \"0 3 * * *\"\n\
          [[keep]]\nname = \"b\"\nmatch = { document_type = \"y\" }\nkeep_for = \"1 day\"\n",
     )

@@ -6,9 +6,10 @@ use super::{Books, lets_go};
 use crate::engine::change::{goes, objects};
 use crate::engine::gate::{NOT_BEFORE, Stop};
 use crate::engine::planning::PlanError;
+use crate::engine::remotes::setting_of;
 use crate::engine::short;
 use crate::ledger::LedgerError;
-use crate::model::{FileRecord, HoldScope, Holds, Timestamp};
+use crate::model::{AccountName, FileRecord, HoldScope, Holds, Timestamp};
 use crate::rules::check::Purpose;
 use crate::rules::decide::{Decision, Source, Step, Verdict, decide};
 use crate::rules::policy::{Policy, RuleSet};
@@ -60,7 +61,7 @@ pub(super) async fn of(
     let purpose = if by_request { Purpose::Erase } else { Purpose::Send };
     let found = [
         objection(file, rules, holds, waiting, purpose, books.now, steps),
-        stopped(books, rules, steps).await?,
+        stopped(books, rules, file.batch.account.as_ref(), steps).await?,
         closed(rules, policy, books.now, steps),
     ];
     if let Some(why) = found.into_iter().flatten().next() {
@@ -172,6 +173,7 @@ fn objection(
 async fn stopped(
     books: &Books<'_>,
     rules: &RuleSet,
+    account: Option<&AccountName>,
     steps: &mut Vec<Step>,
 ) -> Result<Option<String>, LedgerError> {
     let (ledger, now) = (books.ledger, books.now);
@@ -182,12 +184,14 @@ async fn stopped(
             reason: pause.reason,
         });
     }
-    let breakers = ledger.breakers().await?;
-    stops.extend(breakers.into_iter().map(|breaker| Stop::Breaker {
+    let breakers = ledger.breakers().await?.into_iter();
+    let minded = breakers.filter(|breaker| breaker.stops(account));
+    stops.extend(minded.map(|breaker| Stop::Breaker {
         kind: breaker.kind,
+        account: breaker.account,
         reason: breaker.reason,
     }));
-    let not_before = ledger.setting(NOT_BEFORE).await?;
+    let not_before = ledger.setting(&setting_of(account, NOT_BEFORE)).await?;
     let not_before = not_before.and_then(|text| text.parse::<Timestamp>().ok());
     stops.extend(
         not_before

@@ -27,7 +27,9 @@ pub(super) async fn checks(
     seen: &Seen<'_>,
     now: Timestamp,
 ) -> Result<Vec<Check>, LedgerError> {
-    let open: Vec<&str> = seen.breakers.iter().map(|b| b.kind.name()).collect();
+    // One of a named account stops that account only.
+    let of_all = seen.breakers.iter().filter(|breaker| breaker.account.is_none());
+    let open: Vec<String> = of_all.map(Breaker::name).collect();
     let not_before: Option<Timestamp> = ledger
         .setting(NOT_BEFORE)
         .await?

@@ -8,6 +8,7 @@ fn texts(names: &[&str]) -> Vec<String> {
     let batch = BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("e\"1").unwrap()),
         batch: BatchId::new("b1").unwrap(),
+        account: None,
     };
     let spelled = FileTexts::of(&batch);
     names

@@ -42,6 +42,7 @@ fn batch() -> BatchAddress {
     BatchAddress {
         parent: Parent::Classification(ClassificationId::new("C1").expect("an id")),
         batch: BatchId::new("B1").expect("an id"),
+        account: None,
     }
 }
 

@@ -9,6 +9,7 @@ fn classification() -> BatchAddress {
     BatchAddress {
         parent: Parent::Classification(ClassificationId::new("C1").expect("an id")),
         batch: BatchId::new("B1").expect("an id"),
+        account: None,
     }
 }
 
@@ -16,6 +17,7 @@ fn extraction() -> BatchAddress {
     BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("E1").expect("an id")),
         batch: BatchId::new("B1").expect("an id"),
+        account: None,
     }
 }
 

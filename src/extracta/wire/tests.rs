@@ -33,6 +33,7 @@ fn the_bodies_are_byte_for_byte_those_of_the_contract() {
     let batch = BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("E").expect("an id")),
         batch: BatchId::new("B").expect("an id"),
+        account: None,
     };
     assert_eq!(body_of_listing(&batch), br#"{"extractionId":"E","batchId":"B"}"#);
 }

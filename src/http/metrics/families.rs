@@ -122,14 +122,17 @@ fn policies(s: &Snapshot) -> Vec<Family> {
 
 fn obstacles(s: &Snapshot) -> Vec<Family> {
     let open = |kind: &BreakerKind| {
-        let open = s.breakers.iter().any(|breaker| breaker.kind == *kind);
+        let open = s.breakers.iter().any(|b| b.kind == *kind && b.account.is_none());
         (kind.name().to_owned(), flag(open))
     };
+    // Of a named account only while it is open: there may be thousands.
+    let named = s.breakers.iter().filter(|breaker| breaker.account.is_some());
+    let named = named.map(|breaker| (breaker.name(), flag(true)));
     vec![
         gauge(
             "retentiond_breaker_open",
-            "1 if the breaker is open: nothing is deleted.",
-            labelled("breaker", BreakerKind::ALL.iter().map(open)),
+            "1 if the breaker is open: nothing is deleted. KIND@ACCOUNT stops one account only.",
+            labelled("breaker", BreakerKind::ALL.iter().map(open).chain(named)),
         ),
         gauge(
             "retentiond_paused",

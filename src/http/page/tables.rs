@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::words::{Wall, number, sentence};
-use crate::model::{BreakerKind, Sweep, SweepState, Trigger};
+use crate::model::{Breaker, BreakerKind, Sweep, SweepState, Trigger};
 use crate::snapshot::{PolicyView, Snapshot};
 
 pub(super) fn policies(s: &Snapshot, wall: &Wall) -> Markup {
@@ -38,7 +38,7 @@ fn policy(p: &PolicyView, wall: &Wall) -> Markup {
     let late = p.overdue > 0 && p.mode == "enforce";
     html! {
         tr {
-            th scope="row" { (p.policy) }
+            th scope="row" { (p.label()) }
             td { (p.mode) }
             td { (p.delete_after) }
             td.n { (number(p.live)) }
@@ -107,6 +107,16 @@ fn one_sweep(sweep: &Sweep, wall: &Wall) -> Markup {
     }
 }
 
+fn open_breaker(breaker: &Breaker, wall: &Wall) -> Markup {
+    html! {
+        td { span.mark.bad { "open" } }
+        td.note {
+            (breaker.reason) "; since " (wall.time(breaker.opened_at)) ". "
+            code { "retentiond breaker reset " (breaker.name()) }
+        }
+    }
+}
+
 pub(super) fn breakers(s: &Snapshot, wall: &Wall) -> Markup {
     let heads = [("Breaker", false), ("State", false), ("Why", false)];
     section(
@@ -115,19 +125,19 @@ pub(super) fn breakers(s: &Snapshot, wall: &Wall) -> Markup {
         &heads,
         html! {
             @for kind in BreakerKind::ALL {
-                @let open = s.breakers.iter().find(|breaker| breaker.kind == kind);
+                @let open = s.breakers.iter().find(|b| b.kind == kind && b.account.is_none());
                 tr {
                     th scope="row" { (kind.name()) }
                     @match open {
-                        Some(breaker) => {
-                            td { span.mark.bad { "open" } }
-                            td.note {
-                                (breaker.reason) "; since " (wall.time(breaker.opened_at)) ". "
-                                code { "retentiond breaker reset " (kind.name()) }
-                            }
-                        }
+                        Some(breaker) => (open_breaker(breaker, wall)),
                         None => { td { "closed" } td {} }
                     }
+                }
+            }
+            @for breaker in s.breakers.iter().filter(|breaker| breaker.account.is_some()) {
+                tr {
+                    th scope="row" { (breaker.name()) }
+                    (open_breaker(breaker, wall))
                 }
             }
         },

@@ -38,6 +38,9 @@ pub struct FileRow {
     /// The data subject; stored only as a keyed hash.
     #[schemars(default)]
     pub subject: Option<String>,
+    /// The account that it was uploaded to, as the policy file calls it; left out, that of `[extracta]`.
+    #[schemars(default)]
+    pub account: Option<String>,
 }
 
 /// What the API answered to an upload, and what the uploader says of its files.
@@ -54,6 +57,8 @@ pub struct ResponseBody {
     pub document_type: Option<String>,
     /// The data subject of all its files; stored only as a keyed hash.
     pub subject: Option<String>,
+    /// The account that was uploaded to, as the policy file calls it; left out, that of `[extracta]`.
+    pub account: Option<String>,
 }
 
 /// A hold. Exactly one of `file_id`, `batch_id`, `label` and `policy` says what it covers.

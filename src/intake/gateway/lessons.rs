@@ -41,7 +41,11 @@ fn asked(module: Module, body: &[u8]) -> Option<BatchAddress> {
         Module::Extraction => Parent::Extraction(ExtractionId::new(raw.extraction_id?.as_str()?).ok()?),
     };
     let batch = BatchId::new(raw.batch_id?.as_str()?).ok()?;
-    Some(BatchAddress { parent, batch })
+    Some(BatchAddress {
+        parent,
+        batch,
+        account: None,
+    })
 }
 
 impl Gate {
@@ -131,6 +135,7 @@ impl Gate {
                 batch: BatchAddress {
                     parent: Parent::Extraction(copy.extraction.clone()),
                     batch: copy.batch.clone(),
+                    account: record.batch.account.clone(),
                 },
                 file: copy.file.clone(),
             };

@@ -39,7 +39,7 @@ pub(super) fn is_confirmed(call: Call, reply: &Reply, removed: Option<&Removed>)
     let files = match removed {
         Some(Removed::Files { files, .. }) => files.len(),
         // More than one, so that "does not exist" says nothing of a single file.
-        Some(Removed::Batch(_) | Removed::Parent(_)) | None => 2,
+        Some(Removed::Batch(_) | Removed::Parent { .. }) | None => 2,
     };
     let outcome = if call == Call::DeleteExtraction {
         interpret_extraction_delete(reply)
@@ -64,7 +64,10 @@ pub(super) fn named(call: Call, content_type: Option<&str>, body: &[u8]) -> Opti
         Call::DeleteClassification => {
             let alone = raw.batch_id.is_none() && raw.file_id.is_none() && raw.file_ids.is_none();
             let parent = classification(&raw)?;
-            alone.then_some(Removed::Parent(parent))
+            alone.then_some(Removed::Parent {
+                parent,
+                account: None,
+            })
         }
         Call::DeleteExtraction => extraction(&raw),
         Call::Upload(_) | Call::Results(_) | Call::Other => None,
@@ -80,6 +83,7 @@ fn classification_batch(raw: &RawDelete) -> Option<BatchAddress> {
     Some(BatchAddress {
         parent: classification(raw)?,
         batch: BatchId::new(raw.batch_id.as_ref()?.as_str()?).ok()?,
+        account: None,
     })
 }
 
@@ -88,15 +92,26 @@ fn extraction(raw: &RawDelete) -> Option<Removed> {
     let id = ExtractionId::new(raw.extraction_id.as_ref()?.as_str()?).ok()?;
     let parent = Parent::Extraction(id);
     match (&raw.batch_id, &raw.file_id) {
-        (None, None) => Some(Removed::Parent(parent)),
+        (None, None) => Some(Removed::Parent {
+            parent,
+            account: None,
+        }),
         (Some(batch), None) => {
             let batch = BatchId::new(batch.as_str()?).ok()?;
-            Some(Removed::Batch(BatchAddress { parent, batch }))
+            Some(Removed::Batch(BatchAddress {
+                parent,
+                batch,
+                account: None,
+            }))
         }
         (Some(batch), Some(file)) => {
             let batch = BatchId::new(batch.as_str()?).ok()?;
             Some(Removed::Files {
-                batch: BatchAddress { parent, batch },
+                batch: BatchAddress {
+                    parent,
+                    batch,
+                    account: None,
+                },
                 files: vec![FileId::new(file.as_str()?).ok()?],
             })
         }
@@ -122,6 +137,7 @@ mod tests {
         BatchAddress {
             parent,
             batch: BatchId::new("B").unwrap(),
+            account: None,
         }
     }
 
@@ -149,7 +165,10 @@ mod tests {
             (
                 Call::DeleteClassification,
                 r#"{"classificationId":"C"}"#,
-                Some(Removed::Parent(classification())),
+                Some(Removed::Parent {
+                    parent: classification(),
+                    account: None,
+                }),
             ),
             (
                 Call::DeleteExtraction,
@@ -164,7 +183,10 @@ mod tests {
             (
                 Call::DeleteExtraction,
                 r#"{"extractionId":"E"}"#,
-                Some(Removed::Parent(extraction())),
+                Some(Removed::Parent {
+                    parent: extraction(),
+                    account: None,
+                }),
             ),
         ] {
             assert_eq!(of(call, body), expected, "{body}");

@@ -124,7 +124,7 @@ fn contradiction(files: &[Checked], fields: &Fields) -> Option<String> {
         return Some(format!("{sent} files were sent, the answer lists {listed}"));
     }
     let named = |file: &Checked| {
-        let BatchAddress { parent, batch } = &file.file.address.batch;
+        let BatchAddress { parent, batch, .. } = &file.file.address.batch;
         let asked = match parent {
             Parent::Classification(_) => fields.classification.as_deref(),
             Parent::Extraction(_) => fields.extraction.as_deref(),

@@ -53,7 +53,7 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
                 return Ok(true);
             }
             Listing::CannotTell { reason } => {
-                let BatchAddress { parent, batch } = visit.address;
+                let BatchAddress { parent, batch, .. } = visit.address;
                 let batch = Some(batch);
                 self.found.unclear.push(Unclear {
                     parent,
@@ -69,7 +69,7 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
         self.copies(&visit.address, &listed).await?;
         self.gone(&visit, &listed).await?;
         if unrecorded == 0 {
-            let BatchAddress { parent, batch } = &visit.address;
+            let BatchAddress { parent, batch, .. } = &visit.address;
             self.settle(|upload| {
                 upload.parent.as_ref() == Some(parent) && upload.batch.as_ref() == Some(batch)
             })
@@ -150,6 +150,7 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
                 batch: BatchAddress {
                     parent: Parent::Extraction(copy.extraction.clone()),
                     batch: copy.batch.clone(),
+                    account: batch.account.clone(),
                 },
                 file: copy.file.clone(),
             };
@@ -187,7 +188,7 @@ impl<L: Ledger + ?Sized> Run<'_, L> {
         let again = match self.looker.files_of(&visit.address).await {
             Listing::Files(again) => again,
             Listing::NoBatch | Listing::CannotTell { .. } => {
-                let BatchAddress { parent, batch } = visit.address.clone();
+                let BatchAddress { parent, batch, .. } = visit.address.clone();
                 let reason = "files are missing, and a second look failed".to_owned();
                 self.found.unclear.push(Unclear {
                     parent,

@@ -87,6 +87,8 @@ impl Mapping {
             return Target::Label(key);
         }
         match Field::named(name) {
+            // In a table from elsewhere it is somebody's account, and none of ours unless that is said.
+            Some(Field::Account) => Target::Foreign,
             // Their column of that name is something else: ours is another one.
             Some(field) if self.name_of(field).is_none() => Target::Text(field),
             None if name == LABELS => Target::Labels,

@@ -18,10 +18,11 @@ pub(in crate::intake) enum Field {
     ProcessedAt,
     DocumentType,
     Subject,
+    Account,
 }
 
 impl Field {
-    pub(in crate::intake) const ALL: [Self; 8] = [
+    pub(in crate::intake) const ALL: [Self; 9] = [
         Self::ClassificationId,
         Self::ExtractionId,
         Self::BatchId,
@@ -30,6 +31,7 @@ impl Field {
         Self::ProcessedAt,
         Self::DocumentType,
         Self::Subject,
+        Self::Account,
     ];
 
     pub(in crate::intake) const fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Field {
             Self::ProcessedAt => "processed_at",
             Self::DocumentType => "document_type",
             Self::Subject => "subject",
+            Self::Account => "account",
         }
     }
 
@@ -98,7 +101,7 @@ fn not_a_text(key: &str, kind: &str) -> Problem {
 /// One row, nothing judged but its shape.
 #[derive(Debug, Default)]
 pub(in crate::intake) struct RawRow<'a> {
-    text: [Option<Cow<'a, str>>; 8],
+    text: [Option<Cow<'a, str>>; 9],
     /// In the order of the input; a key may stand twice.
     pub(in crate::intake) labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The first fault of shape: a row that has one is never looked at further.

@@ -29,6 +29,7 @@ fn file() -> impl Strategy<Value = NewFile> {
                 batch: BatchAddress {
                     parent,
                     batch: BatchId::new(batch).unwrap(),
+                    account: None,
                 },
                 file: FileId::new(file).unwrap(),
             },

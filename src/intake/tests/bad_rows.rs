@@ -10,7 +10,7 @@ fn bad(code: &'static str, row: impl Into<String>, message: &'static str) -> Bad
 
 fn shapes() -> Vec<Bad> {
     let known = "known are classification_id, extraction_id, batch_id, file_id, uploaded_at, processed_at, \
-                 document_type, subject, labels";
+                 document_type, subject, account, labels";
     vec![
         bad(
             "json",
@@ -270,7 +270,7 @@ async fn csv_rows_and_headers_are_refused_by_line() {
         (
             "c,b,f\n".to_owned(),
             1,
-            "unknown column `c`; known are classification_id, extraction_id, batch_id, file_id, uploaded_at, processed_at, document_type, subject, labels",
+            "unknown column `c`; known are classification_id, extraction_id, batch_id, file_id, uploaded_at, processed_at, document_type, subject, account, labels",
         ),
         (
             "classification,batch_id,file_id\n".to_owned(),

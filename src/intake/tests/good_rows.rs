@@ -29,6 +29,7 @@ async fn every_key_of_a_row_arrives() {
             batch: BatchAddress {
                 parent: Parent::Classification(ClassificationId::new("c1").unwrap()),
                 batch: BatchId::new("b1").unwrap(),
+                account: None,
             },
             file: FileId::new(PUSH_ID).unwrap(),
         },

@@ -221,6 +221,7 @@ async fn input_that_breaks_off_keeps_nothing() {
     let digest = RuleDigest(String::new());
     let rules = InForce {
         label_keys: &[],
+        accounts: &[],
         digest: &digest,
         hint: &owner_by_label,
         subjects: None,
@@ -250,6 +251,7 @@ async fn progress_is_told_while_reading_and_while_writing() {
     let digest = RuleDigest(String::new());
     let rules = InForce {
         label_keys: &[],
+        accounts: &[],
         digest: &digest,
         hint: &owner_by_label,
         subjects: None,

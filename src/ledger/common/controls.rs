@@ -1,17 +1,18 @@
 //! Breakers, the pause, readings of the clock and their anomalies, approvals and adopted rules as rows.
 
 use super::problem::damaged;
-use super::values::{optional, policy_name, timestamp};
+use super::values::{account_name, optional, policy_name, timestamp};
 use crate::ledger::{LedgerError, RulesInForce};
 use crate::model::{Approval, Breaker, BreakerKind, ClockAnomaly, ClockMark, Pause, Timestamp};
 use crate::rules::policy::RuleDigest;
 
-/// Kind, since when and why.
-pub(in crate::ledger) fn breaker(row: (String, i64, String)) -> Result<Breaker, LedgerError> {
-    let (name, opened_at, reason) = row;
+/// Kind, since when and why, and of which account.
+pub(in crate::ledger) fn breaker(row: (String, i64, String, String)) -> Result<Breaker, LedgerError> {
+    let (name, opened_at, reason, account) = row;
     let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
     Ok(Breaker {
         kind: kind.ok_or_else(|| damaged(format!("`{name}` is no breaker")))?,
+        account: account_name(&account)?,
         opened_at: timestamp(opened_at)?,
         reason,
     })

@@ -128,14 +128,19 @@ pub(in crate::ledger) fn batches(sealed: &[Sealed]) -> BTreeSet<i64> {
         .collect()
 }
 
-/// As whoever checks wants them: files as the leaf committed to them. `batches`: number, module, parent, batch.
+/// As whoever checks wants them: files as the leaf committed to them. `batches`: number, account, module, parent, batch.
 pub(in crate::ledger) fn openings(
     sealed: Vec<Sealed>,
-    batches: Vec<(i64, String, String, String)>,
+    batches: Vec<(i64, String, String, String, String)>,
 ) -> Result<BTreeMap<u64, Opening>, LedgerError> {
     let spelled: HashMap<i64, FileTexts> = batches
         .into_iter()
-        .map(|(id, module, parent, batch)| Ok((id, FileTexts::of(&batch_address(&module, parent, batch)?))))
+        .map(|(id, account, module, parent, batch)| {
+            Ok((
+                id,
+                FileTexts::of(&batch_address(&account, &module, parent, batch)?),
+            ))
+        })
         .collect::<Result<_, LedgerError>>()?;
     sealed
         .into_iter()

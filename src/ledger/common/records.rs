@@ -74,10 +74,12 @@ pub(in crate::ledger) fn covering_ids(rows: &[FileRow]) -> BTreeSet<&str> {
 }
 
 pub(in crate::ledger) fn batches_of(
-    rows: Vec<(i64, String, String, String)>,
+    rows: Vec<(i64, String, String, String, String)>,
 ) -> Result<BTreeMap<i64, Arc<BatchAddress>>, LedgerError> {
     rows.into_iter()
-        .map(|(id, module, parent, batch)| Ok((id, Arc::new(batch_address(&module, parent, batch)?))))
+        .map(|(id, account, module, parent, batch)| {
+            Ok((id, Arc::new(batch_address(&account, &module, parent, batch)?)))
+        })
         .collect()
 }
 

@@ -151,10 +151,10 @@ fn held(
 
 fn address(text: Option<String>) -> Result<Option<FileAddress>, LedgerError> {
     let Some(text) = text else { return Ok(None) };
-    let (module, parent, batch, file): (String, String, String, String) =
+    let (account, module, parent, batch, file): (String, String, String, String, String) =
         serde_json::from_str(&text).map_err(|error| damaged(format!("a file of a report: {error}")))?;
     Ok(Some(FileAddress {
-        batch: batch_address(&module, parent, batch)?,
+        batch: batch_address(&account, &module, parent, batch)?,
         file: file_id(file)?,
     }))
 }

@@ -1,7 +1,7 @@
 //! Uploads as rows.
 
 use super::problem::damaged;
-use super::values::{count, optional, parse_labels, timestamp};
+use super::values::{account_name, count, optional, parse_labels, timestamp};
 use crate::ledger::LedgerError;
 use crate::model::{
     BatchId, ClassificationId, ExtractionId, InvalidId, Parent, Upload, UploadId, UploadSource, UploadState,
@@ -25,6 +25,7 @@ pub(in crate::ledger) struct UploadRow {
     patient_until: i64,
     settled_at: Option<i64>,
     reason: Option<String>,
+    account: String,
 }
 
 pub(in crate::ledger) fn upload(row: UploadRow) -> Result<Upload, LedgerError> {
@@ -50,6 +51,7 @@ pub(in crate::ledger) fn upload(row: UploadRow) -> Result<Upload, LedgerError> {
         source: source.ok_or_else(|| word("source", &row.source))?,
         state: state.ok_or_else(|| word("state", &row.state))?,
         parent,
+        account: account_name(&row.account)?,
         batch: row.batch.map(BatchId::new).transpose().map_err(bad)?,
         files: row.files.map(count).transpose()?,
         recorded: count(row.recorded)?,

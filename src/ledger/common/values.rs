@@ -3,8 +3,8 @@
 use super::problem::damaged;
 use crate::ledger::LedgerError;
 use crate::model::{
-    BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, FileState, Labels, Module, Parent,
-    PolicyName, Timestamp,
+    AccountName, BatchAddress, BatchId, ClassificationId, ExtractionId, FileId, FileState, Labels, Module,
+    Parent, PolicyName, Timestamp,
 };
 
 pub(in crate::ledger) fn timestamp(millis: i64) -> Result<Timestamp, LedgerError> {
@@ -41,6 +41,7 @@ pub(in crate::ledger) fn parse_labels(text: &str) -> Result<Labels, LedgerError>
 }
 
 pub(in crate::ledger) fn batch_address(
+    account: &str,
     module: &str,
     parent: String,
     batch: String,
@@ -54,7 +55,21 @@ pub(in crate::ledger) fn batch_address(
     Ok(BatchAddress {
         parent,
         batch: BatchId::new(batch).map_err(bad)?,
+        account: account_name(account)?,
     })
+}
+
+/// How an account lies in the ledger: the one without a name as an empty text.
+pub(in crate::ledger) fn account_text(account: Option<&AccountName>) -> &str {
+    account.map_or("", AccountName::as_str)
+}
+
+pub(in crate::ledger) fn account_name(text: &str) -> Result<Option<AccountName>, LedgerError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let name = AccountName::new(text).map_err(|error| damaged(format!("`{text}`: {error}")))?;
+    Ok(Some(name))
 }
 
 pub(in crate::ledger) const fn module_name(module: Module) -> &'static str {

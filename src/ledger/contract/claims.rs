@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
 use crate::model::{
-    AttemptId, AttemptKind, BatchKey, FileId, FileKey, FileRecord, Finding, Holds, PolicyName, SweepId,
-    Timestamp,
+    AccountName, AttemptId, AttemptKind, BatchKey, FileId, FileKey, FileRecord, Finding, Holds, PolicyName,
+    SweepId, Timestamp,
 };
 use crate::outcome::FileEvent;
 
@@ -88,6 +88,13 @@ pub trait Claims: Send + Sync {
 
     /// Files in state `unknown`, by batch, at most `page`.
     async fn unknown(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
+
+    /// Those of one account; `None`: of the one without a name.
+    async fn unknown_in(
+        &self,
+        account: Option<&AccountName>,
+        page: u32,
+    ) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Files in state `deleted` or `gone` by attempts settled at or after `since` that no second look has
     /// confirmed or contradicted, oldest attempt first, at most `page`. What another process who lives has

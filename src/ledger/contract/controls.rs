@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::ledger::LedgerError;
 use crate::model::{
-    AttemptId, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp,
+    AccountName, AttemptId, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause,
+    Timestamp,
 };
 use crate::rules::policy::RuleDigest;
 
@@ -35,7 +36,7 @@ pub struct Barriers {
     pub anomalies: Vec<ClockAnomaly>,
     /// The last clock reading and the highest wall clock ever stored.
     pub clock: Option<(ClockMark, Timestamp)>,
-    /// The small named values, by name.
+    /// The small named values, by name, without those of named accounts (`@…`): they may be many.
     pub settings: BTreeMap<String, String>,
     /// The rules in force; `None` when none were ever adopted.
     pub rules: Option<RuleDigest>,
@@ -63,11 +64,34 @@ pub trait Controls: Send + Sync {
     /// whoever is about to end; nothing depends on it.
     async fn tidy(&self) -> Result<(), LedgerError>;
 
-    /// Opens a breaker; one that is open keeps its first reason.
-    async fn open_breaker(&self, kind: BreakerKind, reason: &str, at: Timestamp) -> Result<(), LedgerError>;
+    /// Opens a breaker of an account; one that is open keeps its first reason. `account` only with a kind that each
+    /// account has ([`BreakerKind::is_of_account`]).
+    async fn open_breaker_of(
+        &self,
+        kind: BreakerKind,
+        account: Option<&AccountName>,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerError>;
 
-    /// Closes a breaker; whether it was open.
-    async fn close_breaker(&self, kind: BreakerKind, by: &str, at: Timestamp) -> Result<bool, LedgerError>;
+    /// Closes a breaker of an account; whether it was open.
+    async fn close_breaker_of(
+        &self,
+        kind: BreakerKind,
+        account: Option<&AccountName>,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<bool, LedgerError>;
+
+    /// Opens a breaker of all accounts, or of the one without a name.
+    async fn open_breaker(&self, kind: BreakerKind, reason: &str, at: Timestamp) -> Result<(), LedgerError> {
+        self.open_breaker_of(kind, None, reason, at).await
+    }
+
+    /// Closes such a breaker; whether it was open.
+    async fn close_breaker(&self, kind: BreakerKind, by: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        self.close_breaker_of(kind, None, by, at).await
+    }
 
     /// Open breakers.
     async fn breakers(&self) -> Result<Vec<Breaker>, LedgerError>;

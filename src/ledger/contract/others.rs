@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::ledger::LedgerError;
-use crate::model::{BatchAddress, FileId, Parent, Timestamp};
+use crate::model::{AccountName, BatchAddress, FileId, Parent, Timestamp};
 
 /// What a confirmed delete took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,12 @@ pub enum Removed {
     /// A batch with all its files.
     Batch(BatchAddress),
     /// A classification or template with everything in it.
-    Parent(Parent),
+    Parent {
+        /// The classification or extraction.
+        parent: Parent,
+        /// The account that it belongs to.
+        account: Option<AccountName>,
+    },
 }
 
 /// Deletes that were not ours.

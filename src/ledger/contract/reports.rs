@@ -12,8 +12,8 @@ use tokio::sync::mpsc::Sender;
 use super::{ErasureFiles, Redacted, Tally, TreeHead};
 use crate::ledger::LedgerError;
 use crate::model::{
-    BreakerKind, ClockAnomaly, Erasure, FileAddress, FileState, Hold, PolicyName, SweepId, SweepState,
-    SweepSummary, Timestamp, Trigger,
+    AccountName, BreakerKind, ClockAnomaly, Erasure, FileAddress, FileState, Hold, PolicyName, SweepId,
+    SweepState, SweepSummary, Timestamp, Trigger,
 };
 use crate::rules::impact::PolicyImpact;
 use crate::rules::policy::RuleDigest;
@@ -281,8 +281,8 @@ pub struct ReportFacts {
     pub holds: Vec<Hold>,
     /// Erasure requests that were open in the period, and where their files stand, by number.
     pub erasures: Vec<(Erasure, ErasureFiles)>,
-    /// Breakers open in the period, oldest first.
-    pub breakers: Vec<(BreakerKind, Stretch)>,
+    /// Breakers open in the period, each with the account that it stops, oldest first.
+    pub breakers: Vec<(BreakerKind, Option<AccountName>, Stretch)>,
     /// Pauses in the period, oldest first.
     pub pauses: Vec<Stretch>,
     /// Clock anomalies seen in the period, oldest first.

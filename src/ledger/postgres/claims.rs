@@ -14,7 +14,8 @@ use super::{Asker, PostgresLedger, due, erasures, holds, notes, settle};
 use crate::evidence::Fact;
 use crate::ledger::{After, Claim, ClaimRequest, Claims, LedgerError, Permit, Settlement};
 use crate::model::{
-    AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId, Timestamp,
+    AccountName, AttemptId, AttemptKind, BatchKey, FileId, FileRecord, Finding, Holds, PolicyName, SweepId,
+    Timestamp,
 };
 use crate::outcome::{FileEvent, next_state};
 
@@ -46,6 +47,19 @@ impl Claims for PostgresLedger {
             return Ok(Vec::new());
         }
         self.read(move |tx| Box::pin(due::unknown(tx, page))).await
+    }
+
+    async fn unknown_in(
+        &self,
+        account: Option<&AccountName>,
+        page: u32,
+    ) -> Result<Vec<FileRecord>, LedgerError> {
+        if !self.read_one(|tx| Box::pin(due::any_unknown(tx))).await? {
+            return Ok(Vec::new());
+        }
+        let account = account.cloned();
+        self.read(move |tx| Box::pin(async move { due::unknown_in(tx, account.as_ref(), page).await }))
+            .await
     }
 
     async fn copies_of(&self, batch: BatchKey, files: &[FileId]) -> Result<Vec<FileRecord>, LedgerError> {

@@ -8,8 +8,12 @@ use super::leaves::{self, Sealing};
 use super::{PostgresLedger, clock, clocks, holds, lineage, rehint};
 use crate::evidence::Fact;
 use crate::ledger::common::controls::{breaker, pause as paused};
+use crate::ledger::common::values::account_text;
 use crate::ledger::{Barriers, Controls, LedgerError, Placed};
-use crate::model::{Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp};
+use crate::model::{
+    AccountName, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp,
+    breaker_name,
+};
 use crate::rules::policy::RuleDigest;
 
 #[async_trait]
@@ -49,20 +53,37 @@ impl Controls for PostgresLedger {
         .await
     }
 
-    async fn open_breaker(&self, kind: BreakerKind, reason: &str, at: Timestamp) -> Result<(), LedgerError> {
-        let reason = reason.to_owned();
-        self.write(move |tx| Box::pin(async move { open_breaker(tx, kind, &reason, at).await }))
-            .await
+    async fn open_breaker_of(
+        &self,
+        kind: BreakerKind,
+        account: Option<&AccountName>,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let (account, reason) = (account.cloned(), reason.to_owned());
+        self.write(move |tx| {
+            Box::pin(async move { open_breaker(tx, kind, account.as_ref(), &reason, at).await })
+        })
+        .await
     }
 
-    async fn close_breaker(&self, kind: BreakerKind, by: &str, at: Timestamp) -> Result<bool, LedgerError> {
+    async fn close_breaker_of(
+        &self,
+        kind: BreakerKind,
+        account: Option<&AccountName>,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<bool, LedgerError> {
         // A sweep that went well closes those that it disproves: as a rule none is open.
-        if !self.breakers().await?.iter().any(|open| open.kind == kind) {
+        let is_meant = |open: &Breaker| open.kind == kind && open.account.as_ref() == account;
+        if !self.breakers().await?.iter().any(is_meant) {
             return Ok(false);
         }
-        let by = by.to_owned();
-        self.write(move |tx| Box::pin(async move { close_breaker(tx, kind, &by, at).await }))
-            .await
+        let (account, by) = (account.cloned(), by.to_owned());
+        self.write(move |tx| {
+            Box::pin(async move { close_breaker(tx, kind, account.as_ref(), &by, at).await })
+        })
+        .await
     }
 
     async fn breakers(&self) -> Result<Vec<Breaker>, LedgerError> {
@@ -147,17 +168,19 @@ impl Controls for PostgresLedger {
 pub(super) async fn open_breaker(
     tx: &mut PgConnection,
     kind: BreakerKind,
+    account: Option<&AccountName>,
     reason: &str,
     at: Timestamp,
 ) -> Result<(), LedgerError> {
     let done = sqlx::query(
-        "INSERT INTO breakers (kind, opened_at, reason)
-         VALUES ($1, $2, $3)
+        "INSERT INTO breakers (kind, opened_at, reason, account)
+         VALUES ($1, $2, $3, $4)
          ON CONFLICT DO NOTHING -- one that is open keeps its first reason",
     )
     .bind(kind.name())
     .bind(at.as_millis())
     .bind(reason)
+    .bind(account_text(account))
     .execute(&mut *tx)
     .await
     .map_err(during("opening a breaker"))?;
@@ -166,7 +189,7 @@ pub(super) async fn open_breaker(
     }
     let mut sealing = Sealing::new()?;
     let fact = Fact::BreakerOpened {
-        breaker: kind.name().to_owned(),
+        breaker: breaker_name(kind, account),
         reason: sealing.text("reason", reason),
     };
     leaves::append_sealed(tx, at, fact, sealing).await
@@ -175,17 +198,19 @@ pub(super) async fn open_breaker(
 pub(super) async fn close_breaker(
     tx: &mut PgConnection,
     kind: BreakerKind,
+    account: Option<&AccountName>,
     by: &str,
     at: Timestamp,
 ) -> Result<bool, LedgerError> {
     let done = sqlx::query(
         "UPDATE breakers
          SET closed_at = $3, closed_by = $2
-         WHERE kind = $1 AND closed_at IS NULL",
+         WHERE kind = $1 AND account = $4 AND closed_at IS NULL",
     )
     .bind(kind.name())
     .bind(by)
     .bind(at.as_millis())
+    .bind(account_text(account))
     .execute(&mut *tx)
     .await
     .map_err(during("closing a breaker"))?;
@@ -194,7 +219,7 @@ pub(super) async fn close_breaker(
     }
     let mut sealing = Sealing::new()?;
     let fact = Fact::BreakerClosed {
-        breaker: kind.name().to_owned(),
+        breaker: breaker_name(kind, account),
         by: sealing.text("by", by),
     };
     leaves::append_sealed(tx, at, fact, sealing).await?;
@@ -202,8 +227,8 @@ pub(super) async fn close_breaker(
 }
 
 pub(super) async fn breakers(tx: &mut PgConnection) -> Result<Vec<Breaker>, LedgerError> {
-    let rows: Vec<(String, i64, String)> = sqlx::query_as(
-        "SELECT kind, opened_at, reason
+    let rows: Vec<(String, i64, String, String)> = sqlx::query_as(
+        "SELECT kind, opened_at, reason, account
          FROM breakers
          WHERE closed_at IS NULL
          ORDER BY opened_at, id",
@@ -266,10 +291,14 @@ pub(super) async fn pause(tx: &mut PgConnection) -> Result<Option<Pause>, Ledger
 }
 
 async fn barriers(tx: &mut PgConnection, host: &str) -> Result<Barriers, LedgerError> {
-    let settings: Vec<(String, String)> = sqlx::query_as("SELECT name, value FROM settings")
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(during("reading the settings"))?;
+    let settings: Vec<(String, String)> = sqlx::query_as(
+        "SELECT name, value
+         FROM settings
+         WHERE name >= 'a' -- those of named accounts, which may be many, begin with @",
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading the settings"))?;
     Ok(Barriers {
         breakers: breakers(tx).await?,
         pause: pause(tx).await?,

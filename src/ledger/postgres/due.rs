@@ -4,9 +4,9 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::intern;
-use super::rows::{FileRow, ids, records, select_files};
+use super::rows::{FileRow, account_text, ids, records, select_files};
 use crate::ledger::{After, LedgerError};
-use crate::model::{BatchKey, FileId, FileRecord, PolicyName, Timestamp};
+use crate::model::{AccountName, BatchKey, FileId, FileRecord, PolicyName, Timestamp};
 
 pub(super) async fn due(
     tx: &mut PgConnection,
@@ -77,6 +77,26 @@ pub(super) async fn unknown(tx: &mut PgConnection, page: u32) -> Result<Vec<File
          ORDER BY f.batch, f.file_id
          LIMIT $1"
     ))
+    .bind(i64::from(page))
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading unknown files"))?;
+    records(tx, rows).await
+}
+
+pub(super) async fn unknown_in(
+    tx: &mut PgConnection,
+    account: Option<&AccountName>,
+    page: u32,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+        "files f",
+        "WHERE f.state IN (1, 4, 5) AND f.state = 4 -- the first term takes the partial index
+           AND EXISTS (SELECT 1 FROM batches b WHERE b.id = f.batch AND b.account = $1)
+         ORDER BY f.batch, f.file_id
+         LIMIT $2"
+    ))
+    .bind(account_text(account))
     .bind(i64::from(page))
     .fetch_all(&mut *tx)
     .await

@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::fault::during;
-use super::rows::module_name;
+use super::rows::{account_text, module_name};
 use crate::ledger::LedgerError;
 use crate::ledger::common::Attributes;
 use crate::model::{BatchAddress, BatchKey, PolicyName};
@@ -19,43 +19,49 @@ pub(super) async fn batches(
         return Ok(Vec::new());
     }
     let context = "recording batches";
-    let mut list = [Vec::new(), Vec::new(), Vec::new()];
+    let mut list = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for address in addresses {
-        for (column, value) in list.iter_mut().zip(triple(address)) {
+        for (column, value) in list.iter_mut().zip(columns(address)) {
             column.push(value);
         }
     }
-    let [modules, parents, names] = list;
+    let [modules, parents, names, accounts] = list;
     sqlx::query(
-        "INSERT INTO batches (module, parent, batch)
-         SELECT j.module, j.parent, j.batch
-         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY j (module, parent, batch, place)
+        "INSERT INTO batches (module, parent, batch, account)
+         SELECT j.module, j.parent, j.batch, j.account
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+              WITH ORDINALITY j (module, parent, batch, account, place)
          ORDER BY j.place
          ON CONFLICT DO NOTHING",
     )
     .bind(&modules)
     .bind(&parents)
     .bind(&names)
+    .bind(&accounts)
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
     sqlx::query_scalar(
         "SELECT b.id
-         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY j (module, parent, batch, place)
-         JOIN batches b ON b.module = j.module AND b.parent = j.parent AND b.batch = j.batch
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+              WITH ORDINALITY j (module, parent, batch, account, place)
+         JOIN batches b
+           ON b.module = j.module AND b.parent = j.parent AND b.batch = j.batch AND b.account = j.account
          ORDER BY j.place",
     )
     .bind(&modules)
     .bind(&parents)
     .bind(&names)
+    .bind(&accounts)
     .fetch_all(tx)
     .await
     .map_err(during(context))
 }
 
-fn triple(address: &BatchAddress) -> [&str; 3] {
+fn columns(address: &BatchAddress) -> [&str; 4] {
     let module = module_name(address.parent.module());
-    [module, address.parent.as_str(), address.batch.as_str()]
+    let account = account_text(address.account.as_ref());
+    [module, address.parent.as_str(), address.batch.as_str(), account]
 }
 
 /// The number of a batch that is known.
@@ -63,15 +69,16 @@ pub(super) async fn known_batch(
     tx: &mut PgConnection,
     address: &BatchAddress,
 ) -> Result<Option<BatchKey>, LedgerError> {
-    let [module, parent, batch] = triple(address);
+    let [module, parent, batch, account] = columns(address);
     let id: Option<i64> = sqlx::query_scalar(
         "SELECT id
          FROM batches
-         WHERE module = $1 AND parent = $2 AND batch = $3",
+         WHERE module = $1 AND parent = $2 AND batch = $3 AND account = $4",
     )
     .bind(module)
     .bind(parent)
     .bind(batch)
+    .bind(account)
     .fetch_optional(tx)
     .await
     .map_err(during("reading a batch"))?;

@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0009_redaction.sql"),
     include_str!("../../../migrations/postgres/0010_peers.sql"),
     include_str!("../../../migrations/postgres/0011_hosts.sql"),
+    include_str!("../../../migrations/postgres/0012_accounts.sql"),
 ];
 
 /// What lies in the schema `retentiond` before anything is touched.

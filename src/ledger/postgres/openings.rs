@@ -38,7 +38,7 @@ pub(super) async fn openings(
         return openings::openings(sealed, Vec::new());
     }
     let rows = sqlx::query_as(
-        "SELECT id, module, parent, batch
+        "SELECT id, account, module, parent, batch
          FROM batches
          WHERE id = ANY ($1)",
     )

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::fault::during;
-use super::rows::{file_id, module_name};
+use super::rows::{account_text, file_id, module_name};
 use super::{PostgresLedger, intern, notes};
 use crate::ledger::{LedgerError, Others, Removed};
-use crate::model::{BatchKey, FileId, Parent, Timestamp};
+use crate::model::{AccountName, BatchKey, FileId, Parent, Timestamp};
 use crate::outcome::FileEvent;
 
 /// Files in one transaction: a whole classification must not keep other writers waiting.
@@ -50,7 +50,7 @@ async fn found(tx: &mut PgConnection, removed: Removed) -> Result<Vec<(BatchKey,
             return Ok(known.map(|key| (key, files)).into_iter().collect());
         }
         Removed::Batch(batch) => intern::known_batch(tx, &batch).await?.into_iter().collect(),
-        Removed::Parent(parent) => batches_of(tx, &parent).await?,
+        Removed::Parent { parent, account } => batches_of(tx, &parent, account.as_ref()).await?,
     };
     let mut found = Vec::with_capacity(batches.len());
     for batch in batches {
@@ -59,15 +59,20 @@ async fn found(tx: &mut PgConnection, removed: Removed) -> Result<Vec<(BatchKey,
     Ok(found)
 }
 
-async fn batches_of(tx: &mut PgConnection, parent: &Parent) -> Result<Vec<BatchKey>, LedgerError> {
+async fn batches_of(
+    tx: &mut PgConnection,
+    parent: &Parent,
+    account: Option<&AccountName>,
+) -> Result<Vec<BatchKey>, LedgerError> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT id
          FROM batches
-         WHERE module = $1 AND parent = $2
+         WHERE module = $1 AND parent = $2 AND account = $3
            AND files_left > 0",
     )
     .bind(module_name(parent.module()))
     .bind(parent.as_str())
+    .bind(account_text(account))
     .fetch_all(tx)
     .await
     .map_err(during("reading the batches of a parent"))?;

@@ -9,7 +9,7 @@ use crate::ledger::LedgerError;
 use crate::rules::plan::PlanHasher;
 use crate::rules::policy::RuleDigest;
 
-type Row = (String, String, String, String, i64, i64);
+type Row = (String, String, String, String, String, i64, i64);
 
 /// The hash over what is stored; `None` when no such plan waits. Nothing is kept of a file that was read.
 pub(super) async fn recomputed(tx: &mut PgConnection, hash: &str) -> Result<Option<String>, LedgerError> {
@@ -32,7 +32,7 @@ pub(super) async fn recomputed(tx: &mut PgConnection, hash: &str) -> Result<Opti
     // A file too few or too many shows in the head, which says how many there are.
     let mut hasher = PlanHasher::new(&policy_name(policy)?, &rules, count(files)?);
     let mut rows = sqlx::query_as::<_, Row>(
-        "SELECT b.module, b.parent, b.batch, f.file_id, f.starts_at, f.due_at
+        "SELECT b.account, b.module, b.parent, b.batch, f.file_id, f.starts_at, f.due_at
          FROM plan_files f
          JOIN batches b ON b.id = f.batch
          WHERE f.plan = $1
@@ -40,11 +40,11 @@ pub(super) async fn recomputed(tx: &mut PgConnection, hash: &str) -> Result<Opti
     )
     .bind(plan)
     .fetch(tx);
-    while let Some((module, parent, batch, file, starts_at, due_at)) =
+    while let Some((account, module, parent, batch, file, starts_at, due_at)) =
         rows.try_next().await.map_err(during(context))?
     {
         hasher.add(
-            &batch_address(&module, parent, batch)?,
+            &batch_address(&account, &module, parent, batch)?,
             &file,
             timestamp(starts_at)?,
             timestamp(due_at)?,

@@ -16,7 +16,7 @@ use crate::ledger::common::records::{
     AttributesById, Named, Names, attributes_of, batches_of, covering_ids, policies_of, record,
 };
 pub(super) use crate::ledger::common::values::{
-    batch_address, count, file_id, module_name, optional, policy_name, state, timestamp,
+    account_text, batch_address, count, file_id, module_name, optional, policy_name, state, timestamp,
 };
 use crate::model::{FileId, FileRecord};
 
@@ -73,7 +73,7 @@ async fn names(tx: &mut PgConnection, rows: &[FileRow]) -> Result<Names, LedgerE
     let named = Named::by(rows);
     let context = "reading shared names";
     let batches = sqlx::query_as(
-        "SELECT id, module, parent, batch
+        "SELECT id, account, module, parent, batch
          FROM batches
          WHERE id = ANY ($1)",
     )

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::PostgresLedger;
 use super::fault::{conflict, during};
 use super::intake;
-use super::rows::module_name;
+use super::rows::{account_text, module_name};
 use crate::ledger::common::intake::prepare::Prepared;
 use crate::ledger::{LedgerError, Recorded, UploadEnd, Uploads};
 use crate::model::{
@@ -73,8 +73,8 @@ async fn begin(
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO uploads
                 (source, state, module, parent, batch, files, labels, document_type, subject, begun_at,
-                 patient_until, peer)
-         VALUES ($1, 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                 patient_until, peer, account)
+         VALUES ($1, 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          RETURNING id",
     )
     .bind(upload.source.name())
@@ -88,6 +88,7 @@ async fn begin(
     .bind(upload.begun_at.as_millis())
     .bind(upload.patient_until.as_millis())
     .bind(seat)
+    .bind(account_text(upload.account.as_ref()))
     .fetch_one(&mut *tx)
     .await
     .map_err(during(context))?;
@@ -185,7 +186,7 @@ macro_rules! select_uploads {
     ($tail:literal) => {
         concat!(
             "SELECT id, source, state, module, parent, batch, files, recorded, labels, document_type, subject,
-                    begun_at, patient_until, settled_at, reason
+                    begun_at, patient_until, settled_at, reason, account
              FROM uploads ",
             $tail
         )

@@ -57,8 +57,8 @@ async fn known(
     after: Option<BatchKey>,
     page: u32,
 ) -> Result<Vec<KnownBatch>, LedgerError> {
-    let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(
-        "SELECT id, module, parent, batch, files_left
+    let rows: Vec<(i64, String, String, String, String, i64)> = sqlx::query_as(
+        "SELECT id, account, module, parent, batch, files_left
          FROM batches
          WHERE id > ?1
          ORDER BY id
@@ -70,10 +70,10 @@ async fn known(
     .await
     .map_err(during("reading batches"))?;
     rows.into_iter()
-        .map(|(id, module, parent, batch, files_left)| {
+        .map(|(id, account, module, parent, batch, files_left)| {
             Ok(KnownBatch {
                 key: BatchKey(id),
-                address: batch_address(&module, parent, batch)?,
+                address: batch_address(&account, &module, parent, batch)?,
                 files_left: count(files_left)?,
             })
         })

@@ -76,8 +76,8 @@ async fn unowned_by_batch(
     tx: &mut SqliteConnection,
     limit: u32,
 ) -> Result<Vec<(BatchAddress, u64)>, LedgerError> {
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
-        "SELECT b.module, b.parent, b.batch, k.files
+    let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+        "SELECT b.account, b.module, b.parent, b.batch, k.files
          FROM (
              SELECT f.batch, count(*) AS files
              FROM files f INDEXED BY files_without_due
@@ -96,6 +96,9 @@ async fn unowned_by_batch(
     .await
     .map_err(during("counting unowned files by batch"))?;
     rows.into_iter()
-        .map(|(module, parent, batch, files)| Ok((batch_address(&module, parent, batch)?, count(files)?)))
+        .map(|(account, module, parent, batch, files)| {
+            let address = batch_address(&account, &module, parent, batch)?;
+            Ok((address, count(files)?))
+        })
         .collect()
 }

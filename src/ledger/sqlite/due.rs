@@ -4,9 +4,9 @@ use sqlx::SqliteConnection;
 
 use super::fault::during;
 use super::intern;
-use super::rows::{FileRow, ids, page_of, records, select_files, select_page};
+use super::rows::{FileRow, account_text, ids, page_of, records, select_files, select_page};
 use crate::ledger::{After, LedgerError};
-use crate::model::{BatchKey, FileId, FileRecord, PolicyName, Timestamp};
+use crate::model::{AccountName, BatchKey, FileId, FileRecord, PolicyName, Timestamp};
 
 pub(super) async fn due(
     tx: &mut SqliteConnection,
@@ -81,6 +81,26 @@ pub(super) async fn unknown(tx: &mut SqliteConnection, page: u32) -> Result<Vec<
          ORDER BY f.batch, f.file_id
          LIMIT ?1"
     ))
+    .bind(page)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(during("reading unknown files"))?;
+    records(tx, rows).await
+}
+
+pub(super) async fn unknown_in(
+    tx: &mut SqliteConnection,
+    account: Option<&AccountName>,
+    page: u32,
+) -> Result<Vec<FileRecord>, LedgerError> {
+    let rows: Vec<FileRow> = sqlx::query_as(select_files!(
+        "files f INDEXED BY files_unsettled",
+        "WHERE f.state IN (1, 4, 5) AND f.state = 4 -- the first term takes the partial index
+           AND EXISTS (SELECT 1 FROM batches b WHERE b.id = f.batch AND b.account = ?1)
+         ORDER BY f.batch, f.file_id
+         LIMIT ?2"
+    ))
+    .bind(account_text(account))
     .bind(page)
     .fetch_all(&mut *tx)
     .await

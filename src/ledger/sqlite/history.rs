@@ -19,7 +19,7 @@ macro_rules! select_attempts {
     ($id:literal, $from:literal, $first:literal) => {
         concat!(
             "SELECT a.id, a.sweep, p.name, a.kind, b.module, b.parent, b.batch, a.intent_at, a.settled_at,
-                    a.outcome, a.http_status, a.detail
+                    a.outcome, a.http_status, a.detail, b.account
              FROM ",
             $from,
             " CROSS JOIN sweeps s ON s.id = a.sweep
@@ -57,6 +57,7 @@ struct AttemptRow {
     outcome: Option<String>,
     http_status: Option<u16>,
     detail: Option<String>,
+    account: String,
 }
 
 impl FromRow<'_, SqliteRow> for AttemptRow {
@@ -74,6 +75,7 @@ impl FromRow<'_, SqliteRow> for AttemptRow {
             outcome: row.try_get(9)?,
             http_status: row.try_get(10)?,
             detail: row.try_get(11)?,
+            account: row.try_get(12)?,
         })
     }
 }
@@ -175,7 +177,7 @@ fn attempt(row: AttemptRow, files: Vec<AttemptFile>) -> Result<Attempt, LedgerEr
         sweep: SweepId(row.sweep),
         policy: policy_name(row.policy)?,
         call: kind(&row.kind)?,
-        batch: batch_address(&row.module, row.parent, row.batch)?,
+        batch: batch_address(&row.account, &row.module, row.parent, row.batch)?,
         intent_at: timestamp(row.intent_at)?,
         settled_at: optional(row.settled_at)?,
         outcome: row.outcome,

@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::fault::during;
-use super::rows::module_name;
+use super::rows::{account_text, module_name};
 use crate::ledger::LedgerError;
 use crate::ledger::common::Attributes;
 use crate::model::{BatchAddress, BatchKey, PolicyName};
@@ -19,10 +19,10 @@ pub(super) async fn batches(
         return Ok(Vec::new());
     }
     let context = "recording batches";
-    let list = json!(addresses.iter().map(triple).collect::<Vec<_>>()).to_string();
+    let list = json!(addresses.iter().map(columns).collect::<Vec<_>>()).to_string();
     sqlx::query(
-        "INSERT INTO batches (module, parent, batch)
-         SELECT value ->> 0, value ->> 1, value ->> 2
+        "INSERT INTO batches (module, parent, batch, account)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3
          FROM json_each(?1)
          WHERE true -- or the parser takes ON for a join
          ORDER BY key
@@ -37,6 +37,7 @@ pub(super) async fn batches(
          FROM json_each(?1) j
          CROSS JOIN batches b
             ON b.module = j.value ->> 0 AND b.parent = j.value ->> 1 AND b.batch = j.value ->> 2
+           AND b.account = j.value ->> 3
          ORDER BY j.key",
     )
     .bind(&list)
@@ -45,9 +46,10 @@ pub(super) async fn batches(
     .map_err(during(context))
 }
 
-fn triple(address: &BatchAddress) -> [&str; 3] {
+fn columns(address: &BatchAddress) -> [&str; 4] {
     let module = module_name(address.parent.module());
-    [module, address.parent.as_str(), address.batch.as_str()]
+    let account = account_text(address.account.as_ref());
+    [module, address.parent.as_str(), address.batch.as_str(), account]
 }
 
 /// The number of a batch that is known.
@@ -55,15 +57,16 @@ pub(super) async fn known_batch(
     tx: &mut SqliteConnection,
     address: &BatchAddress,
 ) -> Result<Option<BatchKey>, LedgerError> {
-    let [module, parent, batch] = triple(address);
+    let [module, parent, batch, account] = columns(address);
     let id: Option<i64> = sqlx::query_scalar(
         "SELECT id
          FROM batches
-         WHERE module = ?1 AND parent = ?2 AND batch = ?3",
+         WHERE module = ?1 AND parent = ?2 AND batch = ?3 AND account = ?4",
     )
     .bind(module)
     .bind(parent)
     .bind(batch)
+    .bind(account)
     .fetch_optional(tx)
     .await
     .map_err(during("reading a batch"))?;

@@ -113,8 +113,8 @@ pub(super) async fn ledger_name(tx: &mut SqliteConnection) -> Result<String, Led
 
 /// The full address of a batch, as commitments spell it.
 pub(super) async fn address(tx: &mut SqliteConnection, batch: BatchKey) -> Result<BatchAddress, LedgerError> {
-    let row: Option<(String, String, String)> = sqlx::query_as(
-        "SELECT module, parent, batch
+    let row: Option<(String, String, String, String)> = sqlx::query_as(
+        "SELECT account, module, parent, batch
          FROM batches
          WHERE id = ?1",
     )
@@ -122,7 +122,7 @@ pub(super) async fn address(tx: &mut SqliteConnection, batch: BatchKey) -> Resul
     .fetch_optional(tx)
     .await
     .map_err(during("reading a batch"))?;
-    let (module, parent, name) =
+    let (account, module, parent, name) =
         row.ok_or_else(|| conflict(format!("batch {}", batch.0), "the ledger does not know it"))?;
-    batch_address(&module, parent, name)
+    batch_address(&account, &module, parent, name)
 }

@@ -42,6 +42,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0009_redaction.sql"),
     include_str!("../../../migrations/sqlite/0010_peers.sql"),
     include_str!("../../../migrations/sqlite/0011_hosts.sql"),
+    include_str!("../../../migrations/sqlite/0012_accounts.sql"),
 ];
 
 /// What lies at a path before anything is touched.
@@ -194,6 +195,11 @@ async fn upgrade(
                 .map_err(during(context))?;
         }
     }
+    // A table that others refer to is made anew in a migration; outside of a transaction, or it has no effect.
+    sqlx::query("PRAGMA foreign_keys = OFF")
+        .execute(&mut *connection)
+        .await
+        .map_err(during(context))?;
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *connection)
         .await

@@ -37,7 +37,7 @@ pub(super) async fn openings(
         return openings::openings(sealed, Vec::new());
     }
     let rows = sqlx::query_as(
-        "SELECT id, module, parent, batch
+        "SELECT id, account, module, parent, batch
          FROM batches
          WHERE id IN (SELECT value FROM json_each(?1))",
     )

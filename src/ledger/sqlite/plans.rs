@@ -154,7 +154,7 @@ pub(super) async fn waiting(
         .collect()
 }
 
-type FileRow = (i64, i64, String, i64, i64, String, String, String);
+type FileRow = (i64, i64, String, i64, i64, String, String, String, String);
 
 pub(super) async fn files(
     tx: &mut SqliteConnection,
@@ -163,7 +163,7 @@ pub(super) async fn files(
     page: u32,
 ) -> Result<Vec<StoredFile>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(
-        "SELECT f.place, f.batch, f.file_id, f.starts_at, f.due_at, b.module, b.parent, b.batch
+        "SELECT f.place, f.batch, f.file_id, f.starts_at, f.due_at, b.account, b.module, b.parent, b.batch
          FROM plan_files f
          JOIN batches b ON b.id = f.batch
          WHERE f.plan = (SELECT id FROM plans WHERE hash = ?1)
@@ -179,10 +179,10 @@ pub(super) async fn files(
     .map_err(during("reading the files of a plan"))?;
     let mut known: Option<(i64, Arc<BatchAddress>)> = None;
     let mut files = Vec::with_capacity(rows.len());
-    for (place, key, file, starts_at, due_at, module, parent, batch) in rows {
+    for (place, key, file, starts_at, due_at, account, module, parent, batch) in rows {
         let address = match &known {
             Some((of, address)) if *of == key => Arc::clone(address),
-            Some(_) | None => Arc::new(batch_address(&module, parent, batch)?),
+            Some(_) | None => Arc::new(batch_address(&account, &module, parent, batch)?),
         };
         known = Some((key, Arc::clone(&address)));
         files.push(StoredFile {

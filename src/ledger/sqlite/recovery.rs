@@ -168,7 +168,7 @@ async fn finish(tx: &mut SqliteConnection, at: Timestamp) -> Result<BroughtBack,
     };
     leaves::append(tx, at, fact).await?;
     set_setting(tx, STANDING, None).await?;
-    close_breaker(tx, BreakerKind::Rollback, "reconcile --from", at).await?;
+    close_breaker(tx, BreakerKind::Rollback, None, "reconcile --from", at).await?;
     Ok(done)
 }
 

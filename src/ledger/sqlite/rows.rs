@@ -17,7 +17,7 @@ use crate::ledger::common::records::{
 };
 pub(super) use crate::ledger::common::records::{FileRow, by_key};
 pub(super) use crate::ledger::common::values::{
-    batch_address, count, file_id, module_name, optional, policy_name, state, timestamp,
+    account_text, batch_address, count, file_id, module_name, optional, policy_name, state, timestamp,
 };
 use crate::model::{FileId, FileRecord};
 
@@ -104,7 +104,7 @@ async fn names(tx: &mut SqliteConnection, rows: &[FileRow]) -> Result<Names, Led
     let named = Named::by(rows);
     let (batch_list, attribute_list) = (numbers(&named.batches), numbers(&named.attributes));
     let statements = sqlx::query(concat!(
-        "SELECT id, module, parent, batch
+        "SELECT id, account, module, parent, batch
          FROM batches
          WHERE id IN (SELECT value FROM json_each($1));",
         attributes_sql!("$2"),

@@ -33,6 +33,7 @@ fn files(range: std::ops::Range<u32>) -> Vec<crate::ledger::Hinted> {
                     batch: BatchAddress {
                         parent: Parent::Classification(ClassificationId::new("c").unwrap()),
                         batch: BatchId::new("b").unwrap(),
+                        account: None,
                     },
                     file: FileId::new(format!("f{n:06}")).unwrap(),
                 },

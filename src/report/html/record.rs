@@ -71,7 +71,7 @@ pub(super) fn exceptions(report: &Report, wall: &Wall) -> Markup {
             h3 { (kind(&one.kind)) ", " (policy(one.policy.as_deref())) ": " (one.cause) }
             ul.ids {
                 @for file in &one.file_ids {
-                    li { code { (file.file_id) } " in batch " code { (file.batch_id) } " of " code { (file.parent_id) } }
+                    li { code { (file.file_id) } " in batch " code { (file.batch_id) } " of " code { (file.parent_id) } @if let Some(account) = &file.account { " in account " (account) } }
                 }
             }
             @if one.files.is_some_and(|all| all > one.file_ids.len() as u64) {

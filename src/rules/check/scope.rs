@@ -2,6 +2,16 @@
 
 use crate::model::{ErasureScope, FileRecord, Parent};
 use crate::rules::matching::{Criteria, Matcher};
+use crate::rules::policy::Policy;
+
+/// Whether the file lies where the policy deletes at all.
+pub(super) fn in_account_of(policy: &Policy, file: &FileRecord) -> bool {
+    match (&policy.account, &file.batch.account) {
+        (None, None) => true,
+        (Some(named), Some(there)) => named.as_str() == there.as_str(),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
 
 pub(super) fn means(matcher: &Matcher, file: &FileRecord) -> bool {
     match matcher {

@@ -52,6 +52,26 @@ fn hours_end_to_the_millisecond() {
 }
 
 #[test]
+fn a_file_of_another_account_has_no_owner() {
+    let now = "2026-11-23T00:00:00Z";
+    let mut rules = one("30 days");
+    assert_eq!(ask(&old_file(), &rules, now), Ok(()));
+    let acme = crate::model::AccountName::new("acme").unwrap();
+    let file = old_file();
+    let theirs = FileRecord {
+        batch: std::sync::Arc::new(crate::model::BatchAddress {
+            account: Some(acme.clone()),
+            ..(*file.batch).clone()
+        }),
+        ..file.clone()
+    };
+    assert_eq!(ask(&theirs, &rules, now), Err(Violation::NoOwner));
+    rules.policies[0].account = Some(acme);
+    assert_eq!(ask(&theirs, &rules, now), Ok(()));
+    assert_eq!(ask(&file, &rules, now), Err(Violation::NoOwner));
+}
+
+#[test]
 fn each_safety_rule_has_its_own_violation() {
     let now = "2026-11-23T00:00:00Z";
     let start = |rule: &str| Violation::Start {

@@ -74,7 +74,7 @@ fn type_decides(file: &FileRecord, rules: &RuleSet, owner: Option<&Policy>) -> b
         .policies
         .iter()
         .take(to_owner)
-        .any(|policy| policy.matcher.hangs_on_type(file))
+        .any(|policy| policy.hangs_on_type(file))
         || rules.floors.iter().any(|floor| floor.matcher.hangs_on_type(file))
 }
 

@@ -51,8 +51,8 @@ pub(super) fn erasing<'r>(
 fn may_be_held(file: &FileRecord, rules: &RuleSet, holds: &Holds, now: Timestamp) -> bool {
     let mut owned = false;
     for policy in &rules.policies {
-        let hangs = policy.matcher.hangs_on_type(file);
-        let matches = policy.matcher.matches(file);
+        let hangs = policy.hangs_on_type(file);
+        let matches = policy.means(file);
         let owns = matches && !owned;
         if (hangs || matches) && !owns && holds.on_policy(&policy.name, now).is_some() {
             return true;

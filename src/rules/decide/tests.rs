@@ -61,6 +61,32 @@ fn the_first_policy_that_matches_owns_the_file() {
     assert_eq!(decision.verdict, Verdict::NotYet);
 }
 
+#[test]
+fn a_policy_owns_the_files_of_its_account_only() {
+    let acme = crate::model::AccountName::new("acme").unwrap();
+    let mut theirs = policy("theirs", Matcher::Everything, "1 day");
+    theirs.account = Some(acme.clone());
+    let rules = rules(
+        vec![theirs, policy("own", Matcher::Everything, "60 days")],
+        vec![],
+    );
+    let owner = |file: &FileRecord| owner_of(file, &rules).map(|policy| policy.name.to_string());
+    let own = file(Classified::default());
+    assert_eq!(owner(&own).as_deref(), Some("own"));
+    let lies_in = |account: crate::model::AccountName| FileRecord {
+        batch: std::sync::Arc::new(crate::model::BatchAddress {
+            account: Some(account),
+            ..(*own.batch).clone()
+        }),
+        ..own.clone()
+    };
+    assert_eq!(owner(&lies_in(acme)).as_deref(), Some("theirs"));
+    assert_eq!(
+        owner(&lies_in(crate::model::AccountName::new("globex").unwrap())),
+        None
+    );
+}
+
 /// Each pair of hold, floor, owner and unowned, in both orders where order could matter.
 #[test]
 fn hold_then_floor_for_ever_then_owner_then_unowned_decides() {

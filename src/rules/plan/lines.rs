@@ -54,6 +54,10 @@ impl PlanLines {
         self.text(batch.parent.as_str());
         self.raw(",\"batch_id\":");
         self.text(batch.batch.as_str());
+        if let Some(account) = &batch.account {
+            self.raw(",\"account\":");
+            self.text(account.as_str());
+        }
         self.raw(",\"starts_at\":\"");
         self.instant(starts_at);
         self.raw("\",\"due_at\":\"");
@@ -135,6 +139,7 @@ mod tests {
         BatchAddress {
             parent,
             batch: BatchId::new("b1").unwrap(),
+            account: None,
         }
     }
 

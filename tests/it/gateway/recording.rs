@@ -17,6 +17,7 @@ fn there() -> BatchAddress {
     BatchAddress {
         parent: Parent::Extraction(ExtractionId::new("E1").unwrap()),
         batch: BatchId::new("B1").unwrap(),
+        account: None,
     }
 }
 

@@ -138,7 +138,8 @@ pub(super) async fn told_of(
             "SELECT EXISTS (
                  SELECT 1
                  FROM breakers
-                 WHERE kind = $2 AND opened_at = $3 AND (closed_at IS NULL OR closed_at >= $4)
+                 WHERE kind || CASE account WHEN '' THEN '' ELSE '@' || account END = $2
+                   AND opened_at = $3 AND (closed_at IS NULL OR closed_at >= $4)
              )",
             &Value::Null,
             &fact["breaker"],

@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 use super::super::fault::{damaged, during};
 use super::super::rows::{count, optional, policy_name, timestamp};
 use crate::ledger::common::controls::anomaly;
+use crate::ledger::common::values::account_name;
 use crate::ledger::{Adoption, LedgerError, ReportPeriod, Stretch, WaitedChange, WaitedPlan};
-use crate::model::{BreakerKind, ClockAnomaly};
+use crate::model::{AccountName, BreakerKind, ClockAnomaly};
 use crate::rules::impact::Impact;
 use crate::rules::policy::RuleDigest;
 
@@ -139,9 +140,9 @@ pub(super) async fn plans(
 pub(super) async fn breakers(
     tx: &mut PgConnection,
     period: &ReportPeriod,
-) -> Result<Vec<(BreakerKind, Stretch)>, LedgerError> {
-    let rows: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT kind, opened_at, closed_at
+) -> Result<Vec<(BreakerKind, Option<AccountName>, Stretch)>, LedgerError> {
+    let rows: Vec<(String, String, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT kind, account, opened_at, closed_at
          FROM breakers
          WHERE opened_at < $2 AND (closed_at IS NULL OR closed_at >= $1)
          ORDER BY opened_at, id",
@@ -152,10 +153,10 @@ pub(super) async fn breakers(
     .await
     .map_err(during("reading breakers"))?;
     rows.into_iter()
-        .map(|(name, since, until)| {
+        .map(|(name, account, since, until)| {
             let kind = BreakerKind::ALL.into_iter().find(|kind| kind.name() == name);
             let kind = kind.ok_or_else(|| damaged(format!("`{name}` is no breaker")))?;
-            Ok((kind, stretch(since, until)?))
+            Ok((kind, account_name(&account)?, stretch(since, until)?))
         })
         .collect()
 }

@@ -22,6 +22,7 @@ type TakenRow = (
     String,
     String,
     String,
+    String,
 );
 
 pub(super) async fn take(
@@ -63,7 +64,7 @@ pub(super) async fn take(
              )
              RETURNING id, sweep, budget, batch, files, deadlines, takes
          )
-         SELECT t.id, t.sweep, t.budget, t.batch, t.files, t.deadlines, t.takes, n.name, b.module, b.parent, b.batch
+         SELECT t.id, t.sweep, t.budget, t.batch, t.files, t.deadlines, t.takes, n.name, b.account, b.module, b.parent, b.batch
          FROM taken t
          JOIN sweeps s ON s.id = t.sweep
          JOIN policies n ON n.id = s.policy
@@ -111,7 +112,7 @@ async fn sweep_to_help(
 }
 
 fn taken(row: TakenRow, rules: &RuleDigest) -> Result<TakenPart, LedgerError> {
-    let (id, sweep, budget, batch, files, deadlines, takes, policy, module, parent, name) = row;
+    let (id, sweep, budget, batch, files, deadlines, takes, policy, account, module, parent, name) = row;
     let files = files.into_iter().zip(deadlines);
     let files: Result<_, LedgerError> = files
         .map(|(file, deadline)| Ok((file_id(file)?, timestamp(deadline)?)))
@@ -122,7 +123,7 @@ fn taken(row: TakenRow, rules: &RuleDigest) -> Result<TakenPart, LedgerError> {
         policy: policy_name(policy)?,
         rules: rules.clone(),
         budget: count(budget)?,
-        address: Arc::new(batch_address(&module, parent, name)?),
+        address: Arc::new(batch_address(&account, &module, parent, name)?),
         takes: count(takes)?,
         part: Part {
             batch: BatchKey(batch),

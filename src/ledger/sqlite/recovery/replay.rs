@@ -122,13 +122,13 @@ pub(super) async fn replay(
         LostFact::BreakerOpened { kind, reason } => {
             // Of a copy's place in its line and of its bytes the copy itself tells; others heal.
             if *kind == BreakerKind::Collateral {
-                open_breaker(tx, *kind, reason, at).await?;
+                open_breaker(tx, *kind, None, reason, at).await?;
             }
         }
         LostFact::BreakerClosed { kind, by } => {
             let open = breakers(tx).await?;
             if *kind == BreakerKind::Collateral && open.iter().any(|b| b.kind == *kind && b.opened_at <= at) {
-                close_breaker(tx, *kind, by, at).await?;
+                close_breaker(tx, *kind, None, by, at).await?;
             }
         }
         LostFact::Pause { until, reason } if now < *until => {

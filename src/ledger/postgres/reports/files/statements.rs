@@ -81,7 +81,7 @@ macro_rules! holdable_before {
 
 macro_rules! address {
     () => {
-        "CASE WHEN $2 THEN json_build_array(b.module, b.parent, b.batch, f.file_id)::text END"
+        "CASE WHEN $2 THEN json_build_array(b.account, b.module, b.parent, b.batch, f.file_id)::text END"
     };
 }
 

@@ -79,7 +79,7 @@ macro_rules! holdable_before {
 
 macro_rules! address {
     () => {
-        "iif(?2, json_array(b.module, b.parent, b.batch, f.file_id), NULL)"
+        "iif(?2, json_array(b.account, b.module, b.parent, b.batch, f.file_id), NULL)"
     };
 }
 
