@@ -505,7 +505,7 @@ impl Engine {
     /// # Errors
     /// The ledger's.
     pub async fn stop_of_all(&self) -> Result<Option<Stop>, SweepError> {
-        self.standing_stop(Whose::All).await
+        Ok(self.stop_of(Whose::All, self.ledger.barriers().await?))
     }
 
     fn stop_of(&self, whose: Whose<'_>, barriers: Barriers) -> Option<Stop> {

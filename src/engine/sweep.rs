@@ -260,6 +260,7 @@ impl Engine {
             return Ok(Ending::Stopped { by });
         }
         if run.is_of_requests() && self.remotes.has_named() {
+            let sent = self.sent_before(run, resumed).await?;
             return self.over_accounts(run, policy, sent).await;
         }
         let unknown = !self.ledger.unknown_in(run.account, 1).await?.is_empty();
@@ -267,12 +268,7 @@ impl Engine {
             self.count_due(run, policy).await?;
             return Ok(Ending::Stopped { by: stop });
         }
-        let mut sent = 0;
-        if resumed {
-            self.take_over(run).await?;
-            // Those who went on with it meanwhile have sent some.
-            sent = self.ledger.sent(run.sweep).await?;
-        }
+        let sent = self.sent_before(run, resumed).await?;
         if unknown {
             run.probe_unknown().await?;
         }
@@ -303,6 +299,17 @@ impl Engine {
             self.settle_requests(run).await?;
         }
         Ok(halted(run, Ending::Done))
+    }
+
+    /// What the sweep has sent so far, once nobody else is at it any more.
+    async fn sent_before(&self, run: &Run<'_>, resumed: bool) -> Result<u64, SweepError> {
+        let mut sent = 0;
+        if resumed {
+            self.take_over(run).await?;
+            // Those who went on with it meanwhile have sent some.
+            sent = self.ledger.sent(run.sweep).await?;
+        }
+        Ok(sent)
     }
 
     /// The guard, and the reading that it vouches for.
