@@ -199,6 +199,7 @@ impl Stop {
             | Self::ClockAlone
             | Self::HoldWithoutPolicy { .. }
             | Self::RulesWait { .. }
+            | Self::RulesChanged
             | Self::OutsideWindow { .. }
             | Self::Shutdown => false,
         }
