@@ -19,7 +19,7 @@ pub mod sqlite;
 
 pub use contract::*;
 pub use error::{LedgerError, Refusal};
-pub use lock::DeleterLock;
+pub use lock::{DeleterLock, ReconcileLock};
 pub use place::Place;
 #[cfg(feature = "postgres")]
 pub use postgres::{Lease, PostgresLedger, PostgresOptions};

@@ -2,14 +2,17 @@
 //!
 //! The tests speak to the traits only; `world` opens a ledger of each backend for them.
 //! `sqlite_file` holds what is particular to a file: foreign and newer ones, crashes, cancelled
-//! callers; `postgres_server` what is particular to a server; `lock`, `right` and `peers` the right to delete, of one and of several; `measure` prints figures.
+//! callers; `postgres_server` what is particular to a server; `lock`, `right`, `peers` and `parts` the right to delete, of one and of several; `measure` prints figures.
 
 #![expect(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests fail as tests do"
 )]
-#![expect(clippy::print_stdout, reason = "`measure` and `flips` print their figures")]
+#![expect(
+    clippy::print_stdout,
+    reason = "`measure`, `flips` and `suite` print their figures"
+)]
 
 #[cfg(feature = "postgres")]
 #[path = "postgres/cluster.rs"]
@@ -62,6 +65,9 @@ mod others;
 #[cfg(feature = "postgres")]
 #[path = "ledger/pacing.rs"]
 mod pacing;
+#[cfg(feature = "postgres")]
+#[path = "ledger/parts.rs"]
+mod parts;
 #[path = "ledger/past.rs"]
 mod past;
 #[cfg(feature = "postgres")]
@@ -89,6 +95,8 @@ mod settle;
 mod sqlite_file;
 #[path = "ledger/standing.rs"]
 mod standing;
+#[path = "ledger/suite.rs"]
+mod suite;
 #[path = "ledger/sweeps.rs"]
 mod sweeps;
 #[path = "ledger/uploads.rs"]

@@ -82,6 +82,7 @@ impl From<&Stop> for Exit {
             | Stop::Limit { .. }
             | Stop::Approval { .. }
             | Stop::RulesWait { .. }
+            | Stop::RulesChanged
             | Stop::OutsideWindow { .. }
             | Stop::HoldWithoutPolicy { .. }
             | Stop::Canary { .. } => Self::Stopped,

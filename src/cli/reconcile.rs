@@ -20,6 +20,7 @@ use crate::engine::planning::renew_hints;
 use crate::extracta::{ExtractaClient, Probe, Remote};
 use crate::intake::InForce;
 use crate::intake::reconcile::{BLIND_SPOT, Reconciled, Wanted, reconcile};
+use crate::ledger::LedgerError;
 use crate::model::AccountName;
 use crate::rules::decide::hint;
 
@@ -91,6 +92,12 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
     let remote = usable(context, &checked, wanted.account.as_ref()).await?;
     let subjects = context.subjects(&checked)?;
     let ledger = context.writer(&checked).await?;
+    let _turn = if wanted.is_everything() {
+        let turn = context.place(&checked)?.lock_reconcile().await;
+        Some(turn.map_err(another_is_at_it)?)
+    } else {
+        None
+    };
     let rules = &checked.rules;
     let in_force = InForce {
         label_keys: &rules.label_keys,
@@ -119,6 +126,19 @@ pub(super) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit,
     } else {
         Exit::Unsettled
     })
+}
+
+/// Two runs over everything would each go on where the other one stands.
+fn another_is_at_it(error: LedgerError) -> Failure {
+    if let LedgerError::InUse { pid, .. } = error {
+        return Failure::new(
+            Exit::InUse,
+            format!(
+                "another `retentiond reconcile` of everything is at it: process {pid}; wait for its end, or name batches (`--batch`)"
+            ),
+        );
+    }
+    error.into()
 }
 
 /// The API, once it has taken the key.

@@ -106,6 +106,8 @@ pub struct Daemon {
     pub(super) patience: HashMap<PolicyName, Patience>,
     /// Not before this instant after an error: no tight loop on a broken disk.
     pub(super) rest_until: Option<tokio::time::Instant>,
+    /// Work failed or was broken off, and what it had under way may be nobody's yet.
+    pub(super) left_over: bool,
     /// No help for others before this instant.
     pub(super) help_from: Option<tokio::time::Instant>,
     stop_shown: Option<Stop>,
@@ -155,6 +157,7 @@ impl Daemon {
             running: None,
             patience: HashMap::new(),
             rest_until: None,
+            left_over: false,
             help_from: None,
             stop_shown: None,
             proposed: None,
@@ -380,6 +383,7 @@ impl Daemon {
             Err(panic) => {
                 self.parts.activity.failed();
                 tracing::error!(%panic, "a sweep ended in a panic: its open outcomes are unknown");
+                self.left_over = true;
                 self.rest();
                 Ok(())
             }
@@ -419,6 +423,7 @@ impl Daemon {
             return Err(DaemonError::Fatal(error));
         }
         self.parts.activity.failed();
+        self.left_over = true;
         tracing::error!(%error, "a turn failed; trying again in a moment");
         self.rest();
         Ok(())

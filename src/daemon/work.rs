@@ -8,6 +8,7 @@ use super::occurrence::due_run;
 use super::service::{Daemon, TICK, Work};
 use crate::engine::observe::LAST_TURN;
 use crate::engine::{Ending, Helped, Stop, SweepError, SweepReport, SweepRequest, others_sweep};
+use crate::ledger::Peer;
 use crate::model::{BreakerKind, PolicyName, Timestamp, Trigger as Cause};
 use crate::rules::policy::{Mode, Policy};
 
@@ -63,7 +64,7 @@ impl Daemon {
         ) {
             return Ok(None);
         }
-        let peers = self.parts.ledger.peers().await?;
+        let peers = self.peers().await?;
         let elsewhere = others_sweep(&peers, &self.rules.rules);
         let is_free = |name: &PolicyName| !elsewhere.iter().any(|(policy, _)| *policy == name);
         // What stops one account must not make another's files late.
@@ -95,6 +96,19 @@ impl Daemon {
         let helps = elsewhere.iter().any(|(_, same_rules)| *same_rules)
             && self.help_from.is_none_or(|from| Instant::now() >= from);
         Ok(helps.then_some(Work::Help))
+    }
+
+    /// Who is on this ledger. Nothing runs here: what is ours by the ledger failed or was broken off, and is everybody's
+    /// from now on.
+    async fn peers(&mut self) -> Result<Vec<Peer>, SweepError> {
+        let peers = self.parts.ledger.peers().await?;
+        let busy = |peer: &Peer| peer.ours && (peer.parts > 0 || peer.sweep.is_some());
+        if !self.left_over && !peers.iter().any(busy) {
+            return Ok(peers);
+        }
+        self.parts.engine.let_go().await?;
+        self.left_over = false;
+        Ok(self.parts.ledger.peers().await?)
     }
 
     /// Of all runs that are due the one with the oldest instant: no policy starves another.
@@ -151,10 +165,13 @@ impl Daemon {
             .is_some_and(|patience| Instant::now() < patience.until)
     }
 
-    /// Helping that was stopped is left alone for a turn: its cause is the other sweep's as well, or will be.
+    /// Helping that was stopped is left alone for a turn: its cause is the other sweep's as well, or will be. So is
+    /// helping where there was nothing to do.
     pub(super) fn learn_of_help(&mut self, helped: &Helped) {
         if let Some(stop) = &helped.stop {
             tracing::info!("helping was stopped: {}", stop.sentence());
+        }
+        if helped.stop.is_some() || helped.parts == 0 {
             self.help_from = Some(Instant::now() + TICK);
         }
         if helped.parts > 0 {

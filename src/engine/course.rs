@@ -24,6 +24,8 @@ pub(super) struct Course<'a> {
     /// exist" may only mean that the key is somebody else's.
     pub(super) proven: AtomicBool,
     pub(super) failures: AtomicU32,
+    /// Others do, or did, some of it: the ledger shows what it all came to.
+    pub(super) with_others: AtomicBool,
     /// One deletion of this sweep was verified: the rest may follow.
     canary: AtomicBool,
     canary_tries: AtomicU32,
@@ -43,6 +45,7 @@ impl<'a> Course<'a> {
             chunk: AtomicUsize::new(settings.files_per_request),
             proven: AtomicBool::new(false),
             failures: AtomicU32::new(0),
+            with_others: AtomicBool::new(false),
             canary: AtomicBool::new(false),
             canary_tries: AtomicU32::new(0),
             base: Mutex::default(),

@@ -92,6 +92,7 @@ const fn state_of(by: &Stop) -> SweepState {
         | Stop::NoAccount { .. }
         | Stop::Incomplete { .. }
         | Stop::RulesWait { .. }
+        | Stop::RulesChanged
         | Stop::OutsideWindow { .. }
         | Stop::HoldWithoutPolicy { .. } => SweepState::Postponed,
         Stop::Canary { .. } | Stop::Limit { .. } | Stop::Approval { .. } => SweepState::Stopped,

@@ -100,6 +100,8 @@ impl Run<'_> {
                 Err(LedgerError::Busy) if tries < SETTLE_TRIES => {
                     self.pause(self.engine.settings.backoff * tries).await;
                 }
+                // Other rules were adopted just now: the sweep stops, and has not failed.
+                Err(LedgerError::Conflict { .. }) if self.look_around().await?.is_some() => return Ok(None),
                 outcome => return Ok(Some(outcome?)),
             }
         }

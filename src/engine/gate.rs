@@ -9,6 +9,7 @@ use crate::extracta::remote::Probe;
 use crate::ledger::Barriers;
 use crate::model::{AccountName, Breaker, BreakerKind, ClockMark, Timestamp, breaker_name};
 use crate::outcome::wait::LONGEST_WAIT_MS;
+use crate::rules::policy::RuleDigest;
 
 /// Name of the setting that holds the instant before which the API asked not to be called.
 pub(super) const NOT_BEFORE: &str = "api.not_before";
@@ -82,6 +83,8 @@ pub enum Stop {
         /// What they change.
         reason: String,
     },
+    /// Somebody else adopted other rules meanwhile: nothing more goes by those of the sweep.
+    RulesChanged,
     /// The policy's window is closed, or it is a blackout day.
     OutsideWindow {
         /// When it opens; `None` beyond two years.
@@ -150,6 +153,9 @@ impl Stop {
                 "the changed rules wait ({reason}); `retentiond approve {}` lets exactly them take effect",
                 short(rules)
             ),
+            Self::RulesChanged => {
+                "another process adopted other rules meanwhile; the rest goes on under those in force (all hosts need the same policy file)".to_owned()
+            }
             Self::OutsideWindow { opens: Some(opens) } => {
                 format!("outside of the policy's window, or a blackout day: nothing is deleted before {opens}, the rest goes on then")
             }
@@ -193,6 +199,7 @@ impl Stop {
             | Self::ClockAlone
             | Self::HoldWithoutPolicy { .. }
             | Self::RulesWait { .. }
+            | Self::RulesChanged
             | Self::OutsideWindow { .. }
             | Self::Shutdown => false,
         }
@@ -207,6 +214,7 @@ impl Stop {
             | Self::Limit { .. }
             | Self::Approval { .. }
             | Self::RulesWait { .. }
+            | Self::RulesChanged
             | Self::HoldWithoutPolicy { .. }
             | Self::OutsideWindow { .. }
             | Self::Canary { .. } => 3,
@@ -481,9 +489,16 @@ impl Engine {
         Ok(stood || open)
     }
 
-    /// Pause and breakers, as they stand in the ledger.
-    pub(super) async fn standing_stop(&self, whose: Whose<'_>) -> Result<Option<Stop>, SweepError> {
-        Ok(self.stop_of(whose, self.ledger.barriers().await?))
+    /// Pause and breakers, as they stand in the ledger, and whether what goes by `rules` may go on.
+    pub(super) async fn standing_stop(
+        &self,
+        whose: Whose<'_>,
+        rules: &RuleDigest,
+    ) -> Result<Option<Stop>, SweepError> {
+        let barriers = self.ledger.barriers().await?;
+        let others = barriers.rules.as_ref().is_some_and(|in_force| in_force != rules);
+        let stop = self.stop_of(whose, barriers);
+        Ok(stop.or_else(|| others.then_some(Stop::RulesChanged)))
     }
 
     /// What stops every account, as it stands in the ledger.
@@ -491,7 +506,7 @@ impl Engine {
     /// # Errors
     /// The ledger's.
     pub async fn stop_of_all(&self) -> Result<Option<Stop>, SweepError> {
-        self.standing_stop(Whose::All).await
+        Ok(self.stop_of(Whose::All, self.ledger.barriers().await?))
     }
 
     fn stop_of(&self, whose: Whose<'_>, barriers: Barriers) -> Option<Stop> {

@@ -238,12 +238,14 @@ impl<'a> Run<'a> {
         Ok(self.look_around().await?.is_none() && self.closes().is_none())
     }
 
-    /// A pause from another process (`retentiond pause`) or a breaker stops a sweep between chunks.
+    /// A pause from another process (`retentiond pause`), a breaker or rules that somebody else adopted stop a sweep
+    /// between chunks.
     pub(super) async fn look_around(&self) -> Result<Option<Stop>, SweepError> {
         if let Some(stop) = self.halted() {
             return Ok(Some(stop));
         }
-        if let Some(stop) = self.engine.standing_stop(Whose::Account(self.account)).await? {
+        let whose = Whose::Account(self.account);
+        if let Some(stop) = self.engine.standing_stop(whose, &self.rules.digest).await? {
             self.halt(stop.clone());
             return Ok(Some(stop));
         }

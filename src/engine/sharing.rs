@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -18,7 +19,7 @@ use super::gate::Stop;
 use super::run::{Batch, Run};
 use super::sweep::{Engine, SweepError};
 use crate::ledger::{LedgerError, Offer, PART_FILES, Part, TakenPart};
-use crate::model::{FileId, FileState, Timestamp};
+use crate::model::{BatchKey, FileId, FileState, Timestamp};
 use crate::rules::plan::Plan;
 
 /// Files in one offer, about.
@@ -50,11 +51,13 @@ impl Engine {
                 self.offer(run, &batches, left.clone()).await?
             };
             if alone.start > left.start {
+                run.with_others.store(true, Ordering::SeqCst);
                 self.lead(run).await?;
             }
             self.side_by_side(run, &batches, alone).await?;
         }
         run.settle_suspects().await?;
+        self.await_others(run).await?;
         match &run.approval {
             Some(hash) if run.halted().is_none() && run.incomplete().is_none() => {
                 Ok(self.ledger.use_up(hash, run.sweep, self.clock.now()).await?)
@@ -139,9 +142,49 @@ impl Engine {
         self.settle_orphans(run).await
     }
 
+    /// A sweep that another process led: who still works at a part of it ends that, what else is left of the parts is
+    /// planned anew.
+    pub(super) async fn take_over(&self, run: &Run<'_>) -> Result<(), SweepError> {
+        loop {
+            self.ledger.withdraw(run.sweep).await?;
+            let left = self.ledger.parts_left(run.sweep).await?;
+            if left.waiting + left.under_way == 0 || !run.may_delete().await? || !run.pause(LOOK).await {
+                break;
+            }
+        }
+        self.add_up(run).await?;
+        Ok(())
+    }
+
+    /// What others have asked for in this sweep and not written down: no sweep is over before their answers are, or
+    /// their leases. Whoever dies meanwhile leaves an orphan, and a look tells.
+    pub(super) async fn await_others(&self, run: &Run<'_>) -> Result<(), SweepError> {
+        let asked = self.ledger.asked_by_others(run.sweep).await?;
+        if asked.is_empty() {
+            return Ok(());
+        }
+        run.with_others.store(true, Ordering::SeqCst);
+        tracing::info!(sweep.id = run.sweep.0, policy = %run.policy, "waiting for what other processes have asked for");
+        while run.may_delete().await? && run.pause(LOOK).await {
+            self.recover().await?;
+            if self.ledger.asked_by_others(run.sweep).await?.is_empty() {
+                break;
+            }
+        }
+        let left = run.left_so_far();
+        self.settle_orphans(run).await?;
+        let mut open = 0;
+        for (batch, files) in asked {
+            open += self.open_files(batch, &files).await?.len() as u64;
+        }
+        // The look may have counted them too.
+        run.left_behind_so_far(run.left_so_far().max(left + open));
+        Ok(())
+    }
+
     /// Counts what was done at the parts of this sweep, ours and those of others, and takes away what is left of
     /// them. Gives the files that were left undone at those that are done.
-    pub(super) async fn add_up(&self, run: &Run<'_>) -> Result<u64, SweepError> {
+    async fn add_up(&self, run: &Run<'_>) -> Result<u64, SweepError> {
         let (sum, left) = self.ledger.parts_done(run.sweep).await?;
         run.tally.add(|so_far| so_far.add(&sum));
         self.ledger.clear_parts(run.sweep).await?;
@@ -223,14 +266,10 @@ impl Engine {
             is_copy: false,
         };
         let mut files = taken.part.files.clone();
-        let mut orphans = 0;
         if taken.takes > 1 {
-            // Somebody began it and died: what that one asked for is settled by a look.
-            let open = self.open_files(&batch, &files).await?;
-            orphans = open
-                .iter()
-                .filter(|(_, state)| *state == FileState::Deleting)
-                .count() as u64;
+            // Somebody began it. Of what that one asked for and did not hear, a look of the leader tells.
+            let ids: Vec<FileId> = files.iter().map(|(file, _)| file.clone()).collect();
+            let open = self.open_files(batch.key, &ids).await?;
             files.retain(|(file, _)| {
                 open.iter()
                     .any(|(known, state)| known == file && *state != FileState::Deleting)
@@ -247,17 +286,21 @@ impl Engine {
                 .await?;
             part.settle_suspects().await?;
         }
-        let mut left = part.left_so_far() + orphans;
-        if run.halted().is_some() {
-            let open = self.open_files(&batch, &taken.part.files).await?;
-            left = left.max(open.len() as u64);
-        }
-        match self.ledger.end_part(taken.id, &part.tally.read(), left).await {
+        let counted = part.tally.read();
+        let ended = match run.halted() {
+            // What stops us need not stop the others.
+            Some(_) => self.ledger.hand_on(taken.id, &counted).await,
+            None => {
+                let left = part.left_so_far();
+                self.ledger.end_part(taken.id, &counted, left).await
+            }
+        };
+        match ended {
             Err(LedgerError::Conflict { .. }) => {
                 tracing::warn!(
                     sweep.id = run.sweep.0,
                     part = taken.id,
-                    "another process has taken this part over meanwhile: what was done of it is on record, but not in the sweep's counts"
+                    "another process has taken this part over meanwhile: what was done of it is counted from the record"
                 );
                 Ok(())
             }
@@ -268,11 +311,10 @@ impl Engine {
     /// Those that are neither over nor given up.
     async fn open_files(
         &self,
-        batch: &Batch,
-        files: &[(FileId, Timestamp)],
+        batch: BatchKey,
+        files: &[FileId],
     ) -> Result<Vec<(FileId, FileState)>, SweepError> {
-        let ids: Vec<FileId> = files.iter().map(|(file, _)| file.clone()).collect();
-        let mut states = self.ledger.states(batch.key, &ids).await?;
+        let mut states = self.ledger.states(batch, files).await?;
         states.retain(|(_, state)| match state {
             FileState::Live | FileState::Deleting | FileState::Unknown => true,
             FileState::Deleted | FileState::Gone | FileState::Quarantined => false,

@@ -1,7 +1,7 @@
 //! One sweep of one policy: gates → recover → plan → limits → canary → batches → summary.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -141,10 +141,18 @@ impl Engine {
         Ok(orphans)
     }
 
+    /// For whoever is at nothing: what is left of a piece of work that failed or was broken off goes to whoever is free.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn let_go(&self) -> Result<(), SweepError> {
+        Ok(self.ledger.let_go(self.clock.now()).await?)
+    }
+
     /// Runs one sweep to its end, or until `cancel`.
     ///
     /// # Errors
-    /// [`SweepError`]; a sweep that was begun stays open and is resumed.
+    /// [`SweepError`]; a sweep that was begun stays open, led by nobody, and is resumed.
     pub async fn sweep(
         &self,
         rules: &RuleSet,
@@ -161,27 +169,46 @@ impl Engine {
             at: self.clock.now(),
             digest: rules.digest.clone(),
         };
-        let (sweep, sent) = match self.ledger.open_sweep(&open).await? {
-            Opened::New(sweep) => (sweep, 0),
-            Opened::Resumed { sweep, sent } => (sweep, sent),
+        let (sweep, resumed) = match self.ledger.open_sweep(&open).await? {
+            Opened::New(sweep) => (sweep, None),
+            Opened::Resumed { sweep, sent } => (sweep, Some(sent)),
             Opened::Elsewhere { sweep, by } => {
                 return Ok(not_begun(request, sweep, Ending::Elsewhere { by }));
             }
             Opened::AlreadyDone(sweep) => return Ok(not_begun(request, sweep, Ending::AlreadyDone)),
         };
         tracing::info!(sweep.id = sweep.0, policy = %policy.name, trigger = ?request.trigger, "sweep begins");
-        let Some(mut run) = Run::new(self, rules, policy, sweep, cancel) else {
+        let Some(run) = Run::new(self, rules, policy, sweep, cancel) else {
             return self.close_without_account(request, sweep, policy).await;
         };
+        let done = self.carry_out(run, policy, resumed).await;
+        if done.is_err()
+            && let Err(error) = self.let_go().await
+        {
+            tracing::warn!(%error, "the sweep cannot be left to others now; the next turn does it");
+        }
+        done
+    }
+
+    /// A sweep that is open, from its gates to its close. `resumed`: files sent so far, where it was begun before.
+    async fn carry_out(
+        &self,
+        mut run: Run<'_>,
+        policy: &Policy,
+        resumed: Option<u64>,
+    ) -> Result<SweepReport, SweepError> {
         run.learn_chunk().await?;
         run.learn_account().await?;
-        self.go_on(&run, sent).await?;
-        let ending = self.pass(&mut run, policy, sent).await?;
+        if let Some(sent) = resumed {
+            self.go_on(&run, sent).await?;
+        }
+        let ending = self.pass(&mut run, policy, resumed.is_some()).await?;
         self.close(&run, ending).await
     }
 
     /// A resumed sweep counts on from where it stood.
     async fn go_on(&self, run: &Run<'_>, sent: u64) -> Result<(), SweepError> {
+        run.with_others.store(true, Ordering::SeqCst);
         if sent > 0 {
             let latest = self.ledger.sweeps(Some(run.policy), 100).await?;
             if let Some(before) = latest.into_iter().find(|sweep| sweep.id == run.sweep) {
@@ -193,8 +220,6 @@ impl Engine {
                 });
             }
         }
-        // What was left undone of its parts is planned anew.
-        self.add_up(run).await?;
         Ok(())
     }
 
@@ -220,7 +245,7 @@ impl Engine {
         })
     }
 
-    async fn pass(&self, run: &mut Run<'_>, policy: &Policy, sent: u64) -> Result<Ending, SweepError> {
+    async fn pass(&self, run: &mut Run<'_>, policy: &Policy, resumed: bool) -> Result<Ending, SweepError> {
         self.recover().await?;
         let adopted = adopt(self.ledger.as_ref(), run.rules, self.clock.now(), &|files, of| {
             tracing::info!(files, of, "deciding files under the changed rules");
@@ -235,6 +260,7 @@ impl Engine {
             return Ok(Ending::Stopped { by });
         }
         if run.is_of_requests() && self.remotes.has_named() {
+            let sent = self.sent_before(run, resumed).await?;
             return self.over_accounts(run, policy, sent).await;
         }
         let unknown = !self.ledger.unknown_in(run.account, 1).await?.is_empty();
@@ -242,6 +268,7 @@ impl Engine {
             self.count_due(run, policy).await?;
             return Ok(Ending::Stopped { by: stop });
         }
+        let sent = self.sent_before(run, resumed).await?;
         if unknown {
             run.probe_unknown().await?;
         }
@@ -266,11 +293,23 @@ impl Engine {
                 Err(stop) => return Ok(Ending::Stopped { by: stop }),
             }
         }
+        self.await_others(run).await?;
         self.look_again(run).await?;
         if run.is_of_requests() {
             self.settle_requests(run).await?;
         }
         Ok(halted(run, Ending::Done))
+    }
+
+    /// What the sweep has sent so far, once nobody else is at it any more.
+    async fn sent_before(&self, run: &Run<'_>, resumed: bool) -> Result<u64, SweepError> {
+        let mut sent = 0;
+        if resumed {
+            self.take_over(run).await?;
+            // Those who went on with it meanwhile have sent some.
+            sent = self.ledger.sent(run.sweep).await?;
+        }
+        Ok(sent)
     }
 
     /// The guard, and the reading that it vouches for.
@@ -331,6 +370,9 @@ impl Engine {
 
     async fn close(&self, run: &Run<'_>, ending: Ending) -> Result<SweepReport, SweepError> {
         let mut summary = run.tally.read();
+        if run.with_others.load(Ordering::SeqCst) {
+            summary.at_least(&self.ledger.came_to(run.sweep).await?);
+        }
         let unknown = if run.is_of_requests() {
             self.ledger.unknown(COUNTED_UNKNOWN).await?
         } else {

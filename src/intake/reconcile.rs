@@ -71,7 +71,9 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn is_everything(&self) -> bool {
+    /// Whether it is a run over all there is, which goes on where one before it was interrupted: one at a time.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
         self.batches.is_empty() && self.classification.is_none()
     }
 

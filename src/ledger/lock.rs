@@ -34,14 +34,9 @@ enum Held {
     },
 }
 
-impl DeleterLock {
-    /// Takes the lock `<ledger>.lock`, without waiting, and writes our process id into it.
-    ///
-    /// # Errors
-    /// [`LedgerError::InUse`] names the process that holds it; [`LedgerError::NotWritable`] when the
-    /// lock file cannot be made or opened.
-    pub fn acquire(ledger_path: &Path) -> Result<Self, LedgerError> {
-        let path = beside(ledger_path, ".lock");
+impl Held {
+    /// The lock on a file, without waiting, with our process id in it.
+    fn file(path: PathBuf) -> Result<Self, LedgerError> {
         let refuse = |error: std::io::Error| LedgerError::NotWritable {
             problem: format!("{}: {error}", path.display()),
         };
@@ -68,9 +63,19 @@ impl DeleterLock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(refuse)?;
-        Ok(Self {
-            held: Held::File { file, path },
-        })
+        Ok(Self::File { file, path })
+    }
+}
+
+impl DeleterLock {
+    /// Takes the lock `<ledger>.lock`, without waiting, and writes our process id into it.
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`] names the process that holds it; [`LedgerError::NotWritable`] when the
+    /// lock file cannot be made or opened.
+    pub fn acquire(ledger_path: &Path) -> Result<Self, LedgerError> {
+        let held = Held::file(beside(ledger_path, ".lock"))?;
+        Ok(Self { held })
     }
 
     /// Takes the right in the server that keeps the ledger, side by side with others who have it.
@@ -111,17 +116,44 @@ impl DeleterLock {
     }
 }
 
-impl Drop for DeleterLock {
+/// Held by whoever reconciles everything: where an interrupted run goes on is one place. Given back when dropped.
+#[derive(Debug)]
+pub struct ReconcileLock {
+    _held: Held,
+}
+
+impl ReconcileLock {
+    /// Takes the lock `<ledger>.reconcile.lock`, as [`DeleterLock::acquire`] does its own.
+    pub(super) fn acquire(ledger_path: &Path) -> Result<Self, LedgerError> {
+        let held = Held::file(beside(ledger_path, ".reconcile.lock"))?;
+        if let Held::File { file, .. } = &held {
+            // Whoever else may write to the ledger is refused then, and says which file it is.
+            let _ = entrust(file, ledger_path);
+        }
+        Ok(Self { _held: held })
+    }
+
+    /// Takes it in the server that keeps the ledger.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn on_server(options: &super::PostgresOptions) -> Result<Self, LedgerError> {
+        let right = super::postgres::Alone::reconciling(options).await?;
+        Ok(Self {
+            _held: Held::Alone { _right: right },
+        })
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        match &self.held {
+        match self {
             // An empty file says that nobody holds it; should this fail, the pid is merely out of date.
-            Held::File { file, .. } => {
+            Self::File { file, .. } => {
                 let _ = file.set_len(0);
                 let _ = file.unlock();
             }
             // Its session ends with it.
             #[cfg(feature = "postgres")]
-            Held::Server(_) | Held::Alone { .. } => {}
+            Self::Server(_) | Self::Alone { .. } => {}
         }
     }
 }

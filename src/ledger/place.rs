@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::anchor::Position;
 use super::common::table::Layout;
 use super::copy::side::{Source, Standing, Target};
-use super::{DeleterLock, Ledger, LedgerError, OpenMode, Pacing, SqliteLedger, sqlite};
+use super::{DeleterLock, Ledger, LedgerError, OpenMode, Pacing, ReconcileLock, SqliteLedger, sqlite};
 #[cfg(feature = "postgres")]
 use super::{PostgresLedger, PostgresOptions};
 
@@ -121,6 +121,18 @@ impl Place {
             Self::File(_) => self.lock().await,
             #[cfg(feature = "postgres")]
             Self::Server(options) => DeleterLock::alone_on_server(options).await,
+        }
+    }
+
+    /// Takes the turn to reconcile everything: it is one process's at a time.
+    ///
+    /// # Errors
+    /// `InUse` names whose it is; else what keeps us from asking.
+    pub async fn lock_reconcile(&self) -> Result<ReconcileLock, LedgerError> {
+        match self {
+            Self::File(path) => ReconcileLock::acquire(path),
+            #[cfg(feature = "postgres")]
+            Self::Server(options) => ReconcileLock::on_server(options).await,
         }
     }
 

@@ -19,6 +19,7 @@
 
 mod backup;
 mod batches;
+mod came_to;
 mod changes;
 mod check;
 mod claims;
@@ -62,6 +63,7 @@ mod standing;
 mod stats;
 mod sweeps;
 mod tallies;
+mod told_again;
 mod tree;
 mod undecided;
 mod unverified;

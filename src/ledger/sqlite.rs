@@ -9,6 +9,7 @@
 
 mod batch;
 mod batches;
+mod came_to;
 mod changes;
 mod check;
 mod checksum;
@@ -55,6 +56,7 @@ mod sweeps;
 mod tallies;
 #[cfg(test)]
 mod tests;
+mod told_again;
 mod tree;
 mod undecided;
 mod unverified;

@@ -95,6 +95,15 @@ pub struct SweepSummary {
 impl SweepSummary {
     /// Adds the counts of another; what they say of the plan stays as it is here.
     pub fn add(&mut self, other: &Self) {
+        self.each_with(other, |sum, count| sum + count);
+    }
+
+    /// Takes the higher of each two counts; what they say of the plan stays as it is here.
+    pub fn at_least(&mut self, other: &Self) {
+        self.each_with(other, u64::max);
+    }
+
+    fn each_with(&mut self, other: &Self, of_two: impl Fn(u64, u64) -> u64) {
         let Self {
             live: _,
             due,
@@ -126,7 +135,7 @@ impl SweepSummary {
             (&mut self.requests, requests),
             (&mut self.late, late),
         ] {
-            *sum += count;
+            *sum = of_two(*sum, *count);
         }
     }
 }

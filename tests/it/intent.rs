@@ -6,20 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use retentiond::engine::{Clock, Ending, Engine, Stop, SweepReport, SweepRequest};
-use retentiond::extracta::ExtractaClient;
-use retentiond::extracta::remote::{DeleteExtractionFile, DeleteFiles, Listing, Probe, Remote};
+use retentiond::extracta::remote::DeleteFiles;
 use retentiond::ledger::{Figures, HistoryFilter, Ledger, OpenMode, SqliteLedger};
-use retentiond::model::{BatchAddress, FileState, Pause, Timestamp, Trigger};
-use retentiond::outcome::Reply;
+use retentiond::model::{FileState, Pause, Timestamp, Trigger};
 use retentiond::sandbox::{DocumentType, Endpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{World, name};
 use crate::limits::{plan_of, with_limits};
+use crate::passing::{Around, Passing};
 
-/// The real client, watched: each delete is held against the ledger, read by a connection of its own.
+/// Each delete is held against the ledger, read by a connection of its own.
 struct Watched {
-    client: ExtractaClient,
     reader: SqliteLedger,
     writer: Arc<dyn Ledger>,
     now: Timestamp,
@@ -38,7 +36,6 @@ impl Watched {
             .await
             .unwrap();
         Self {
-            client: world.client(Duration::from_secs(5)),
             reader,
             writer: Arc::clone(&world.ledger),
             now: world.now(),
@@ -54,7 +51,17 @@ impl Watched {
         let cancel = self.cancel.clone();
         let clock: Arc<dyn Clock> = Arc::<retentiond::engine::ManualClock>::clone(&world.clock);
         let ledger = Arc::clone(&world.ledger);
-        let engine = Engine::new(ledger, Arc::new(self), clock, world.settings.clone(), &world.lock);
+        let remote = Passing {
+            client: world.client(Duration::from_secs(5)),
+            around: self,
+        };
+        let engine = Engine::new(
+            ledger,
+            Arc::new(remote),
+            clock,
+            world.settings.clone(),
+            &world.lock,
+        );
         let request = SweepRequest {
             policy: name("documents"),
             occurrence,
@@ -86,8 +93,8 @@ impl Watched {
 }
 
 #[async_trait]
-impl Remote for Watched {
-    async fn turn_to_delete(&self) {
+impl Around for Watched {
+    async fn before_turn(&self) {
         if self.turns.fetch_add(1, Ordering::SeqCst) + 1 == self.pause_at_turn {
             let pause = Pause {
                 since: self.now,
@@ -98,29 +105,14 @@ impl Remote for Watched {
         }
     }
 
-    async fn delete_files(&self, request: &DeleteFiles) -> Reply {
+    async fn before_delete(&self, request: &DeleteFiles) {
         self.assert_intent(request).await;
-        let reply = self.client.delete_files(request).await;
+    }
+
+    async fn after_delete(&self, _request: &DeleteFiles) {
         if self.deletes.fetch_add(1, Ordering::SeqCst) + 1 == self.end_after {
             self.cancel.cancel();
         }
-        reply
-    }
-
-    async fn delete_extraction_file(&self, request: &DeleteExtractionFile) -> Reply {
-        self.client.delete_extraction_file(request).await
-    }
-
-    async fn list(&self, batch: &BatchAddress) -> Listing {
-        self.client.list(batch).await
-    }
-
-    fn account(&self) -> String {
-        self.client.account()
-    }
-
-    async fn probe(&self) -> Probe {
-        self.client.probe().await
     }
 }
 

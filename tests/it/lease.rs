@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use retentiond::engine::{Clock, Ending, Engine, ManualClock, SweepRequest, SystemClock};
-use retentiond::extracta::remote::{DeleteExtractionFile, DeleteFiles, Listing, Probe};
-use retentiond::extracta::{ExtractaClient, Remote};
 use retentiond::ledger::{HistoryFilter, Lease, Place, PostgresOptions};
-use retentiond::model::{BatchAddress, ClockMark, FileState, Labels, Timestamp, Trigger};
-use retentiond::outcome::Reply;
+use retentiond::model::{ClockMark, FileState, Labels, Timestamp, Trigger};
 use retentiond::sandbox::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::cluster;
 use crate::harness::{DAY_MS, World, name};
+use crate::passing::{Around, Passing};
 
 /// A machine that is suspended for a minute between a claim and its request.
 struct Suspended {
@@ -55,40 +53,19 @@ impl Clock for Suspended {
     }
 }
 
-/// The real client; at its second turn to delete the machine has three readings of its clock left.
-struct Remotely {
-    client: ExtractaClient,
+/// At the second turn to delete the machine has three readings of its clock left.
+struct Tired {
     clock: Arc<Suspended>,
     turns: AtomicI64,
 }
 
 #[async_trait]
-impl Remote for Remotely {
-    async fn turn_to_delete(&self) {
+impl Around for Tired {
+    async fn before_turn(&self) {
         if self.turns.fetch_add(1, Ordering::SeqCst) == 1 {
             // Before the claim, for the claim; the third is right before the request.
             self.clock.readings.store(2, Ordering::SeqCst);
         }
-    }
-
-    async fn delete_files(&self, request: &DeleteFiles) -> Reply {
-        self.client.delete_files(request).await
-    }
-
-    async fn delete_extraction_file(&self, request: &DeleteExtractionFile) -> Reply {
-        self.client.delete_extraction_file(request).await
-    }
-
-    async fn list(&self, batch: &BatchAddress) -> Listing {
-        self.client.list(batch).await
-    }
-
-    fn account(&self) -> String {
-        self.client.account()
-    }
-
-    async fn probe(&self) -> Probe {
-        self.client.probe().await
     }
 }
 
@@ -112,10 +89,13 @@ async fn a_claim_is_not_sent_once_its_time_is_over() {
     world.record(&batch, Labels::new(), world.now()).await;
     world.days_pass(11);
     let clock = Arc::new(Suspended::never(Arc::clone(&world.clock)));
-    let remote = Remotely {
-        client: world.client(Duration::from_secs(5)),
+    let around = Tired {
         clock: Arc::clone(&clock),
         turns: AtomicI64::new(0),
+    };
+    let remote = Passing {
+        client: world.client(Duration::from_secs(5)),
+        around,
     };
     let engine = Engine::new(
         Arc::clone(&world.ledger),

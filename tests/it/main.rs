@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod adopted;
 mod audit;
 mod binary;
 mod bisection;
@@ -31,6 +32,8 @@ mod faults;
 mod forecast;
 mod gateway;
 mod harness;
+#[cfg(feature = "postgres")]
+mod helping;
 mod intent;
 mod interop;
 #[cfg(feature = "postgres")]
@@ -42,6 +45,7 @@ mod notify;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod page;
+mod passing;
 #[cfg(feature = "postgres")]
 mod postgres_tls;
 mod races;

@@ -8,7 +8,7 @@ use retentiond::extracta::extraction::ExtractionBatches;
 use retentiond::extracta::{ExtractaClient, Listing};
 use retentiond::intake::InForce;
 use retentiond::intake::reconcile::{Looker, Reconciled, Wanted, reconcile};
-use retentiond::ledger::{LedgerError, UploadEnd};
+use retentiond::ledger::{LedgerError, Place, UploadEnd};
 use retentiond::model::{
     BatchAddress, ExtractionId, FileId, FileState, Labels, NewUpload, Parent, UploadSource, UploadState,
     push_id_time,
@@ -337,4 +337,24 @@ async fn batches_of_a_known_extraction_are_found_although_nobody_recorded_them()
         (3, 1),
         "{found:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_reconcile_of_everything_is_refused_and_one_of_named_batches_is_not() {
+    let world = World::new().await;
+    let batch = world.upload(2).await;
+    let place = Place::File(world.checked.ledger.path.clone());
+    let turn = place.lock_reconcile().await.unwrap();
+    let refused = retentiond(&world, &["reconcile"]).await;
+    assert_eq!(refused.status.code(), Some(7), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains(&format!("process {}", std::process::id())),
+        "{said}"
+    );
+    let named = retentiond(&world, &["reconcile", "--batch", &batch.id]).await;
+    assert!(named.status.success(), "{named:?}");
+    drop(turn);
+    let whole = retentiond(&world, &["reconcile"]).await;
+    assert!(whole.status.success(), "{whole:?}");
 }

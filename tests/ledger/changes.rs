@@ -1,6 +1,6 @@
 //! `Changes`: the rules in force, and those that want to take their place.
 
-use retentiond::ledger::LedgerError;
+use retentiond::ledger::{LedgerError, OpenSweep, Opened};
 use retentiond::rules::impact::{Impact, PolicyImpact};
 use retentiond::rules::policy::RuleDigest;
 
@@ -13,6 +13,7 @@ for_every_backend![
     a_change_that_was_withdrawn_leaves_no_approval_behind,
     what_is_in_force_is_no_change,
     files_are_counted_by_whose_hints_they_carry,
+    nothing_is_claimed_by_rules_that_are_not_in_force,
 ];
 
 fn digest(name: &str) -> RuleDigest {
@@ -30,6 +31,30 @@ fn impact(earlier: u64) -> Impact {
         undecided: 0,
         shortened: earlier,
     }
+}
+
+async fn nothing_is_claimed_by_rules_that_are_not_in_force(world: World) {
+    let batch = world.record_due(&["f1", "f2", "f3"]).await;
+    let by = |name: &str| OpenSweep {
+        digest: digest(name),
+        ..open("p", Some(at(90)))
+    };
+    let Opened::New(sweep) = world.ledger.open_sweep(&by("one")).await.unwrap() else {
+        panic!("new")
+    };
+    // While none were ever adopted.
+    assert_eq!(world.claim(sweep, batch, &["f1"]).await.files.len(), 1);
+    world.ledger.adopt_rules(&digest("one"), "", at(1)).await.unwrap();
+    assert_eq!(world.claim(sweep, batch, &["f2"]).await.files.len(), 1);
+    world.ledger.adopt_rules(&digest("two"), "", at(2)).await.unwrap();
+    let refused = world.try_claim(sweep, batch, &["f3"], 1000).await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Conflict { .. }), "{refused}");
+    assert_eq!(world.state("f3").await, retentiond::model::FileState::Live);
+    // It goes on by those.
+    let resumed = world.ledger.open_sweep(&by("two")).await.unwrap();
+    assert_eq!(resumed, Opened::Resumed { sweep, sent: 2 });
+    assert_eq!(world.claim(sweep, batch, &["f3"]).await.files.len(), 1);
+    world.assert_clean().await;
 }
 
 async fn the_rules_in_force_come_with_their_last_text(world: World) {

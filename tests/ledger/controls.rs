@@ -175,10 +175,16 @@ async fn one_look_shows_what_each_question_does(world: World) {
         for (name, value) in &seen.settings {
             assert_eq!(world.ledger.setting(name).await.unwrap().as_ref(), Some(value));
         }
+        let rules = world.ledger.rules_in_force().await.unwrap();
+        assert_eq!(seen.rules, rules.map(|rules| rules.digest));
         seen
     };
     let nothing = same().await;
     assert_eq!(nothing, Barriers::default());
+    for name in ["one", "two"] {
+        world.ledger.adopt_rules(&digest(name), "", at(0)).await.unwrap();
+        assert_eq!(same().await.rules, Some(digest(name)));
+    }
     for (hour, kind) in [BreakerKind::Rollback, BreakerKind::Api, BreakerKind::Auth]
         .into_iter()
         .enumerate()

@@ -38,6 +38,32 @@ async fn every_earlier_schema_is_migrated_and_whole() {
     assert!(seen >= 1, "a ledger for each schema");
 }
 
+#[test]
+fn both_ledgers_number_their_schemas_alike() {
+    let of = |ledger: &str| -> Vec<String> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("migrations")
+            .join(ledger);
+        let mut numbers = Vec::new();
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let number = name.split('_').next().unwrap().to_owned();
+            let says = std::fs::read_to_string(&path).unwrap();
+            let version: u32 = number.parse().unwrap();
+            // The first makes the place where it is said.
+            let ends = says.trim_end().ends_with(&format!("ersion = {version};"));
+            assert!(version == 1 || ends, "{name}");
+            numbers.push(number);
+        }
+        numbers.sort();
+        numbers
+    };
+    let numbers = of("sqlite");
+    assert!(numbers.len() >= 11, "{numbers:?}");
+    assert_eq!(numbers, of("postgres"));
+}
+
 #[tokio::test]
 #[ignore = "writes a file of this tree, when asked to"]
 async fn make_the_newest() {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use retentiond::ledger::{DeleterLock, LedgerError};
+use retentiond::ledger::{DeleterLock, Ledger, LedgerError, Offer, Part, PartsLeft, Place};
+
+use crate::world::{World, at, digest, id};
 
 fn ledger(dir: &tempfile::TempDir) -> PathBuf {
     dir.path().join("ledger.db")
@@ -91,4 +93,51 @@ fn the_process_that_holds_the_lock_is_named_and_its_death_frees_it() {
     other.kill().unwrap();
     other.wait().unwrap();
     DeleterLock::acquire(&ledger(&dir)).unwrap();
+}
+
+/// On any ledger.
+pub(crate) async fn everything_is_reconciled_by_one_at_a_time(place: &Place) {
+    let deletes = place.lock().await.unwrap();
+    let turn = place.lock_reconcile().await.unwrap();
+    match place.lock_reconcile().await {
+        Err(LedgerError::InUse { pid, .. }) => {
+            assert_eq!(pid.split(' ').next().unwrap(), std::process::id().to_string());
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(turn);
+    place.lock_reconcile().await.unwrap();
+    drop(deletes);
+}
+
+#[tokio::test]
+async fn everything_in_a_file_is_reconciled_by_one_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    everything_is_reconciled_by_one_at_a_time(&Place::File(ledger(&dir))).await;
+}
+
+#[tokio::test]
+async fn beside_a_file_nothing_is_shared() {
+    let world = World::sqlite().await;
+    let batch = world.record_due(&["f1"]).await;
+    let sweep = world.sweep().await;
+    let ledger: &dyn Ledger = world.ledger.as_ref();
+    let part = Part {
+        batch,
+        files: vec![(id("f1"), at(24))],
+    };
+    let offer = Offer { sweep, budget: 9 };
+    assert!(!ledger.offer(&offer, &[part]).await.unwrap());
+    assert!(
+        ledger
+            .take_part(Some(sweep), &digest("one"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(ledger.peers().await.unwrap().is_empty());
+    assert_eq!(ledger.parts_left(sweep).await.unwrap(), PartsLeft::default());
+    ledger.let_go(at(6)).await.unwrap();
+    assert_eq!(ledger.asked_by_others(sweep).await.unwrap(), []);
+    assert_eq!(world.claim(sweep, batch, &["f1"]).await.good_for, None);
 }

@@ -1,17 +1,17 @@
 //! Several processes on one ledger: whose is what is under way, who leads a sweep, who works at which part.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use retentiond::ledger::{
-    Ledger, LedgerError, Offer, OpenMode, OpenSweep, Opened, Part, PartsLeft, Place, TakenPart,
+use retentiond::ledger::{LedgerError, OpenMode, Opened, Place};
+use retentiond::model::{
+    BatchId, ErasureScope, FileState, Finding, NewErasure, SweepId, SweepState, SweepSummary, UploadSource,
 };
-use retentiond::model::{BatchKey, FileState, SweepId, SweepState, SweepSummary, UploadSource};
 use retentiond::outcome::FileEvent;
 
 use crate::cluster::cluster;
+use crate::parts::offered;
 use crate::right::{Host, attempt, claim, host, state, sweep, two_files};
-use crate::world::{World, at, digest, id, ids, open, request, settlement};
+use crate::world::{at, digest, id, ids, open, request, settlement};
 
 /// The lease of the peer that has sat longest has run out, as that of a process which was stopped.
 pub(crate) const LAPSED: &str = "UPDATE retentiond.peers
@@ -19,7 +19,7 @@ pub(crate) const LAPSED: &str = "UPDATE retentiond.peers
      WHERE number = (SELECT number FROM retentiond.peers ORDER BY since LIMIT 1)";
 
 /// `count` hosts on one ledger, the first of them the one that has sat longest.
-async fn hosts(count: usize) -> (Vec<Host>, Place, String, impl Sized) {
+pub(crate) async fn hosts(count: usize) -> (Vec<Host>, Place, String, impl Sized) {
     let (backend, place, database) = two_files().await;
     let mut hosts = Vec::new();
     for _ in 0..count {
@@ -28,17 +28,17 @@ async fn hosts(count: usize) -> (Vec<Host>, Place, String, impl Sized) {
     (hosts, place, database, backend)
 }
 
-fn is_conflict<T: std::fmt::Debug>(said: Result<T, LedgerError>) {
+pub(crate) fn is_conflict<T: std::fmt::Debug>(said: Result<T, LedgerError>) {
     assert!(matches!(said, Err(LedgerError::Conflict { .. })), "{said:?}");
 }
 
-async fn close(host: &Host, sweep: SweepId, state: SweepState) -> Result<(), LedgerError> {
+pub(crate) async fn close(host: &Host, sweep: SweepId, state: SweepState) -> Result<(), LedgerError> {
     let summary = SweepSummary::default();
     host.ledger.close_sweep(sweep, state, &summary, at(102)).await
 }
 
 /// The server notices the end of a session a moment after it.
-async fn until_nobody_else_lives(host: &Host) {
+pub(crate) async fn until_nobody_else_lives(host: &Host) {
     while host
         .ledger
         .peers()
@@ -221,172 +221,6 @@ async fn a_leader_that_was_stopped_does_not_close_what_another_has_taken_over() 
     close(two, sweep, SweepState::Done).await.unwrap();
 }
 
-// Parts ------------------------------------------------------------------------------------------
-
-fn parts(batch: BatchKey, names: &[&str]) -> Vec<Part> {
-    let part = |name: &&str| Part {
-        batch,
-        files: vec![(id(name), at(24))],
-    };
-    names.iter().map(part).collect()
-}
-
-async fn take(host: &Host, of: Option<SweepId>) -> Option<TakenPart> {
-    host.ledger.take_part(of, &digest("one")).await.unwrap()
-}
-
-fn sent(sent: u64) -> SweepSummary {
-    SweepSummary {
-        sent,
-        ..SweepSummary::default()
-    }
-}
-
-/// A sweep of the first host with a part for each file.
-async fn offered(leader: &Host, names: &[&str]) -> SweepId {
-    let (sweep, batch) = sweep(leader).await;
-    let offer = Offer { sweep, budget: 9 };
-    assert!(leader.ledger.offer(&offer, &parts(batch, names)).await.unwrap());
-    sweep
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn nothing_is_offered_where_nobody_else_lives() {
-    let (hosts, place, _, _backend) = hosts(1).await;
-    let (sweep, batch) = sweep(&hosts[0]).await;
-    let offer = Offer { sweep, budget: 9 };
-    let parts = parts(batch, &["f1"]);
-    assert!(!hosts[0].ledger.offer(&offer, &parts).await.unwrap());
-    assert_eq!(take(&hosts[0], Some(sweep)).await, None);
-    let two = host(&place).await.unwrap();
-    assert!(hosts[0].ledger.offer(&offer, &parts).await.unwrap());
-    // Only the leader offers.
-    is_conflict(two.ledger.offer(&offer, &parts).await);
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn a_part_comes_as_it_was_offered_and_is_counted_once() {
-    let (hosts, _, _, _backend) = hosts(2).await;
-    let [one, two] = &hosts[..] else { panic!() };
-    let sweep = offered(one, &["f1", "f2"]).await;
-    // Whoever leads works at its own sweep by name only.
-    assert_eq!(take(one, None).await, None);
-    let other_rules = two.ledger.take_part(None, &digest("two")).await.unwrap();
-    assert_eq!(other_rules, None);
-    let first = take(two, None).await.unwrap();
-    assert_eq!(
-        (first.sweep, first.policy.as_str(), first.budget, first.takes),
-        (sweep, "p", 9, 1)
-    );
-    assert_eq!(*first.address, crate::world::batch_address("b1"));
-    assert_eq!(first.part.files, [(id("f1"), at(24))]);
-    let second = take(one, Some(sweep)).await.unwrap();
-    assert_eq!(second.part.files, [(id("f2"), at(24))]);
-    assert_eq!(take(two, Some(sweep)).await, None);
-    let left = |waiting, under_way| PartsLeft { waiting, under_way };
-    assert_eq!(one.ledger.parts_left(sweep).await.unwrap(), left(0, 2));
-    is_conflict(one.ledger.end_part(first.id, &sent(7), 0).await);
-    two.ledger.end_part(first.id, &sent(1), 3).await.unwrap();
-    is_conflict(two.ledger.end_part(first.id, &sent(1), 3).await);
-    assert_eq!(one.ledger.parts_left(sweep).await.unwrap(), left(0, 1));
-    one.ledger.end_part(second.id, &sent(2), 0).await.unwrap();
-    assert_eq!(one.ledger.parts_left(sweep).await.unwrap(), left(0, 0));
-    assert_eq!(one.ledger.parts_done(sweep).await.unwrap(), (sent(3), 3));
-    assert_eq!(one.ledger.parts_done(sweep).await.unwrap(), (sent(0), 0));
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn a_part_whose_taker_is_stopped_or_stops_is_free_again() {
-    let (hosts, _, database, _backend) = hosts(2).await;
-    let [stopped, leader] = &hosts[..] else { panic!() };
-    let sweep = offered(leader, &["f1"]).await;
-    let part = take(stopped, None).await.unwrap();
-    assert_eq!(take(leader, Some(sweep)).await, None);
-    cluster().run(&database, LAPSED).await;
-    assert_eq!(leader.ledger.parts_left(sweep).await.unwrap().waiting, 1);
-    let again = take(leader, Some(sweep)).await.unwrap();
-    assert_eq!((again.id, again.takes), (part.id, 2));
-    is_conflict(stopped.ledger.end_part(part.id, &sent(1), 0).await);
-    // By its own will, and when it looks after what it left.
-    assert_eq!(leader.ledger.give_parts_back().await.unwrap(), 1);
-    assert_eq!(take(leader, Some(sweep)).await.unwrap().takes, 3);
-    assert_eq!(leader.ledger.recover_orphans(at(1)).await.unwrap(), 0);
-    assert_eq!(take(stopped, None).await.unwrap().takes, 4);
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn a_sweep_that_goes_on_under_other_rules_is_shared_under_those() {
-    let (hosts, _, _, _backend) = hosts(2).await;
-    let [leader, two] = &hosts[..] else { panic!() };
-    let (manual, batch) = sweep(leader).await;
-    close(leader, manual, SweepState::Done).await.unwrap();
-    let scheduled = open("p", Some(at(90)));
-    let Opened::New(sweep) = leader.ledger.open_sweep(&scheduled).await.unwrap() else {
-        panic!()
-    };
-    close(leader, sweep, SweepState::Cut).await.unwrap();
-    let again = OpenSweep {
-        digest: digest("two"),
-        ..scheduled
-    };
-    assert_eq!(
-        leader.ledger.open_sweep(&again).await.unwrap(),
-        Opened::Resumed { sweep, sent: 0 }
-    );
-    let offer = Offer { sweep, budget: 9 };
-    assert!(leader.ledger.offer(&offer, &parts(batch, &["f1"])).await.unwrap());
-    let by = async |host: &Host, of, rules: &str| host.ledger.take_part(of, &digest(rules)).await.unwrap();
-    assert_eq!(by(two, None, "one").await, None);
-    assert_eq!(by(leader, Some(sweep), "one").await, None);
-    assert!(by(two, None, "two").await.is_some());
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn parts_are_nobodys_once_their_sweep_has_ended_or_its_leader_is_dead() {
-    let (hosts, _, database, _backend) = hosts(2).await;
-    let [leader, two] = &hosts[..] else { panic!() };
-    let sweep = offered(leader, &["f1", "f2"]).await;
-    let part = take(two, None).await.unwrap();
-    cluster().run(&database, LAPSED).await;
-    assert_eq!(take(two, None).await, None, "its leader is dead");
-    assert_eq!(leader.ledger.give_parts_back().await.unwrap(), 0);
-    close(leader, sweep, SweepState::Cut).await.unwrap();
-    assert_eq!(take(two, Some(sweep)).await, None);
-    is_conflict(two.ledger.end_part(part.id, &sent(1), 0).await);
-    assert_eq!(two.ledger.parts_left(sweep).await.unwrap(), PartsLeft::default());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL: .ci/run"]
-async fn three_hundred_parts_are_each_taken_once_by_three() {
-    let (hosts, _, _, _backend) = hosts(3).await;
-    let names: Vec<String> = (0..300).map(|n| format!("g{n}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let sweep = offered(&hosts[0], &names).await;
-    let working = hosts.iter().map(|host| async move {
-        let mut files = Vec::new();
-        while let Some(part) = take(host, Some(sweep)).await {
-            assert_eq!(part.takes, 1);
-            host.ledger.end_part(part.id, &sent(1), 0).await.unwrap();
-            files.extend(part.part.files.into_iter().map(|(file, _)| file));
-        }
-        files
-    });
-    let taken = futures_util::future::join_all(working).await;
-    for files in &taken {
-        assert!(!files.is_empty(), "one of three came away with nothing");
-    }
-    let taken: Vec<_> = taken.into_iter().flatten().collect();
-    assert_eq!(taken.len(), 300);
-    assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), 300);
-    assert_eq!(hosts[0].ledger.parts_done(sweep).await.unwrap(), (sent(300), 0));
-}
-
 #[tokio::test]
 #[ignore = "needs PostgreSQL: .ci/run"]
 async fn peers_are_shown_with_what_they_do() {
@@ -446,21 +280,93 @@ async fn uploads_of_a_living_other_are_not_interrupted() {
 }
 
 #[tokio::test]
-async fn beside_a_file_nothing_is_shared() {
-    let world = World::sqlite().await;
-    let batch = world.record_due(&["f1"]).await;
-    let sweep = world.sweep().await;
-    let ledger: &dyn Ledger = world.ledger.as_ref();
-    let offer = Offer { sweep, budget: 9 };
-    assert!(!ledger.offer(&offer, &parts(batch, &["f1"])).await.unwrap());
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn what_a_living_other_has_erased_is_its_own_to_look_at() {
+    let (hosts, _, database, _backend) = hosts(2).await;
+    let [one, two] = &hosts[..] else { panic!() };
+    let request = NewErasure {
+        scope: ErasureScope::Batch(BatchId::new("b1").unwrap()),
+        reference: "case 1".to_owned(),
+        received: "2026-11-20".parse().unwrap(),
+    };
+    one.ledger.add_erasure(&request, at(0)).await.unwrap();
+    let run = sweep(one).await;
+    let under_way = attempt(one, run, "f1").await;
+    let confirmed = settlement(&["f1"], FileEvent::Confirmed);
+    one.ledger.settle(under_way, &confirmed).await.unwrap();
+    let seen_by = async |host: &Host| {
+        let erased = host.ledger.erased_unverified(9).await.unwrap().len();
+        assert_eq!(host.ledger.unverified(at(0), 9).await.unwrap().len(), erased);
+        erased
+    };
+    assert_eq!((seen_by(one).await, seen_by(two).await), (1, 0));
+    // Nobody looks any more once that sweep is over, or that process.
+    close(one, run.0, SweepState::Done).await.unwrap();
+    assert_eq!(seen_by(two).await, 1);
+    let run = sweep(one).await;
+    let under_way = attempt(one, run, "f2").await;
+    let confirmed = settlement(&["f2"], FileEvent::Confirmed);
+    one.ledger.settle(under_way, &confirmed).await.unwrap();
+    assert_eq!(seen_by(two).await, 1);
+    cluster().run(&database, LAPSED).await;
+    assert_eq!(seen_by(two).await, 2);
+    let absent = [(id("f1"), Finding::Absent), (id("f2"), Finding::Absent)];
+    two.ledger.verified(run.1, &absent, at(103)).await.unwrap();
+    assert_eq!(seen_by(two).await, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn a_sweep_that_its_leader_lets_go_is_claimed_under_by_nobody_and_taken_on_by_whoever_comes() {
+    let (hosts, ..) = hosts(2).await;
+    let [one, two] = &hosts[..] else { panic!() };
+    let scheduled = open("p", Some(at(5)));
+    let Opened::New(sweep) = one.ledger.open_sweep(&scheduled).await.unwrap() else {
+        panic!()
+    };
+    let batch = one
+        .ledger
+        .batch_key(&crate::world::batch_address("b1"))
+        .await
+        .unwrap();
+    let run = (sweep, batch.unwrap());
+    two.ledger.let_go(at(6)).await.unwrap();
+    assert_eq!(claim(two, run, "f1").await.unwrap(), 1, "only its leader does");
+    one.ledger.let_go(at(6)).await.unwrap();
+    let peers = two.ledger.peers().await.unwrap();
     assert!(
-        ledger
-            .take_part(Some(sweep), &digest("one"))
-            .await
-            .unwrap()
-            .is_none()
+        peers.iter().all(|peer| peer.alive && peer.sweep.is_none()),
+        "{peers:?}"
     );
-    assert!(ledger.peers().await.unwrap().is_empty());
-    assert_eq!(ledger.parts_left(sweep).await.unwrap(), PartsLeft::default());
-    assert_eq!(world.claim(sweep, batch, &["f1"]).await.good_for, None);
+    for host in [one, two] {
+        is_conflict(claim(host, run, "f2").await);
+        is_conflict(close(host, sweep, SweepState::Done).await);
+    }
+    let resumed = two.ledger.open_sweep(&scheduled).await.unwrap();
+    assert_eq!(resumed, Opened::Resumed { sweep, sent: 1 });
+    assert_eq!(claim(one, run, "f2").await.unwrap(), 1);
+    close(two, sweep, SweepState::Done).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn what_others_have_asked_for_is_known_until_their_lease_is_over() {
+    let (hosts, _, database, _backend) = hosts(2).await;
+    let [one, two] = &hosts[..] else { panic!() };
+    let run = sweep(one).await;
+    let first = attempt(one, run, "f1").await;
+    attempt(two, run, "f2").await;
+    let asked = async |host: &Host| host.ledger.asked_by_others(run.0).await.unwrap();
+    assert_eq!(asked(one).await, [(run.1, ids(&["f2"]))]);
+    assert_eq!(asked(two).await, [(run.1, ids(&["f1"]))]);
+    // A cut session does not end a request.
+    cluster().run(&database, crate::right::CUT).await;
+    assert_eq!(asked(two).await, [(run.1, ids(&["f1"]))]);
+    let confirmed = settlement(&["f1"], FileEvent::Confirmed);
+    one.ledger.settle(first, &confirmed).await.unwrap();
+    assert_eq!(asked(two).await, []);
+    cluster()
+        .run(&database, "UPDATE retentiond.peers SET lease_until = 1")
+        .await;
+    assert_eq!(asked(one).await, []);
 }

@@ -183,3 +183,10 @@ async fn who_gave_the_right_back_claims_nothing_more() {
     let other = DeleterLock::acquire(&dir.path().join("ledger.db")).unwrap();
     assert!(place.open_to_delete(&other).await.is_err());
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn everything_on_a_server_is_reconciled_by_one_at_a_time() {
+    let (_backend, place, _) = two_files().await;
+    crate::lock::everything_is_reconciled_by_one_at_a_time(&place).await;
+}

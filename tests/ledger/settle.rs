@@ -10,6 +10,7 @@ for_every_backend![
     each_file_moves_as_its_event_says,
     an_illegal_transition_rolls_back_everything,
     an_attempt_is_settled_once,
+    the_same_outcome_once_more_changes_nothing_and_is_no_conflict,
     a_settlement_names_every_file_of_its_attempt,
     a_file_of_another_attempt_is_refused,
     orphans_of_a_crash_become_unknown,
@@ -102,6 +103,48 @@ async fn an_illegal_transition_rolls_back_everything(world: World) {
         .settle(attempt, &settlement(&["f1", "f2"], FileEvent::Confirmed))
         .await
         .unwrap();
+    world.assert_clean().await;
+}
+
+async fn the_same_outcome_once_more_changes_nothing_and_is_no_conflict(world: World) {
+    let batch = world.record_due(&["f1", "f2", "f3"]).await;
+    let sweep = world.sweep().await;
+    let attempt = world.claim(sweep, batch, &["f1", "f2"]).await.attempt.unwrap();
+    let told = mixed(&[("f2", FileEvent::Confirmed), ("f1", FileEvent::FoundGone)]);
+    world.ledger.settle(attempt, &told).await.unwrap();
+    let size = world.ledger.tree().await.unwrap().size;
+    // Its commit was done, and whoever asked for it has not heard.
+    world.ledger.settle(attempt, &told).await.unwrap();
+    assert_eq!(
+        world.states(&["f1", "f2"]).await,
+        [FileState::Gone, FileState::Deleted]
+    );
+    assert_eq!(world.ledger.tree().await.unwrap().size, size);
+    let later = Settlement {
+        at: at(102),
+        ..told.clone()
+    };
+    let other = Settlement {
+        detail: None,
+        ..told.clone()
+    };
+    let files = mixed(&[("f1", FileEvent::Confirmed), ("f2", FileEvent::Confirmed)]);
+    let fewer = mixed(&[("f1", FileEvent::FoundGone)]);
+    for another in [later, other, files, fewer] {
+        let refused = world.ledger.settle(attempt, &another).await.unwrap_err();
+        assert!(matches!(refused, LedgerError::Conflict { .. }), "{refused}");
+    }
+    // An outcome that somebody else has written is not ours, whatever it says.
+    let attempt = world.claim(sweep, batch, &["f3"]).await.attempt.unwrap();
+    assert_eq!(world.ledger.recover_orphans(at(101)).await.unwrap(), 1);
+    let lost = Settlement {
+        outcome: "unknown",
+        http_status: None,
+        detail: Some("timed out".to_owned()),
+        ..settlement(&["f3"], FileEvent::Lost)
+    };
+    let refused = world.ledger.settle(attempt, &lost).await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Conflict { .. }), "{refused}");
     world.assert_clean().await;
 }
 

@@ -1,7 +1,8 @@
 //! `Sweeps`: runs.
 
 use retentiond::ledger::{LedgerError, Opened};
-use retentiond::model::{SweepState, SweepSummary, Trigger};
+use retentiond::model::{Finding, SweepId, SweepState, SweepSummary, Trigger};
+use retentiond::outcome::FileEvent;
 
 use crate::world::*;
 
@@ -12,6 +13,7 @@ for_every_backend![
     sweeps_without_an_occurrence_are_always_new,
     two_openings_at_once_make_one_sweep,
     a_sweep_is_closed_once_with_its_counts,
+    what_the_requests_of_a_sweep_came_to_is_counted_from_the_record,
     sweeps_are_listed_newest_first,
     the_last_occurrence_is_the_latest_not_the_last_made,
     a_schedule_is_remembered_from_its_first_sight,
@@ -121,6 +123,81 @@ async fn a_sweep_is_closed_once_with_its_counts(world: World) {
         .await
         .unwrap_err();
     assert!(matches!(again, LedgerError::Conflict { .. }), "{again}");
+}
+
+async fn what_the_requests_of_a_sweep_came_to_is_counted_from_the_record(world: World) {
+    let ledger = &world.ledger;
+    // Overdue a day after they are due: f1 at 24, f9 at 32, those of the year after never.
+    let mut rows: Vec<_> = (1..=9)
+        .map(|n| hinted(file("b1", &format!("f{n}")), "p", if n < 5 { 0 } else { 8_000 }))
+        .collect();
+    rows.push(hinted(copy("c1", "f1"), "p", 0));
+    world.record(&rows).await;
+    let (batch, copies) = (
+        world.batch("b1").await,
+        ledger
+            .batch_key(&extraction_address("x1"))
+            .await
+            .unwrap()
+            .unwrap(),
+    );
+    let (sweep, other) = (world.sweep().await, world.sweep().await);
+    assert_eq!(ledger.came_to(sweep).await.unwrap(), SweepSummary::default());
+    world.attempt(sweep, copies, &["c1"], FileEvent::Confirmed).await;
+    world
+        .attempt(sweep, batch, &["f1", "f2", "f5"], FileEvent::Confirmed)
+        .await;
+    world.attempt(sweep, batch, &["f3"], FileEvent::FoundGone).await;
+    world
+        .attempt(sweep, batch, &["f6", "f7"], FileEvent::Released)
+        .await;
+    world.attempt(sweep, batch, &["f8"], FileEvent::Lost).await;
+    world.attempt(other, batch, &["f4"], FileEvent::Confirmed).await;
+    let open = world.claim(sweep, batch, &["f9"]).await;
+    assert!(open.attempt.is_some());
+    let found = [
+        (id("f1"), Finding::Absent),
+        (id("f5"), Finding::Absent),
+        (id("f4"), Finding::Absent),
+        (id("f2"), Finding::StillThere),
+    ];
+    ledger.verified(batch, &found, at(110)).await.unwrap();
+    let expected = SweepSummary {
+        requests: 6,
+        sent: 8,
+        deleted: 2,
+        late: 1,
+        gone: 1,
+        verified: 2,
+        copies: 1,
+        ..SweepSummary::default()
+    };
+    assert_eq!(ledger.came_to(sweep).await.unwrap(), expected);
+    // Each once, and not what was released.
+    assert_eq!(
+        (
+            ledger.sent(sweep).await.unwrap(),
+            ledger.sent(other).await.unwrap()
+        ),
+        (6, 1)
+    );
+    let unknown = ledger.sent(SweepId(99)).await;
+    assert!(
+        matches!(unknown, Err(LedgerError::Conflict { .. })),
+        "{unknown:?}"
+    );
+    // Asked for once more, and gone this time.
+    world.attempt(sweep, batch, &["f2"], FileEvent::Confirmed).await;
+    let expected = SweepSummary {
+        requests: 7,
+        sent: 9,
+        deleted: 3,
+        late: 2,
+        ..expected
+    };
+    assert_eq!(ledger.came_to(sweep).await.unwrap(), expected);
+    let of_other = ledger.came_to(other).await.unwrap();
+    assert_eq!((of_other.deleted, of_other.verified, of_other.late), (1, 1, 1));
 }
 
 async fn sweeps_are_listed_newest_first(world: World) {

@@ -480,7 +480,11 @@ steps! {
         clear_parts(sweep: SweepId) -> ();
         take_part(of: Option<SweepId>, rules: &RuleDigest) -> Option<TakenPart>;
         end_part(part: i64, summary: &SweepSummary, left: u64) -> ();
+        hand_on(part: i64, summary: &SweepSummary) -> ();
         give_parts_back() -> u64;
+        let_go(at: Timestamp) -> ();
+        withdraw(sweep: SweepId) -> ();
+        asked_by_others(sweep: SweepId) -> Vec<(BatchKey, Vec<FileId>)>;
         parts_left(sweep: SweepId) -> PartsLeft;
         parts_done(sweep: SweepId) -> (SweepSummary, u64);
         peers() -> Vec<Peer>;
@@ -510,6 +514,8 @@ steps! {
     }
     Sweeps {
         open_sweep(open: &OpenSweep) -> Opened;
+        sent(sweep: SweepId) -> u64;
+        came_to(sweep: SweepId) -> SweepSummary;
         sent_in(sweep: SweepId, among: &[FileKey]) -> Vec<FileKey>;
         close_sweep(sweep: SweepId, state: SweepState, summary: &SweepSummary, at: Timestamp) -> ();
         sweeps(policy: Option<&PolicyName>, limit: u32) -> Vec<Sweep>;

@@ -773,6 +773,7 @@ fn ending_name(ending: &Ending) -> &'static str {
             Stop::HoldWithoutPolicy { .. } => "sweep stopped by a hold without its policy",
             Stop::OutsideWindow { .. } => "sweep stopped, its window is closed",
             Stop::RulesWait { .. } => "sweep stopped by changed rules",
+            Stop::RulesChanged => unreachable!("beside a file nobody else adopts rules"),
         },
     }
 }

@@ -1,9 +1,9 @@
 //! Sweeps as rows.
 
 use super::problem::damaged;
-use super::values::{optional, policy_name, timestamp};
+use super::values::{count, optional, policy_name, timestamp};
 use crate::ledger::LedgerError;
-use crate::model::{Sweep, SweepId, SweepState, Trigger};
+use crate::model::{Sweep, SweepId, SweepState, SweepSummary, Trigger};
 
 pub(in crate::ledger) type SweepRow = (i64, String, Option<i64>, String, i64, Option<i64>, String, String);
 
@@ -19,6 +19,23 @@ pub(in crate::ledger) fn sweep(row: SweepRow) -> Result<Sweep, LedgerError> {
         state: sweep_state(&state)?,
         summary: serde_json::from_str(&summary)
             .map_err(|error| damaged(format!("sweeps {id}: summary: {error}")))?,
+    })
+}
+
+/// Requests, files sent, deleted, deleted late, gone, verified, copies.
+pub(in crate::ledger) type CameTo = (i64, i64, i64, i64, i64, i64, i64);
+
+pub(in crate::ledger) fn came_to(counts: CameTo) -> Result<SweepSummary, LedgerError> {
+    let (requests, sent, deleted, late, gone, verified, copies) = counts;
+    Ok(SweepSummary {
+        requests: count(requests)?,
+        sent: count(sent)?,
+        deleted: count(deleted)?,
+        late: count(late)?,
+        gone: count(gone)?,
+        verified: count(verified)?,
+        copies: count(copies)?,
+        ..SweepSummary::default()
     })
 }
 

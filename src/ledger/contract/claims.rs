@@ -98,7 +98,7 @@ pub trait Claims: Send + Sync {
 
     /// Files in state `deleted` or `gone` by attempts settled at or after `since` that no second look has
     /// confirmed or contradicted, oldest attempt first, at most `page`. What another process who lives has
-    /// deleted in a sweep that is under way is left to it.
+    /// deleted is left to it while it leads that sweep or works at a part of it.
     async fn unverified(&self, since: Timestamp, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Linked copies of these originals that are `live` or `unknown`.
@@ -106,13 +106,14 @@ pub trait Claims: Send + Sync {
 
     /// Commits an intent (T1): in one immediate transaction reads each file, the holds and the erasure requests again, asks
     /// `permit`, moves the permitted ones to `deleting`, and writes the attempt. A file that is not
-    /// `live` or `unknown` is kept back. Refuses with `Conflict` when the sweep is not open, or its
-    /// files so far plus these exceed `budget`. A file counts once however often the sweep sends it,
+    /// `live` or `unknown` is kept back. Refuses with `Conflict` when the sweep is not open, nobody leads it any more, the
+    /// rules that it pins are not those in force (where any are), or its files so far plus these exceed `budget`. A file counts once however often the sweep sends it,
     /// and not at all if it was only ever released.
     async fn claim(&self, request: &ClaimRequest<'_>, permit: Permit<'_>) -> Result<Claim, LedgerError>;
 
     /// Commits an outcome (T2): every file moves as `next_state` says, all or none. The settlement
-    /// names exactly the files of the attempt (`Conflict` otherwise).
+    /// names exactly the files of the attempt (`Conflict` otherwise). The same outcome once more changes nothing and is no
+    /// conflict: whoever has not heard of its commit repeats it.
     async fn settle(&self, attempt: AttemptId, settlement: &Settlement) -> Result<(), LedgerError>;
 
     /// Moves files outside an attempt (probe, before-listing, operator), as `next_state` says; a file

@@ -10,6 +10,7 @@ use crate::model::{
     AccountName, AttemptId, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause,
     Timestamp,
 };
+use crate::rules::policy::RuleDigest;
 
 /// What a hold that was just placed came too late for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +38,8 @@ pub struct Barriers {
     pub clock: Option<(ClockMark, Timestamp)>,
     /// The small named values, by name, without those of named accounts (`@…`): they may be many.
     pub settings: BTreeMap<String, String>,
+    /// The rules in force; `None` when none were ever adopted.
+    pub rules: Option<RuleDigest>,
 }
 
 /// What stops deletion.
@@ -119,7 +122,8 @@ pub trait Controls: Send + Sync {
     async fn anomalies(&self) -> Result<(u64, Vec<ClockAnomaly>), LedgerError>;
 
     /// [`breakers`](Self::breakers), [`pause`](Self::pause), the standing ones of this host's [`anomalies`](Self::anomalies),
-    /// [`clock_mark`](Self::clock_mark) and every [`setting`](Self::setting), at one instant: a sweep asks before every request.
+    /// [`clock_mark`](Self::clock_mark), every [`setting`](Self::setting) and the rules in force, at one instant: a sweep asks
+    /// before every request.
     async fn barriers(&self) -> Result<Barriers, LedgerError>;
 
     /// Why this ledger may not be the latest of its line: it is behind the anchor beside it, or the

@@ -80,7 +80,8 @@ pub trait ErasureRequests: Send + Sync {
     async fn erasable(&self, after: Option<&FileKey>, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Files of open requests that are deleted or gone by an answer which no second look has borne out,
-    /// however long ago, at most `page`.
+    /// however long ago, at most `page`. What another process who lives has deleted is left to it while it leads that
+    /// sweep or works at a part of it.
     async fn erased_unverified(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError>;
 
     /// Closes each open request all of whose files are verified gone, if it has any; those closed.

@@ -99,7 +99,7 @@ pub trait Shared: Send + Sync {
     async fn clear_parts(&self, sweep: SweepId) -> Result<(), LedgerError>;
 
     /// The next part that nobody alive works at, for this process: of the sweep `of`; else of any open sweep under
-    /// `rules` whose leader is alive and another. `Conflict` never: `None` when there is nothing to do.
+    /// `rules` whose leader is alive and another. `None` when there is nothing to do, or `rules` are not those in force.
     async fn take_part(
         &self,
         of: Option<SweepId>,
@@ -110,9 +110,25 @@ pub trait Shared: Send + Sync {
     /// more: then nothing is counted.
     async fn end_part(&self, part: i64, summary: &SweepSummary, left: u64) -> Result<(), LedgerError>;
 
+    /// A part is done as far as it goes: what was counted counts, and those of its files that are neither over nor
+    /// given up are a part of their own, for whoever is free. `Conflict` as [`end_part`](Self::end_part).
+    async fn hand_on(&self, part: i64, summary: &SweepSummary) -> Result<(), LedgerError>;
+
     /// Every part that this process has taken and not ended is free again: for whoever stops in the middle.
     /// Returns how many. [`recover_orphans`](super::Claims::recover_orphans) does the same.
     async fn give_parts_back(&self) -> Result<u64, LedgerError>;
+
+    /// This process leads no sweep any more and works at no part, and what it had asked for is an orphan
+    /// ([`recover_orphans`](super::Claims::recover_orphans)): for whoever has no work under way, whatever became of it. What
+    /// it led stays open, and whoever sweeps the policy next takes it on.
+    async fn let_go(&self, at: Timestamp) -> Result<(), LedgerError>;
+
+    /// Takes away the parts of a sweep that nobody alive works at: what is left of them is planned anew.
+    async fn withdraw(&self, sweep: SweepId) -> Result<(), LedgerError>;
+
+    /// Files of a sweep that another process has asked for and whose outcome is not written, by batch: as long as its
+    /// lease lasts, whatever became of its session. Later they are orphans.
+    async fn asked_by_others(&self, sweep: SweepId) -> Result<Vec<(BatchKey, Vec<FileId>)>, LedgerError>;
 
     /// What is left to be done of a sweep.
     async fn parts_left(&self, sweep: SweepId) -> Result<PartsLeft, LedgerError>;

@@ -69,12 +69,22 @@ pub struct StoredPlan {
 /// Runs and plans.
 #[async_trait]
 pub trait Sweeps: Send + Sync {
-    /// Opens a sweep; an occurrence is unique per policy, and one process at a time sweeps a policy.
+    /// Opens a sweep; an occurrence is unique per policy, and one process at a time sweeps a policy. One that goes on pins
+    /// the rules that are named now.
     async fn open_sweep(&self, open: &OpenSweep) -> Result<Opened, LedgerError>;
 
     /// Those `among` the given files that a sweep has asked for, apart from copies and from those that
     /// were released again.
     async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError>;
+
+    /// Files that count against the limits of a sweep so far, as [`Opened::Resumed`] has them. `Conflict` when there is no
+    /// such sweep.
+    async fn sent(&self, sweep: SweepId) -> Result<u64, LedgerError>;
+
+    /// What the requests of a sweep came to, as the ledger shows it, whoever made them: `requests`, `sent`, `deleted`
+    /// (and not found there again), `late`, `gone`, `verified` and `copies`; nothing else is counted. A process that was
+    /// killed has counted nothing of what it did.
+    async fn came_to(&self, sweep: SweepId) -> Result<SweepSummary, LedgerError>;
 
     /// Ends a sweep, and with it what is left of its parts. `Conflict` when it is not open, or another process has
     /// taken it over.

@@ -296,11 +296,18 @@ async fn write_intent(
     let spent = sqlx::query(
         "UPDATE sweeps
          SET sent = sent + $2
-         WHERE id = $1 AND state = 'open' AND sent + $2 <= $3",
+         WHERE id = $1
+           AND state = 'open'
+           AND sent + $2 <= $3
+           -- Somebody leads it.
+           AND ($4::bigint IS NULL OR peer IS NOT NULL)
+           -- What was adopted since by somebody else decides from then on.
+           AND rule_set = coalesce((SELECT rule_set FROM rule_adoptions ORDER BY id DESC LIMIT 1), rule_set)",
     )
     .bind(intent.sweep.0)
     .bind(to_i64((originals.len() as u64).saturating_sub(before)))
     .bind(to_i64(intent.budget))
+    .bind(fence.number())
     .execute(&mut *tx)
     .await
     .map_err(during(context))?;
@@ -308,7 +315,7 @@ async fn write_intent(
         return Err(conflict(
             format!("sweep {}", intent.sweep.0),
             format!(
-                "{} more files exceed its limit of {}, or it is not open",
+                "{} more files exceed its limit of {}, or it is not open, or nobody leads it, or its rules are not in force any more",
                 originals.len(),
                 intent.budget
             ),

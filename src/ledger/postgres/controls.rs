@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::fault::during;
 use super::leaves::{self, Sealing};
-use super::{PostgresLedger, clock, clocks, holds, lineage};
+use super::{PostgresLedger, clock, clocks, holds, lineage, rehint};
 use crate::evidence::Fact;
 use crate::ledger::common::controls::{breaker, pause as paused};
 use crate::ledger::common::values::account_text;
@@ -14,6 +14,7 @@ use crate::model::{
     AccountName, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp,
     breaker_name,
 };
+use crate::rules::policy::RuleDigest;
 
 #[async_trait]
 impl Controls for PostgresLedger {
@@ -304,6 +305,7 @@ async fn barriers(tx: &mut PgConnection, host: &str) -> Result<Barriers, LedgerE
         anomalies: clocks::own(tx, host).await?,
         clock: clock::mark(tx, host).await?,
         settings: settings.into_iter().collect(),
+        rules: rehint::digest_in_force(tx).await?.map(RuleDigest),
     })
 }
 

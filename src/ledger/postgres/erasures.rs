@@ -54,7 +54,8 @@ impl ErasureRequests for PostgresLedger {
     }
 
     async fn erased_unverified(&self, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
-        self.read(move |tx| Box::pin(unverified(tx, page))).await
+        let seat = self.holder.number().await;
+        self.read(move |tx| Box::pin(unverified(tx, seat, page))).await
     }
 
     async fn close_erased(&self, at: Timestamp) -> Result<Vec<ErasureId>, LedgerError> {
@@ -469,7 +470,11 @@ async fn erasable(
     records(tx, rows).await
 }
 
-async fn unverified(tx: &mut PgConnection, page: u32) -> Result<Vec<FileRecord>, LedgerError> {
+async fn unverified(
+    tx: &mut PgConnection,
+    seat: Option<i64>,
+    page: u32,
+) -> Result<Vec<FileRecord>, LedgerError> {
     let rows: Vec<FileRow> = sqlx::query_as(select_files!(
         "(
              SELECT DISTINCT e.batch, e.file_id
@@ -493,11 +498,32 @@ async fn unverified(tx: &mut PgConnection, page: u32) -> Result<Vec<FileRecord>,
                      JOIN attempts n ON n.id = m.attempt
                      WHERE m.file_id = f.file_id AND n.batch = f.batch AND m.result IN (2, 3)
                  )
+                 -- Another who lives is at it, and about to look.
+                 AND NOT coalesce(
+                     a.peer <> $2
+                     AND a.peer IN (SELECT number FROM living)
+                     AND EXISTS (
+                         SELECT 1
+                         FROM sweeps s
+                         WHERE s.id = a.sweep
+                           AND s.state = 'open'
+                           AND (
+                               s.peer = a.peer
+                               OR EXISTS (
+                                   SELECT 1
+                                   FROM parts t
+                                   WHERE t.sweep = s.id AND t.peer = a.peer AND t.summary IS NULL
+                               )
+                           )
+                     ),
+                     FALSE
+                 )
            )
          ORDER BY f.batch, f.file_id
          LIMIT $1"
     ))
     .bind(i64::from(page))
+    .bind(seat)
     .fetch_all(&mut *tx)
     .await
     .map_err(during("reading erased files that were not verified"))?;

@@ -159,6 +159,19 @@ pub(super) async fn in_force(tx: &mut PgConnection) -> Result<Option<i64>, Ledge
     .map_err(during("reading the rules in force"))
 }
 
+pub(super) async fn digest_in_force(tx: &mut PgConnection) -> Result<Option<String>, LedgerError> {
+    sqlx::query_scalar(
+        "SELECT s.digest
+         FROM rule_adoptions a
+         JOIN rule_sets s ON s.id = a.rule_set
+         ORDER BY a.id DESC
+         LIMIT 1",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(during("reading the rules in force"))
+}
+
 /// Files that carry hints of other rules.
 pub(super) async fn outdated(tx: &mut PgConnection, rule_set: i64) -> Result<u64, LedgerError> {
     let files: i64 = sqlx::query_scalar(

@@ -169,6 +169,12 @@ impl Alone {
         let session = seat::enter_alone(&as_ourselves(options)?).await?;
         Ok(Self { _session: session })
     }
+
+    /// Not the right, but the turn to reconcile everything; or says whose it is.
+    pub(in crate::ledger) async fn reconciling(options: &PostgresOptions) -> Result<Self, LedgerError> {
+        let session = seat::enter_reconciling(&as_ourselves(options)?).await?;
+        Ok(Self { _session: session })
+    }
 }
 
 /// With the name that others are told.

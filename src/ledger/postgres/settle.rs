@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::fault::{conflict, during, ensure_rows};
 use super::leaves::{self, Sealing};
 use super::rows::{Keys, file_id, ids, state};
-use super::{due, shared};
+use super::{due, shared, told_again};
 use crate::evidence::Fact;
 use crate::evidence::leaf::States;
 use crate::ledger::{LedgerError, Settlement};
@@ -47,7 +47,7 @@ pub(super) async fn settle(
     .await
     .map_err(during(context))?;
     let Some((sweep, batch)) = ended else {
-        return Err(conflict(format!("attempt {}", attempt.0), "it is not under way"));
+        return told_again::settled_so(tx, attempt, settlement, &all).await;
     };
     let batch = BatchKey(batch);
     // Mostly all files of an answer go the same way.

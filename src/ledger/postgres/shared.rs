@@ -1,8 +1,8 @@
 //! Parts of sweeps, and who works at them. In short transactions on a session of their own, beside the order of all
 //! writers: nothing of it is evidence, and no file is safer for it or less safe.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod peers;
+mod take;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
@@ -10,9 +10,9 @@ use sqlx::PgConnection;
 use super::PostgresLedger;
 use super::fault::{conflict, damaged, during};
 use super::right::lost;
-use super::rows::{batch_address, count, file_id, policy_name, timestamp};
-use crate::ledger::{LedgerError, Offer, Part, PartsLeft, Peer, Shared, TakenPart};
-use crate::model::{BatchKey, SweepId, SweepSummary};
+use super::rows::count;
+use crate::ledger::{Claims, LedgerError, Offer, Part, PartsLeft, Peer, Shared, TakenPart};
+use crate::model::{BatchKey, FileId, SweepId, SweepSummary, Timestamp};
 use crate::rules::policy::RuleDigest;
 
 #[async_trait]
@@ -48,7 +48,7 @@ impl Shared for PostgresLedger {
                     if !fence.stands(tx).await? {
                         return Ok(None);
                     }
-                    take(tx, seat, of, &rules).await.map(Some)
+                    take::take(tx, seat, of, &rules).await.map(Some)
                 })
             });
             match taken.await? {
@@ -66,11 +66,41 @@ impl Shared for PostgresLedger {
             .await
     }
 
+    async fn hand_on(&self, part: i64, summary: &SweepSummary) -> Result<(), LedgerError> {
+        let seat = self.holder.fence().await?.number();
+        let summary = serde_json::to_string(summary).expect("counts and plain text");
+        self.beside(move |tx| {
+            Box::pin(async move {
+                end(tx, seat, part, &summary, 0).await?;
+                rest_of(tx, part).await
+            })
+        })
+        .await
+    }
+
     async fn give_parts_back(&self) -> Result<u64, LedgerError> {
         let Some(seat) = self.holder.fence().await?.number() else {
             return Ok(0);
         };
         self.beside(move |tx| Box::pin(give_back(tx, seat))).await
+    }
+
+    async fn let_go(&self, at: Timestamp) -> Result<(), LedgerError> {
+        self.recover_orphans(at).await?;
+        let Some(seat) = self.holder.fence().await?.number() else {
+            return Ok(());
+        };
+        self.beside(move |tx| Box::pin(peers::let_go(tx, seat))).await
+    }
+
+    async fn withdraw(&self, sweep: SweepId) -> Result<(), LedgerError> {
+        self.beside(move |tx| Box::pin(withdraw(tx, sweep))).await
+    }
+
+    async fn asked_by_others(&self, sweep: SweepId) -> Result<Vec<(BatchKey, Vec<FileId>)>, LedgerError> {
+        let seat = self.holder.number().await;
+        self.read_one(move |tx| Box::pin(peers::asked_by_others(tx, seat, sweep)))
+            .await
     }
 
     async fn parts_left(&self, sweep: SweepId) -> Result<PartsLeft, LedgerError> {
@@ -83,7 +113,7 @@ impl Shared for PostgresLedger {
 
     async fn peers(&self) -> Result<Vec<Peer>, LedgerError> {
         let seat = self.holder.number().await;
-        self.read_one(move |tx| Box::pin(peers(tx, seat))).await
+        self.read_one(move |tx| Box::pin(peers::peers(tx, seat))).await
     }
 }
 
@@ -151,123 +181,6 @@ pub(super) async fn clear(tx: &mut PgConnection, sweep: SweepId) -> Result<(), L
     Ok(())
 }
 
-type TakenRow = (
-    i64,
-    i64,
-    i64,
-    i64,
-    Vec<String>,
-    Vec<i64>,
-    i64,
-    String,
-    String,
-    String,
-    String,
-    String,
-);
-
-async fn take(
-    tx: &mut PgConnection,
-    seat: i64,
-    of: Option<SweepId>,
-    rules: &RuleDigest,
-) -> Result<Option<TakenPart>, LedgerError> {
-    let of = match of {
-        Some(sweep) => Some(sweep.0),
-        None => sweep_to_help(tx, seat, rules).await?,
-    };
-    let Some(sweep) = of else {
-        return Ok(None);
-    };
-    let row: Option<TakenRow> = sqlx::query_as(
-        "WITH taken AS (
-             UPDATE parts
-             SET peer = $1, takes = takes + 1
-             WHERE id = (
-                 SELECT p.id
-                 FROM parts p
-                 WHERE p.sweep = $2
-                   AND p.summary IS NULL
-                   AND (p.peer IS NULL OR p.peer NOT IN (SELECT number FROM living))
-                   AND EXISTS (
-                       SELECT 1
-                       FROM sweeps s
-                       JOIN rule_sets r ON r.id = s.rule_set
-                       WHERE s.id = $2 AND s.state = 'open' AND r.digest = $3
-                   )
-                 ORDER BY p.id
-                 LIMIT 1
-                 FOR UPDATE OF p SKIP LOCKED
-             )
-             RETURNING id, sweep, budget, batch, files, deadlines, takes
-         )
-         SELECT t.id, t.sweep, t.budget, t.batch, t.files, t.deadlines, t.takes, n.name, b.account, b.module, b.parent, b.batch
-         FROM taken t
-         JOIN sweeps s ON s.id = t.sweep
-         JOIN policies n ON n.id = s.policy
-         JOIN batches b ON b.id = t.batch",
-    )
-    .bind(seat)
-    .bind(sweep)
-    .bind(&rules.0)
-    .fetch_optional(tx)
-    .await
-    .map_err(during("taking a part of a sweep"))?;
-    row.map(|row| taken(row, rules)).transpose()
-}
-
-/// A sweep that somebody else leads and that has a part for us.
-async fn sweep_to_help(
-    tx: &mut PgConnection,
-    seat: i64,
-    rules: &RuleDigest,
-) -> Result<Option<i64>, LedgerError> {
-    sqlx::query_scalar(
-        "SELECT s.id
-         FROM sweeps s
-         JOIN rule_sets r ON r.id = s.rule_set
-         WHERE s.state = 'open'
-           AND r.digest = $2
-           AND s.peer <> $1
-           AND s.peer IN (SELECT number FROM living)
-           AND EXISTS (
-               SELECT 1
-               FROM parts p
-               WHERE p.sweep = s.id
-                 AND p.summary IS NULL
-                 AND (p.peer IS NULL OR p.peer NOT IN (SELECT number FROM living))
-           )
-         ORDER BY s.id
-         LIMIT 1",
-    )
-    .bind(seat)
-    .bind(&rules.0)
-    .fetch_optional(tx)
-    .await
-    .map_err(during("looking for a sweep that is shared"))
-}
-
-fn taken(row: TakenRow, rules: &RuleDigest) -> Result<TakenPart, LedgerError> {
-    let (id, sweep, budget, batch, files, deadlines, takes, policy, account, module, parent, name) = row;
-    let files = files.into_iter().zip(deadlines);
-    let files: Result<_, LedgerError> = files
-        .map(|(file, deadline)| Ok((file_id(file)?, timestamp(deadline)?)))
-        .collect();
-    Ok(TakenPart {
-        id,
-        sweep: SweepId(sweep),
-        policy: policy_name(policy)?,
-        rules: rules.clone(),
-        budget: count(budget)?,
-        address: Arc::new(batch_address(&account, &module, parent, name)?),
-        takes: count(takes)?,
-        part: Part {
-            batch: BatchKey(batch),
-            files: files?,
-        },
-    })
-}
-
 async fn end(
     tx: &mut PgConnection,
     seat: Option<i64>,
@@ -294,6 +207,40 @@ async fn end(
         format!("part {part}"),
         "another process has it, or its sweep has ended",
     ))
+}
+
+/// The files of a part that are still to go, as a part of their own.
+async fn rest_of(tx: &mut PgConnection, part: i64) -> Result<(), LedgerError> {
+    sqlx::query(
+        "INSERT INTO parts (sweep, budget, batch, files, deadlines, takes)
+         SELECT p.sweep, p.budget, p.batch,
+                array_agg(j.file_id ORDER BY j.place), array_agg(j.deadline ORDER BY j.place),
+                p.takes -- whoever takes it looks for what was asked for
+         FROM parts p
+         CROSS JOIN LATERAL unnest(p.files, p.deadlines) WITH ORDINALITY j (file_id, deadline, place)
+         JOIN files f ON f.batch = p.batch AND f.file_id = j.file_id
+         WHERE p.id = $1 AND f.state IN (0, 1, 4)
+         GROUP BY p.id",
+    )
+    .bind(part)
+    .execute(tx)
+    .await
+    .map_err(during("handing on a part of a sweep"))?;
+    Ok(())
+}
+
+async fn withdraw(tx: &mut PgConnection, sweep: SweepId) -> Result<(), LedgerError> {
+    sqlx::query(
+        "DELETE FROM parts
+         WHERE sweep = $1
+           AND summary IS NULL
+           AND (peer IS NULL OR peer NOT IN (SELECT number FROM living))",
+    )
+    .bind(sweep.0)
+    .execute(tx)
+    .await
+    .map_err(during("withdrawing parts of a sweep"))?;
+    Ok(())
 }
 
 /// Also when what is left of an interruption is looked after.
@@ -345,55 +292,4 @@ async fn parts_done(tx: &mut PgConnection, sweep: SweepId) -> Result<(SweepSumma
         left += count(undone)?;
     }
     Ok((sums, left))
-}
-
-type PeerRow = (
-    String,
-    String,
-    i64,
-    i64,
-    bool,
-    bool,
-    Option<String>,
-    Option<i64>,
-    Option<String>,
-    i64,
-);
-
-async fn peers(tx: &mut PgConnection, seat: Option<i64>) -> Result<Vec<Peer>, LedgerError> {
-    let rows: Vec<PeerRow> = sqlx::query_as(
-        "SELECT p.name, p.version, p.since, greatest(server_ms() - p.seen_at, 0),
-                p.number IN (SELECT number FROM living),
-                coalesce(p.number = $1, FALSE),
-                p.rules, s.id, n.name,
-                (SELECT count(*) FROM parts t WHERE t.peer = p.number AND t.summary IS NULL)
-         FROM peers p
-         LEFT JOIN sweeps s ON s.id = (SELECT max(o.id) FROM sweeps o WHERE o.state = 'open' AND o.peer = p.number)
-         LEFT JOIN policies n ON n.id = s.policy
-         ORDER BY 5 DESC, p.since DESC, p.number",
-    )
-    .bind(seat)
-    .fetch_all(tx)
-    .await
-    .map_err(during("reading who has the right to delete"))?;
-    rows.into_iter().map(peer).collect()
-}
-
-fn peer(row: PeerRow) -> Result<Peer, LedgerError> {
-    let (name, version, since, silent, alive, ours, rules, sweep, policy, parts) = row;
-    let sweep = match (sweep, policy) {
-        (Some(sweep), Some(policy)) => Some((SweepId(sweep), policy_name(policy)?)),
-        _ => None,
-    };
-    Ok(Peer {
-        name,
-        version,
-        since: timestamp(since)?,
-        silent_for: Duration::from_millis(count(silent)?),
-        alive,
-        ours,
-        rules: rules.map(RuleDigest),
-        sweep,
-        parts: count(parts)?,
-    })
 }

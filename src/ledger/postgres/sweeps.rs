@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::fault::{conflict, during};
 use super::right::lost;
 use super::rows::{count, timestamp};
-use super::{PostgresLedger, intern, leaves, plan_hash, plans, shared};
+use super::{PostgresLedger, came_to, intern, leaves, plan_hash, plans, shared};
 use crate::evidence::Fact;
 use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
 use crate::model::{Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp};
@@ -51,6 +51,15 @@ impl Sweeps for PostgresLedger {
         .await?;
         self.anchor.sync();
         Ok(())
+    }
+
+    async fn sent(&self, sweep: SweepId) -> Result<u64, LedgerError> {
+        self.read_one(move |tx| Box::pin(came_to::sent(tx, sweep))).await
+    }
+
+    async fn came_to(&self, sweep: SweepId) -> Result<SweepSummary, LedgerError> {
+        self.read_one(move |tx| Box::pin(came_to::came_to(tx, sweep)))
+            .await
     }
 
     async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError> {
@@ -258,7 +267,7 @@ async fn reopen(
     occurrence: Timestamp,
     digest: &RuleDigest,
 ) -> Result<Option<Opened>, LedgerError> {
-    // Whoever helps goes by the rules that it is planned by now.
+    // Its claims are judged by the rules that it is planned by now, and whoever helps goes by them.
     let rule_set = intern::rule_set(tx, digest).await?;
     let known: Option<(i64, i64)> = sqlx::query_as(
         "UPDATE sweeps
@@ -321,7 +330,7 @@ async fn close_sweep(
          SET state = $2, summary = $3, ended_at = CASE WHEN $2 = 'open' THEN NULL ELSE $4 END
          WHERE id = $1
            AND state = 'open'
-           AND (peer IS NULL OR $5 IS NULL OR peer = $5)
+           AND ($5::bigint IS NULL OR peer = $5)
          RETURNING sent",
     )
     .bind(sweep.0)

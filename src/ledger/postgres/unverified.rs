@@ -25,7 +25,20 @@ pub(super) async fn unverified(
            AND NOT coalesce(
                a.peer <> $3
                AND a.peer IN (SELECT number FROM living)
-               AND EXISTS (SELECT 1 FROM sweeps s WHERE s.id = a.sweep AND s.state = 'open' AND s.peer IS NOT NULL),
+               AND EXISTS (
+                   SELECT 1
+                   FROM sweeps s
+                   WHERE s.id = a.sweep
+                     AND s.state = 'open'
+                     AND (
+                         s.peer = a.peer
+                         OR EXISTS (
+                             SELECT 1
+                             FROM parts t
+                             WHERE t.sweep = s.id AND t.peer = a.peer AND t.summary IS NULL
+                         )
+                     )
+               ),
                FALSE
            )
          ORDER BY l.attempt, l.file_id

@@ -248,7 +248,11 @@ async fn write_intent(
              FROM sweeps
              WHERE id = $1
          ) c
-         WHERE id = $1 AND state = 'open' AND c.total <= $8;
+         WHERE id = $1
+           AND state = 'open'
+           AND c.total <= $8
+           -- What was adopted since by somebody else decides from then on.
+           AND rule_set = coalesce((SELECT rule_set FROM rule_adoptions ORDER BY id DESC LIMIT 1), rule_set);
 
          INSERT INTO attempts (sweep, kind, batch, intent_at, boottime_ms)
          VALUES ($1, $3, $2, $4, $5)
@@ -282,7 +286,7 @@ async fn write_intent(
         return Err(conflict(
             format!("sweep {}", intent.sweep.0),
             format!(
-                "{} more files exceed its limit of {}, or it is not open",
+                "{} more files exceed its limit of {}, or it is not open, or its rules are not in force any more",
                 originals.len(),
                 intent.budget
             ),

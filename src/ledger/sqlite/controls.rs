@@ -14,6 +14,7 @@ use crate::model::{
     AccountName, Breaker, BreakerKind, ClockAnomaly, ClockMark, Hold, HoldId, NewHold, Pause, Timestamp,
     breaker_name,
 };
+use crate::rules::policy::RuleDigest;
 
 #[async_trait]
 impl Controls for SqliteLedger {
@@ -286,7 +287,15 @@ pub(super) async fn pause(tx: &mut SqliteConnection) -> Result<Option<Pause>, Le
 /// One value a kind: row by row through sqlx's channel the questions would cost more than their answers.
 async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
     let context = "reading what stops deletion";
-    let found: (String, Option<String>, String, Option<String>, String) = sqlx::query_as(
+    type Found = (
+        String,
+        Option<String>,
+        String,
+        Option<String>,
+        String,
+        Option<String>,
+    );
+    let found: Found = sqlx::query_as(
         "SELECT (SELECT json_group_array(json_array(kind, opened_at, reason, account) ORDER BY opened_at, id)
                  FROM breakers
                  WHERE closed_at IS NULL),
@@ -301,12 +310,17 @@ async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
                 (SELECT json_group_object(name, value)
                  FROM settings
                  WHERE name >= 'a' -- those of named accounts, which may be many, begin with @
-                )",
+                ),
+                (SELECT s.digest
+                 FROM rule_adoptions a
+                 JOIN rule_sets s ON s.id = a.rule_set
+                 ORDER BY a.id DESC
+                 LIMIT 1)",
     )
     .fetch_one(tx)
     .await
     .map_err(during(context))?;
-    let (breakers, pause, anomalies, mark, settings) = found;
+    let (breakers, pause, anomalies, mark, settings, rules) = found;
     let garbled = |error: serde_json::Error| damaged(format!("{context}: {error}"));
     let breakers: Vec<_> = serde_json::from_str(&breakers).map_err(garbled)?;
     let pause: Option<_> = pause
@@ -324,6 +338,7 @@ async fn barriers(tx: &mut SqliteConnection) -> Result<Barriers, LedgerError> {
         anomalies: anomalies.into_iter().map(anomaly).collect::<Result<_, _>>()?,
         clock: mark.map(mark_of).transpose()?,
         settings: serde_json::from_str(&settings).map_err(garbled)?,
+        rules: rules.map(RuleDigest),
     })
 }
 

@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use super::fault::{conflict, damaged, during, ensure_rows};
 use super::leaves::{self, Sealing};
 use super::rows::{ids, state};
-use super::{batch, due};
+use super::{batch, due, told_again};
 use crate::evidence::Fact;
 use crate::evidence::leaf::States;
 use crate::ledger::{LedgerError, Settlement};
@@ -69,7 +69,11 @@ pub(super) async fn settle(
         return Err(damaged("an outcome was not written as a whole"));
     };
     let Some(row) = ended.rows.first() else {
-        return Err(conflict(format!("attempt {}", attempt.0), "it is not under way"));
+        if moved.changed > 0 {
+            // They are under way again, and not by this attempt.
+            return Err(conflict(format!("attempt {}", attempt.0), "it is not under way"));
+        }
+        return told_again::settled_so(tx, attempt, settlement, &all).await;
     };
     let (sweep, batch) = (
         row.try_get(0).map_err(during(context))?,

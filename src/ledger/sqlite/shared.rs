@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::SqliteLedger;
 use super::fault::conflict;
 use crate::ledger::{LedgerError, Offer, Part, PartsLeft, Peer, Shared, TakenPart};
-use crate::model::{SweepId, SweepSummary};
+use crate::model::{BatchKey, FileId, SweepId, SweepSummary, Timestamp};
 use crate::rules::policy::RuleDigest;
 
 #[async_trait]
@@ -30,8 +30,24 @@ impl Shared for SqliteLedger {
         Err(conflict(format!("part {part}"), "nobody has taken it"))
     }
 
+    async fn hand_on(&self, part: i64, _summary: &SweepSummary) -> Result<(), LedgerError> {
+        Err(conflict(format!("part {part}"), "nobody has taken it"))
+    }
+
     async fn give_parts_back(&self) -> Result<u64, LedgerError> {
         Ok(0)
+    }
+
+    async fn let_go(&self, _at: Timestamp) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn withdraw(&self, _sweep: SweepId) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn asked_by_others(&self, _sweep: SweepId) -> Result<Vec<(BatchKey, Vec<FileId>)>, LedgerError> {
+        Ok(Vec::new())
     }
 
     async fn parts_left(&self, _sweep: SweepId) -> Result<PartsLeft, LedgerError> {

@@ -7,10 +7,11 @@ use sqlx::SqliteConnection;
 
 use super::fault::{during, ensure_rows};
 use super::rows::{count, timestamp};
-use super::{SqliteLedger, intern, leaves, plan_hash, plans};
+use super::{SqliteLedger, came_to, intern, leaves, plan_hash, plans};
 use crate::evidence::Fact;
 use crate::ledger::{LedgerError, OpenSweep, Opened, StoredFile, StoredPlan, Sweeps};
 use crate::model::{Approval, FileKey, PolicyName, Sweep, SweepId, SweepState, SweepSummary, Timestamp};
+use crate::rules::policy::RuleDigest;
 
 #[async_trait]
 impl Sweeps for SqliteLedger {
@@ -32,6 +33,15 @@ impl Sweeps for SqliteLedger {
             .await?;
         self.anchor.sync();
         Ok(())
+    }
+
+    async fn sent(&self, sweep: SweepId) -> Result<u64, LedgerError> {
+        self.read_one(move |tx| Box::pin(came_to::sent(tx, sweep))).await
+    }
+
+    async fn came_to(&self, sweep: SweepId) -> Result<SweepSummary, LedgerError> {
+        self.read_one(move |tx| Box::pin(came_to::came_to(tx, sweep)))
+            .await
     }
 
     async fn sent_in(&self, sweep: SweepId, among: &[FileKey]) -> Result<Vec<FileKey>, LedgerError> {
@@ -127,7 +137,7 @@ impl Sweeps for SqliteLedger {
 async fn open_sweep(tx: &mut SqliteConnection, open: &OpenSweep) -> Result<Opened, LedgerError> {
     let policy = intern::policy(tx, &open.policy).await?;
     if let Some(occurrence) = open.occurrence
-        && let Some(opened) = reopen(tx, policy, occurrence).await?
+        && let Some(opened) = reopen(tx, policy, occurrence, &open.digest).await?
     {
         match opened {
             Opened::New(sweep) | Opened::Resumed { sweep, .. } => tell_of(tx, open, sweep, true).await?,
@@ -174,6 +184,7 @@ async fn reopen(
     tx: &mut SqliteConnection,
     policy: i64,
     occurrence: Timestamp,
+    digest: &RuleDigest,
 ) -> Result<Option<Opened>, LedgerError> {
     let known: Option<(i64, String, i64)> = sqlx::query_as(
         "SELECT id, state, sent
@@ -192,12 +203,15 @@ async fn reopen(
         SweepState::Done | SweepState::Stopped => return Ok(Some(Opened::AlreadyDone(SweepId(id)))),
         SweepState::Open | SweepState::Cut | SweepState::Postponed => {}
     }
+    // Its claims are judged by the rules that it is planned by now.
+    let rule_set = intern::rule_set(tx, digest).await?;
     sqlx::query(
         "UPDATE sweeps
-         SET state = 'open', ended_at = NULL
+         SET state = 'open', ended_at = NULL, rule_set = ?2
          WHERE id = ?1",
     )
     .bind(id)
+    .bind(rule_set)
     .execute(tx)
     .await
     .map_err(during("going on with a sweep"))?;

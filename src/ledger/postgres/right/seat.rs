@@ -17,6 +17,8 @@ use crate::rules::policy::RuleDigest;
 
 /// `RtNd`, and which of our locks it is: in the space of two 4-byte keys, where no 8-byte one collides.
 const RIGHT: (i32, i32) = (0x5274_4e64, 1);
+/// Of whoever reconciles everything.
+const RECONCILING: (i32, i32) = (0x5274_4e64, 2);
 
 /// A server notices the end of a process a moment after it: so long the next one waits.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,7 +59,13 @@ impl Seat {
         let mut session = connect(address).await?;
         let found = migrate::Found::at(&mut session).await?;
         migrate::migrate(&mut session, &address.name, &found, migrate::MIGRATIONS).await?;
-        enter(&mut session, address, "SELECT pg_advisory_lock_shared($1, $2)").await?;
+        enter(
+            &mut session,
+            address,
+            "SELECT pg_advisory_lock_shared($1, $2)",
+            RIGHT,
+        )
+        .await?;
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(|error| lost(&error.to_string()))?;
         let number = i64::from_le_bytes(bytes);
@@ -152,20 +160,34 @@ impl Seat {
 
 /// A session that has the lock of all who delete for itself.
 pub(super) async fn enter_alone(address: &Address) -> Result<PgConnection, LedgerError> {
+    alone_with(address, RIGHT).await
+}
+
+/// A session that has the lock of whoever reconciles everything.
+pub(super) async fn enter_reconciling(address: &Address) -> Result<PgConnection, LedgerError> {
+    alone_with(address, RECONCILING).await
+}
+
+async fn alone_with(address: &Address, key: (i32, i32)) -> Result<PgConnection, LedgerError> {
     let mut session = connect(address).await?;
-    enter(&mut session, address, "SELECT pg_advisory_lock($1, $2)").await?;
+    enter(&mut session, address, "SELECT pg_advisory_lock($1, $2)", key).await?;
     Ok(session)
 }
 
-/// The lock of all who delete.
-async fn enter(session: &mut PgConnection, address: &Address, lock: &'static str) -> Result<(), LedgerError> {
+/// One of our locks.
+async fn enter(
+    session: &mut PgConnection,
+    address: &Address,
+    lock: &'static str,
+    key: (i32, i32),
+) -> Result<(), LedgerError> {
     sqlx::raw_sql(SET_UP)
         .execute(&mut *session)
         .await
         .map_err(during("taking the right to delete"))?;
     let entered = sqlx::query(lock)
-        .bind(RIGHT.0)
-        .bind(RIGHT.1)
+        .bind(key.0)
+        .bind(key.1)
         .execute(&mut *session)
         .await
         .map_err(during("taking the right to delete"));
@@ -173,7 +195,7 @@ async fn enter(session: &mut PgConnection, address: &Address, lock: &'static str
         Ok(_) => Ok(()),
         Err(LedgerError::Busy) => Err(LedgerError::InUse {
             path: address.name.clone(),
-            pid: holder(session).await?,
+            pid: holder(session, key).await?,
         }),
         Err(error) => Err(error),
     }
@@ -198,7 +220,7 @@ pub(in crate::ledger::postgres) async fn alone(
         if begun.elapsed() > PATIENCE {
             return Err(LedgerError::InUse {
                 path: database.to_owned(),
-                pid: holder(tx).await?,
+                pid: holder(tx, RIGHT).await?,
             });
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -292,8 +314,8 @@ fn has_ended(name: &str) -> bool {
     of == host() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
-/// Process and host, as the session of one who has the right is called.
-async fn holder(session: &mut PgConnection) -> Result<String, LedgerError> {
+/// Process and host, as the session of one who has that lock is called.
+async fn holder(session: &mut PgConnection, key: (i32, i32)) -> Result<String, LedgerError> {
     let found: Option<(Option<String>, Option<String>)> = sqlx::query_as(
         "SELECT a.application_name, host(a.client_addr)
          FROM pg_locks l
@@ -309,8 +331,8 @@ async fn holder(session: &mut PgConnection) -> Result<String, LedgerError> {
          ORDER BY a.backend_start
          LIMIT 1",
     )
-    .bind(i64::from(RIGHT.0))
-    .bind(i64::from(RIGHT.1))
+    .bind(i64::from(key.0))
+    .bind(i64::from(key.1))
     .fetch_optional(session)
     .await
     .map_err(during("looking for who has the right to delete"))?;
