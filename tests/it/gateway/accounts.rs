@@ -34,11 +34,8 @@ fn delete(key: &str) -> Vec<u8> {
 
 async fn api() -> Api {
     Api::start(|asked| {
-        if asked.line.starts_with("DELETE") {
-            json(
-                200,
-                r#"{"status":"deleted","message":"Files deleted successfully.","deletedAll":false}"#,
-            )
+        if asked.head.starts_with("DELETE") {
+            json(200, r#"{"status":"success","message":"Files deleted"}"#)
         } else {
             json(200, ANSWER)
         }
