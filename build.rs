@@ -1,4 +1,4 @@
-//! Compiles SQLite's checksum VFS against the SQLite that `libsqlite3-sys` bundles.
+//! Compiles SQLite's checksum VFS against the SQLite that `libsqlite3-sys` bundles, and strips a release.
 
 fn main() {
     let source = "vendor/sqlite/cksumvfs.c";
@@ -15,4 +15,8 @@ fn main() {
         // Its warnings are its authors'.
         .warnings(false)
         .compile("cksumvfs");
+    let is = |name, value| std::env::var(name).is_ok_and(|is| is == value);
+    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
+        println!("cargo:rustc-link-arg-bins=-Wl,--strip-all");
+    }
 }
