@@ -126,9 +126,13 @@ impl ReconcileLock {
     /// Takes the lock `<ledger>.reconcile.lock`, as [`DeleterLock::acquire`] does its own.
     pub(super) fn acquire(ledger_path: &Path) -> Result<Self, LedgerError> {
         let held = Held::file(beside(ledger_path, ".reconcile.lock"))?;
-        if let Held::File { file, .. } = &held {
-            // Whoever else may write to the ledger is refused then, and says which file it is.
-            let _ = entrust(file, ledger_path);
+        match &held {
+            Held::File { file, .. } => {
+                // Whoever else may write to the ledger is refused then, and says which file it is.
+                let _ = entrust(file, ledger_path);
+            }
+            #[cfg(feature = "postgres")]
+            Held::Server(_) | Held::Alone { .. } => {}
         }
         Ok(Self { _held: held })
     }
