@@ -9,6 +9,7 @@ use super::PostgresLedger;
 use super::fault::{conflict, damaged, during};
 use super::leaves::{self, Sealing};
 use super::rows::{FileRow, Keys, count, records, select_files};
+use super::unverified::others_own;
 use crate::evidence::Fact;
 use crate::ledger::{Entered, ErasureFiles, ErasureRequests, LedgerError};
 use crate::model::{Erasure, ErasureId, ErasureScope, FileKey, FileRecord, NewErasure, Timestamp};
@@ -497,28 +498,9 @@ async fn unverified(
                      FROM attempt_files m
                      JOIN attempts n ON n.id = m.attempt
                      WHERE m.file_id = f.file_id AND n.batch = f.batch AND m.result IN (2, 3)
-                 )
-                 -- Another who lives is at it, and about to look.
-                 AND NOT coalesce(
-                     a.peer <> $2
-                     AND a.peer IN (SELECT number FROM living)
-                     AND EXISTS (
-                         SELECT 1
-                         FROM sweeps s
-                         WHERE s.id = a.sweep
-                           AND s.state = 'open'
-                           AND (
-                               s.peer = a.peer
-                               OR EXISTS (
-                                   SELECT 1
-                                   FROM parts t
-                                   WHERE t.sweep = s.id AND t.peer = a.peer AND t.summary IS NULL
-                               )
-                           )
-                     ),
-                     FALSE
-                 )
-           )
+                 ) ",
+        others_own!(),
+        ")
          ORDER BY f.batch, f.file_id
          LIMIT $1"
     ))

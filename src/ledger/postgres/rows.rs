@@ -22,7 +22,7 @@ use crate::model::{FileId, FileRecord};
 
 /// `SELECT` of a [`FileRow`]: what stands for the table `files f`, then the clauses after it.
 macro_rules! select_files {
-    ($from:literal, $tail:literal) => {
+    ($from:literal, $($tail:tt)+) => {
         concat!(
             "SELECT f.batch, f.file_id, f.state, f.policy, f.uploaded_at, f.processed_at, f.due_at, f.deadline_at,
                     f.attributes, coalesce(s.subject, os.subject), c.original_batch, c.original_file
@@ -32,7 +32,7 @@ macro_rules! select_files {
               LEFT JOIN copies c ON c.batch = f.batch AND c.file_id = f.file_id
               -- A copy is its original's subject's, whenever that was recorded.
               LEFT JOIN subjects os ON os.batch = c.original_batch AND os.file_id = c.original_file ",
-            $tail
+            $($tail)+
         )
     };
 }

@@ -1,10 +1,11 @@
-//! An outcome that is told a second time: its commit may have been done, and its answer lost.
+//! Reads what an attempt that is over came to, for an outcome that is told again.
 
 use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use super::fault::{conflict, during};
+use super::fault::during;
+use crate::ledger::common::told_again::{SettledRow, told_again};
 use crate::ledger::{LedgerError, Settlement};
 use crate::model::{AttemptId, FileId, FileState};
 
@@ -16,7 +17,7 @@ pub(super) async fn settled_so(
     moves: &BTreeMap<FileState, Vec<&FileId>>,
 ) -> Result<(), LedgerError> {
     let context = "reading an outcome";
-    let found: Option<(i64, String, Option<i64>, Option<String>)> = sqlx::query_as(
+    let found: Option<SettledRow> = sqlx::query_as(
         "SELECT settled_at, outcome, http_status, detail
          FROM attempts
          WHERE id = ?1 AND settled_at IS NOT NULL",
@@ -25,12 +26,6 @@ pub(super) async fn settled_so(
     .fetch_optional(&mut *tx)
     .await
     .map_err(during(context))?;
-    let told = (
-        settlement.at.as_millis(),
-        settlement.outcome.to_owned(),
-        settlement.http_status.map(i64::from),
-        settlement.detail.clone(),
-    );
     let results: Vec<(String, i64)> = sqlx::query_as(
         "SELECT file_id, result
          FROM attempt_files
@@ -41,16 +36,5 @@ pub(super) async fn settled_so(
     .fetch_all(tx)
     .await
     .map_err(during(context))?;
-    let of_state = |(state, files): (&FileState, &Vec<&FileId>)| -> Vec<(String, i64)> {
-        files
-            .iter()
-            .map(|file| (file.to_string(), state.code()))
-            .collect()
-    };
-    let mut moved: Vec<(String, i64)> = moves.iter().flat_map(of_state).collect();
-    moved.sort_unstable();
-    if found == Some(told) && results == moved {
-        return Ok(());
-    }
-    Err(conflict(format!("attempt {}", attempt.0), "it is not under way"))
+    told_again(attempt, settlement, moves, found, &results)
 }
