@@ -253,3 +253,22 @@ async fn no_part_is_taken_by_rules_that_are_not_in_force_any_more() {
         assert_eq!(take(host, of).await, None);
     }
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
+async fn what_a_leader_that_failed_has_left_is_forgotten_once_the_next_sweep_takes_its_place() {
+    let (hosts, _, _, _backend) = hosts(2).await;
+    let [leader, two] = &hosts[..] else { panic!() };
+    let sweep = offered(leader, &["f1", "f2"]).await;
+    let part = take(two, None).await.unwrap();
+    leader.ledger.let_go(at(1)).await.unwrap();
+    let left = PartsLeft {
+        waiting: 1,
+        under_way: 1,
+    };
+    assert_eq!(two.ledger.parts_left(sweep).await.unwrap(), left);
+    let next = two.ledger.open_sweep(&open("p", Some(at(90)))).await.unwrap();
+    assert!(matches!(next, Opened::New(_)), "{next:?}");
+    assert_eq!(two.ledger.parts_left(sweep).await.unwrap(), PartsLeft::default());
+    is_conflict(two.ledger.end_part(part.id, &sent(1), 0).await);
+}

@@ -201,20 +201,28 @@ async fn open_sweep(
 /// Earlier sweeps of the policy that were never closed (their process died, or failed) are nobody's from now on: what
 /// they have left is planned anew, and nobody takes a part of it any more.
 async fn take_the_place(tx: &mut PgConnection, policy: i64, sweep: SweepId) -> Result<(), LedgerError> {
-    let earlier: Vec<i64> = sqlx::query_scalar(
+    let context = "taking the place of an earlier sweep";
+    sqlx::query(
         "UPDATE sweeps
          SET peer = NULL
-         WHERE policy = $1 AND state = 'open' AND id <> $2 AND peer IS NOT NULL
-         RETURNING id",
+         WHERE policy = $1 AND state = 'open' AND id <> $2 AND peer IS NOT NULL",
     )
     .bind(policy)
     .bind(sweep.0)
-    .fetch_all(&mut *tx)
+    .execute(&mut *tx)
     .await
-    .map_err(during("taking the place of an earlier sweep"))?;
-    for earlier in earlier {
-        super::shared::clear(tx, SweepId(earlier)).await?;
-    }
+    .map_err(during(context))?;
+    // Also of those that were nobody's before: left by a leader who failed.
+    sqlx::query(
+        "DELETE FROM parts p
+         USING sweeps s
+         WHERE s.id = p.sweep AND s.policy = $1 AND s.id <> $2",
+    )
+    .bind(policy)
+    .bind(sweep.0)
+    .execute(tx)
+    .await
+    .map_err(during(context))?;
     Ok(())
 }
 
