@@ -31,6 +31,7 @@ pub mod requests;
 mod ruling;
 mod run;
 mod sharing;
+mod stop;
 pub mod sweep;
 mod tally;
 mod throttle;
@@ -38,8 +39,8 @@ pub mod witnesses;
 
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use ending::{Ending, SweepReport};
-pub use gate::{Stop, short};
 pub use helping::{Helped, others_sweep};
 pub use progress::{Listener, Progress};
 pub use remotes::{Remotes, Way};
+pub use stop::{Stop, short};
 pub use sweep::{Engine, Settings, SweepError, SweepRequest};

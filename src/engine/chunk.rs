@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::executor::concerns_list;
-use super::gate::{NOT_BEFORE, Stop};
+use super::gate::NOT_BEFORE;
 use super::run::{BISECTION_REQUESTS, Batch, Run, Suspect};
+use super::stop::Stop;
 use super::sweep::SweepError;
 use crate::model::{BreakerKind, FileId};
 use crate::outcome::{Bisection, FileEvent, Outcome, Refusal};

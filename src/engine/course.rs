@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Stop;
+use super::stop::Stop;
 use super::sweep::Settings;
 use super::throttle::{Leave, Throttle};
 use crate::model::ClockMark;

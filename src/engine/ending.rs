@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::gate::Stop;
 use super::run::Run;
+use super::stop::Stop;
 use crate::model::{PolicyName, SweepId, SweepState, SweepSummary};
 
 /// How a sweep ended.

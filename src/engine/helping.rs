@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Stop;
 use super::run::Run;
+use super::stop::Stop;
 use super::sweep::{Engine, SweepError};
 use crate::ledger::{LedgerError, Peer, TakenPart};
 use crate::model::PolicyName;

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::ending::{Ending, halted};
-use super::gate::{Stop, Whose};
 use super::planning::make_plan;
 use super::run::Run;
+use super::stop::{Stop, Whose};
 use super::sweep::{Engine, SweepError, note_plan};
 use crate::model::AccountName;
 use crate::rules::plan::Plan;

@@ -9,7 +9,7 @@ mod requests;
 
 use std::collections::BTreeMap;
 
-use super::gate::short;
+use super::stop::short;
 use crate::ledger::{Ledger, LedgerError, StoredPlan, Tally};
 use crate::model::{Breaker, Holds, Pause, PolicyName, Sweep, SweepState, Timestamp};
 use crate::rules::policy::{Mode, Policy, RuleSet};

@@ -1,6 +1,6 @@
 //! The log's own retention, `[evidence] keep`: once a day, at a sweep's end, what is over goes from the record.
 
-use super::gate::Stop;
+use super::stop::Stop;
 use super::sweep::{Engine, SweepError};
 use crate::ledger::{Gone, LedgerError, RedactionStep};
 use crate::model::Timestamp;

@@ -7,8 +7,8 @@ mod standing;
 pub use standing::{Bound, Doubtful, Held, Obstacles, Standing, obstacles, standing};
 
 use super::change::goes;
-use super::gate::Stop;
 use super::run::Run;
+use super::stop::Stop;
 use super::sweep::{Engine, SweepError};
 use crate::model::FileRecord;
 use crate::rules::check::Purpose;

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::gate::{Stop, short};
 use super::planning::PlanError;
 use super::run::Run;
+use super::stop::{Stop, short};
 use super::sweep::{Engine, SweepError};
 use crate::ledger::{StoredFile, StoredPlan};
 use crate::model::{BreakerKind, FileKey};

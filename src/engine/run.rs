@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use super::course::Course;
-use super::gate::{Stop, Whose};
 use super::remotes::{Way, setting_of};
+use super::stop::{Stop, Whose};
 use super::sweep::{Engine, SweepError};
 use super::tally::Tally;
 use super::witnesses::went_on;

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::batch::Target;
 use super::batches::ByBatch;
-use super::gate::Stop;
 use super::run::{Batch, Run};
+use super::stop::Stop;
 use super::sweep::{Engine, SweepError};
 use crate::ledger::{LedgerError, Offer, PART_FILES, Part, TakenPart};
 use crate::model::{BatchKey, FileId, FileState, Timestamp};
