@@ -126,7 +126,10 @@ fn of_name<'c>(checked: &'c Checked, name: &str) -> Result<&'c AccountSettings, 
 }
 
 /// The key of the account without a name; `None` where it has none and needs none.
-fn unnamed_key(checked: &Checked) -> Result<Option<secrecy::SecretString>, Failure> {
+///
+/// # Errors
+/// Exit 5 where it is needed and there is none, or none that can be used.
+pub(super) fn unnamed_key(checked: &Checked) -> Result<Option<secrecy::SecretString>, Failure> {
     let needed = checked.accounts.is_empty()
         || checked
             .rules

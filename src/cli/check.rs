@@ -3,19 +3,19 @@
 
 mod against;
 mod coverage;
+mod online;
 
 use serde::Serialize;
 
 use against::Against;
 use coverage::{Coverage, coverage};
+use online::{Online, online};
 
 use super::args::CheckArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::files;
 use crate::config::{self, Checked, ProblemRecord};
-use crate::extracta::Remote;
-use crate::extracta::remote::Probe;
 use crate::ledger::{LedgerError, OpenMode};
 
 #[derive(Debug, Serialize)]
@@ -29,13 +29,6 @@ struct Report {
     online: Option<Online>,
     against_ledger: Option<Against>,
     coverage: Option<Coverage>,
-}
-
-#[derive(Debug, Serialize)]
-struct Online {
-    verdict: &'static str,
-    api_clock_skew_seconds: Option<i64>,
-    detail: String,
 }
 
 pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
@@ -88,17 +81,14 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Fai
         fingerprint: Some(checked.fingerprint.clone()),
         problems: checked.warnings.records(),
         unowned,
-        online: online.as_ref().map(|(online, _)| Online {
-            detail: online.detail.clone(),
-            ..*online
-        }),
+        online,
         against_ledger,
         coverage,
     };
     context
         .output
         .data(&report, || text(context, &checked, &report))?;
-    Ok(online.map_or(Exit::Done, |(_, exit)| exit))
+    Ok(report.online.map_or(Exit::Done, |online| online.exit))
 }
 
 /// Live files that no policy owns, where there is a ledger whose hints are of these rules.
@@ -125,54 +115,6 @@ async fn unowned(context: &Context, checked: &Checked) -> Result<Option<u64>, Fa
             .copied()
             .unwrap_or(0),
     ))
-}
-
-async fn online(context: &Context, checked: &Checked) -> Result<(Online, Exit), Failure> {
-    let remote = context.remote(&checked.extracta)?;
-    let skew =
-        |date: Option<crate::model::Timestamp>| date.map(|d| context.clock.now().millis_since(d) / 1000);
-    Ok(match remote.probe().await {
-        Probe::Works { date } => {
-            let seconds = skew(date);
-            let trusted = seconds.is_none_or(|s| s.abs() <= 300);
-            let verdict = if trusted { "ok" } else { "clock" };
-            let detail = match seconds {
-                None => "the key works; the API sent no clock".to_owned(),
-                Some(s) => format!("the key works; this clock is {s} s ahead of the API's"),
-            };
-            let exit = if trusted { Exit::Done } else { Exit::Clock };
-            (
-                Online {
-                    verdict,
-                    api_clock_skew_seconds: seconds,
-                    detail,
-                },
-                exit,
-            )
-        }
-        Probe::Refused { status, date } => {
-            let detail = format!("the API refuses the key (HTTP {status})");
-            (
-                Online {
-                    verdict: "refused",
-                    api_clock_skew_seconds: skew(date),
-                    detail,
-                },
-                Exit::Credentials,
-            )
-        }
-        Probe::Unavailable { reason } => {
-            let detail = format!("the API cannot be used: {reason}");
-            (
-                Online {
-                    verdict: "unavailable",
-                    api_clock_skew_seconds: None,
-                    detail,
-                },
-                Exit::Unavailable,
-            )
-        }
-    })
 }
 
 fn text(context: &Context, checked: &Checked, report: &Report) -> String {
@@ -204,7 +146,7 @@ fn text(context: &Context, checked: &Checked, report: &Report) -> String {
         text.push_str(&coverage::text(coverage));
     }
     if let Some(online) = &report.online {
-        text.push_str(&format!("online: {}\n", online.detail));
+        text.push_str(&online::text(online));
     }
     text
 }

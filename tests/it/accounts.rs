@@ -544,4 +544,30 @@ async fn the_verbs_take_rows_of_an_account_and_sweep_with_its_key() {
         "nothing of the account without a name is known"
     );
     two.assert_own_keys();
+
+    let online = |code: i32| -> serde_json::Value {
+        let said = run(&["--json", "check", "--online"]);
+        assert_eq!(said.status.code(), Some(code), "{said:?}");
+        serde_json::from_slice::<serde_json::Value>(&said.stdout).unwrap()["online"].clone()
+    };
+    // The sandboxes' clock is not this machine's.
+    let found = online(8);
+    assert_eq!(found["verdict"], "clock");
+    let of = |found: &serde_json::Value, n: usize| {
+        let account = &found["accounts"][n];
+        (account["account"].clone(), account["verdict"].clone())
+    };
+    assert_eq!(of(&found, 0), (serde_json::Value::Null, "clock".into()));
+    assert_eq!(of(&found, 1), ("acme".into(), "clock".into()));
+    std::fs::write(two.dir.path().join("acme-key"), "another-key").unwrap();
+    let found = online(5);
+    assert_eq!(found["verdict"], "refused", "the worst of all accounts");
+    assert_eq!(of(&found, 0), (serde_json::Value::Null, "clock".into()));
+    assert_eq!(of(&found, 1), ("acme".into(), "refused".into()));
+    let said = run(&["check", "--online"]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        text.contains("online, account acme: the API refuses the key (HTTP 401)"),
+        "{text}"
+    );
 }

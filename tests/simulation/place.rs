@@ -1,4 +1,8 @@
 //! Where the ledger of a world is: in a file, or in a database of a server. No other part of a world knows.
+#![cfg_attr(
+    not(feature = "postgres"),
+    expect(unused_variables, dead_code, reason = "what only a server needs")
+)]
 
 use std::collections::BTreeMap;
 use std::future::Future;
