@@ -1,9 +1,9 @@
 //! Erasure requests as rows.
 
-use super::problem::damaged;
+use super::problem::{conflict, damaged};
 use super::values::{batch_id, file_id, optional, timestamp};
 use crate::ledger::LedgerError;
-use crate::model::{Closing, Erasure, ErasureId, ErasureScope};
+use crate::model::{Closing, Erasure, ErasureId, ErasureScope, NewErasure};
 
 pub(in crate::ledger) fn columns(scope: &ErasureScope) -> (&'static str, &str) {
     match scope {
@@ -11,6 +11,20 @@ pub(in crate::ledger) fn columns(scope: &ErasureScope) -> (&'static str, &str) {
         ErasureScope::File(id) => ("file", id.as_str()),
         ErasureScope::Batch(id) => ("batch", id.as_str()),
     }
+}
+
+/// A reference that is known means its own request, to the letter and as long as it is open; `Conflict` otherwise.
+pub(in crate::ledger) fn is_the_same(known: &Erasure, new: &NewErasure) -> Result<(), LedgerError> {
+    if known.scope == new.scope && known.received == new.received && known.closed_at.is_none() {
+        return Ok(());
+    }
+    Err(conflict(
+        format!("the reference `{}`", new.reference),
+        format!(
+            "erasure request {} has it and differs, or is closed; give this one a reference of its own",
+            known.id.0
+        ),
+    ))
 }
 
 pub(in crate::ledger) type Row = (

@@ -26,7 +26,7 @@ use crate::model::{FileId, FileRecord};
 /// One JSON value a row: sqlx copies each value of a row on SQLite's thread and asks for it under a lock on
 /// ours, and a dozen of them cost more than all that is done with the file.
 macro_rules! select_files {
-    ($from:literal, $tail:literal $(, $name:literal)?) => {
+    ($from:literal, $tail:expr $(, $name:literal)?) => {
         concat!(
             "SELECT json_array(f.batch, f.file_id, f.state, f.policy, f.uploaded_at, f.processed_at, f.due_at,
                     f.deadline_at, f.attributes, coalesce(s.subject, os.subject), c.original_batch,

@@ -10,10 +10,11 @@ use crate::model::{ErasureId, FileKey, FileRecord};
 
 /// Whether nothing bears out that the file `f`, deleted or gone, is so: the last answer that said it was
 /// never followed by a look. A look that contradicted it moved the file; where it is gone now, a later
-/// one found that.
+/// one found that. `more`: a further condition on that answer's attempt `a`.
 macro_rules! unverified_sql {
-    () => {
-        "EXISTS (
+    ($($more:expr)?) => {
+        concat!(
+            "EXISTS (
              SELECT 1
              FROM attempt_files l -- CROSS keeps the order: by file, not by attempt
              JOIN attempts a ON a.id = l.attempt
@@ -26,8 +27,8 @@ macro_rules! unverified_sql {
                    FROM attempt_files m
                    JOIN attempts n ON n.id = m.attempt
                    WHERE m.file_id = f.file_id AND n.batch = f.batch AND m.result IN (2, 3)
-               )
-         )"
+               ) ", $($more,)? ")"
+        )
     };
 }
 
@@ -160,22 +161,9 @@ pub(super) async fn unverified(
          ) k
          JOIN files f ON f.batch = k.batch AND f.file_id = k.file_id",
         "WHERE f.state IN (2, 3)
-           AND EXISTS (
-               SELECT 1
-               FROM attempt_files l
-               JOIN attempts a ON a.id = l.attempt
-               WHERE l.file_id = f.file_id
-                 AND a.batch = f.batch
-                 AND l.result IN (2, 3)
-                 AND l.finding IS NULL
-                 AND l.attempt = (
-                     SELECT max(m.attempt)
-                     FROM attempt_files m
-                     JOIN attempts n ON n.id = m.attempt
-                     WHERE m.file_id = f.file_id AND n.batch = f.batch AND m.result IN (2, 3)
-                 ) ",
-        others_own!(),
-        ")
+           AND ",
+        unverified_sql!(others_own!()),
+        "
          ORDER BY f.batch, f.file_id
          LIMIT $1"
     ))

@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 use super::by_reference;
 use super::files::progress;
 use crate::evidence::Fact;
-use crate::ledger::common::erasures::columns;
-use crate::ledger::sqlite::fault::{conflict, damaged, during};
+use crate::ledger::common::erasures::{columns, is_the_same};
+use crate::ledger::sqlite::fault::{damaged, during};
 use crate::ledger::sqlite::leaves::{self, Sealing};
 use crate::ledger::{Entered, LedgerError};
 use crate::model::{ErasureId, ErasureScope, NewErasure, Timestamp};
@@ -17,15 +17,7 @@ pub(super) async fn add(
     at: Timestamp,
 ) -> Result<Entered, LedgerError> {
     if let Some(known) = by_reference(tx, &new.reference).await? {
-        if known.scope != new.scope || known.received != new.received || known.closed_at.is_some() {
-            return Err(conflict(
-                format!("the reference `{}`", new.reference),
-                format!(
-                    "erasure request {} has it and differs, or is closed; give this one a reference of its own",
-                    known.id.0
-                ),
-            ));
-        }
+        is_the_same(&known, new)?;
         return entered(tx, known.id, true).await;
     }
     let (kind, value) = columns(&new.scope);

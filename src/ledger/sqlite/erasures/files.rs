@@ -154,24 +154,14 @@ pub(super) async fn unverified(tx: &mut SqliteConnection, page: u32) -> Result<V
              WHERE r.closed_at IS NULL
          ) k
          CROSS JOIN files f ON f.batch = k.batch AND f.file_id = k.file_id",
-        "WHERE f.state IN (2, 3)
-           AND EXISTS (
-               SELECT 1
-               FROM attempt_files l
-               CROSS JOIN attempts a ON a.id = l.attempt
-               WHERE l.file_id = f.file_id
-                 AND a.batch = f.batch
-                 AND l.result IN (2, 3)
-                 AND l.finding IS NULL
-                 AND l.attempt = (
-                     SELECT max(m.attempt)
-                     FROM attempt_files m
-                     CROSS JOIN attempts n ON n.id = m.attempt
-                     WHERE m.file_id = f.file_id AND n.batch = f.batch AND m.result IN (2, 3)
-                 )
-           )
+        concat!(
+            "WHERE f.state IN (2, 3)
+           AND ",
+            unverified_sql!(),
+            "
          ORDER BY f.batch, f.file_id
          LIMIT ?1"
+        )
     ))
     .bind(page)
     .fetch_all(&mut *tx)
