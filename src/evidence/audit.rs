@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::checkpoint::{Checkpoint, origin};
 use super::fork::Walk;
+use super::seal::{opens, unopened};
 use super::{Fact, Fork, Frontier, Hash, Note, VerifierKey, canonical};
 
 /// What is wrong, and from which leaf on.
@@ -63,6 +64,9 @@ pub struct Summary {
     pub leaves: u64,
     /// Those whose bytes were looked into.
     pub looked_into: u64,
+    /// Those with names and ids in clear beside them, which are what the leaf committed to. An export without ids
+    /// has none; one with ids that lost some says less, and nothing false.
+    pub opened: u64,
     /// Those whose bytes were redacted.
     pub redacted: u64,
     /// Checkpoints that the tree agrees with.
@@ -212,6 +216,54 @@ impl Audit {
         self.tree.append(leaf.hash);
         self.walks.iter_mut().for_each(|walk| walk.pass(&self.tree));
         self.compare()
+    }
+
+    /// What stands in clear beside `leaf`: the salt, and texts and files by their fields.
+    ///
+    /// # Errors
+    /// A field of which the leaf says something else.
+    pub fn opening(
+        &mut self,
+        leaf: &Given<'_>,
+        salt: &[u8; 32],
+        texts: &BTreeMap<String, String>,
+        files: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), Damage> {
+        let Some(content) = leaf.content.filter(|_| self.subset.takes(leaf.seq)) else {
+            return Ok(());
+        };
+        opens(content, salt, texts, files).map_err(|field| {
+            let problem = format!(
+                "leaf {}: `{field}` beside it is not what it committed to",
+                leaf.seq
+            );
+            damage(Some(leaf.seq), problem)
+        })?;
+        self.summary.opened += u64::from(!(texts.is_empty() && files.is_empty()));
+        Ok(())
+    }
+
+    /// After the openings: that they leave no files of `leaf` out. So it is in a ledger, where what opens a leaf
+    /// goes with its bytes; of an export anybody may have taken some away.
+    ///
+    /// # Errors
+    /// A field whose files nobody can name any more.
+    pub fn opened_whole(
+        &self,
+        leaf: &Given<'_>,
+        files: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), Damage> {
+        let content = leaf.content.filter(|_| self.subset.takes(leaf.seq));
+        match content.and_then(|content| unopened(content, files)) {
+            None => Ok(()),
+            Some(field) => Err(damage(
+                Some(leaf.seq),
+                format!(
+                    "leaf {}: what opens its `{field}` is gone, and no redaction tells of it",
+                    leaf.seq
+                ),
+            )),
+        }
     }
 
     /// Along every fork that this leaf tells of.

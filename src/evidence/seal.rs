@@ -150,6 +150,18 @@ pub fn opens(
     Ok(())
 }
 
+/// The first field in which a leaf commits to files that are not among `files`.
+#[must_use]
+pub fn unopened(leaf: &str, files: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    let said: Value = serde_json::from_str(leaf).unwrap_or_default();
+    let fields = said["fact"].as_object()?;
+    let hides = |value: &Value| FileSet::deserialize(value).is_ok_and(|set| set.files > 0);
+    fields
+        .iter()
+        .find(|(field, value)| hides(value) && !files.contains_key(*field))
+        .map(|(field, _)| field.clone())
+}
+
 /// `SHA-256(salt ‖ text)`.
 #[must_use]
 pub fn commitment(salt: &Hash, text: &[u8]) -> Hash {

@@ -237,27 +237,70 @@ async fn an_export_is_checked_elsewhere_with_the_public_key_alone_and_names_nobo
         .verifier()
         .to_string();
     assert_eq!(audited.elsewhere(&export, &stranger).status.code(), Some(4));
-    // Any leaf, any checkpoint, any opening.
+    // Any checkpoint and any leaf, dropped or changed; any opening, changed.
     for (file, text) in [(&export, &text), (&open, &opened)] {
         let lines: Vec<&str> = text.lines().collect();
         for at in 1..lines.len() {
-            let mut dropped = lines.clone();
-            let changed = lines[at].replacen('1', "2", 1);
-            if changed != lines[at] {
-                dropped[at] = &changed;
-            } else {
-                dropped.remove(at);
+            let mut broken = changed(lines[at]);
+            if !lines[at].starts_with("{\"opening\"") {
+                broken.push(String::new());
             }
-            std::fs::write(file, dropped.join("\n")).unwrap();
-            let found = audited.elsewhere(file, &audited.public);
-            assert_eq!(
-                found.status.code(),
-                Some(4),
-                "line {at}: {}\n{found:?}",
-                lines[at]
-            );
+            for instead in broken {
+                let mut lines = lines.clone();
+                match instead.as_str() {
+                    "" => drop(lines.remove(at)),
+                    instead => lines[at] = instead,
+                }
+                std::fs::write(file, lines.join("\n")).unwrap();
+                let found = audited.elsewhere(file, &audited.public);
+                assert_eq!(found.status.code(), Some(4), "line {at}, `{instead}`\n{found:?}");
+            }
         }
     }
+    // With fewer openings it says less, and that it does.
+    let lines: Vec<&str> = opened.lines().collect();
+    let opens = |line: &&str| line.starts_with("{\"opening\"");
+    let all = lines.iter().filter(|line| opens(line)).count();
+    let one = lines.iter().position(opens).unwrap();
+    for (left, kept) in [
+        (all, lines.clone()),
+        (all - 1, [&lines[..one], &lines[one + 1..]].concat()),
+    ] {
+        std::fs::write(&open, kept.join("\n")).unwrap();
+        let found = audited.elsewhere(&open, &audited.public);
+        assert_eq!(found.status.code(), Some(0), "{found:?}");
+        assert!(
+            said(&found).contains(&format!(" {left} with ids in clear,")),
+            "{found:?}"
+        );
+    }
+}
+
+/// The line once for each of its values that means something, with another first character in it.
+fn changed(line: &str) -> Vec<String> {
+    let values = [
+        "\"salt\":\"",
+        "\"files\":[\"",
+        "\"seq\":",
+        "\"at\":",
+        "\"kind\":\"",
+        "\"hash\":\"",
+        "\"content\":\"",
+        "\"checkpoint\":\"",
+        // The size in a checkpoint.
+        "\\n",
+    ];
+    let found = values
+        .iter()
+        .filter_map(|value| Some(line.find(value)? + value.len()));
+    let changed: Vec<String> = found
+        .map(|at| {
+            let other = if line[at..].starts_with('7') { "8" } else { "7" };
+            [&line[..at], other, &line[at + 1..]].concat()
+        })
+        .collect();
+    assert!(!changed.is_empty(), "{line}");
+    changed
 }
 
 #[tokio::test]
@@ -294,7 +337,7 @@ async fn a_proof_of_one_file_holds_elsewhere_and_shows_no_other() {
 
 #[tokio::test]
 async fn a_ledger_that_somebody_edited_is_found_out() {
-    let edits: [(&str, &'static [&'static str]); 6] = [
+    let edits: [(&str, &'static [&'static str]); 8] = [
         (
             "no redaction tells of it",
             &["UPDATE leaves SET content = NULL WHERE seq = 2"],
@@ -333,6 +376,14 @@ async fn a_ledger_that_somebody_edited_is_found_out() {
                 "PRAGMA foreign_keys = OFF",
                 "UPDATE attempt_files SET file_id = file_id || 'x'",
             ],
+        ),
+        (
+            "what opens its `files` is gone",
+            &["DELETE FROM leaf_salts WHERE seq = (SELECT min(seq) FROM leaves WHERE kind = 'intent')"],
+        ),
+        (
+            "what opens its `deleted` is gone",
+            &["UPDATE attempt_files SET result = NULL"],
         ),
     ];
     for (named, statements) in edits {

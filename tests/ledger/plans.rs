@@ -12,6 +12,7 @@ for_every_backend![
     a_waiting_plan_keeps_its_files,
     the_hash_is_computed_again_over_what_is_stored,
     a_long_plan_is_stored_in_pages_and_waits_only_when_it_is_whole,
+    of_a_long_plan_stored_anew_nothing_stays,
     the_same_plan_again_is_one_plan,
     plans_that_were_let_through_or_are_old_do_not_wait,
     an_approval_takes_a_whole_hash_or_a_unique_prefix,
@@ -148,6 +149,25 @@ async fn a_long_plan_is_stored_in_pages_and_waits_only_when_it_is_whole(world: W
     assert_eq!(first, keys[..1]);
     let rest = ledger.plan_files("aabbccdd00", 1, 9).await.unwrap();
     assert_eq!(rest, keys[1..]);
+}
+
+async fn of_a_long_plan_stored_anew_nothing_stays(world: World) {
+    let (sweep, keys) = keys(&world).await;
+    let ledger = &world.ledger;
+    // More than two pages of what is forgotten at once.
+    let long: Vec<StoredFile> = (0..20_001)
+        .map(|place| StoredFile {
+            place,
+            ..keys[0].clone()
+        })
+        .collect();
+    let waiting = plan("aabbccdd00", 1, Some("limit"));
+    for (files, last) in [(&long, 20_000), (&keys, 1)] {
+        ledger.store_plan(&waiting, files, sweep).await.unwrap();
+        let found = ledger.plan_files("aabbccdd00", 0, 30_000).await.unwrap();
+        assert_eq!(found, *files);
+        assert_eq!(found.last().map(|file| file.place), Some(last));
+    }
 }
 
 async fn the_same_plan_again_is_one_plan(world: World) {

@@ -14,9 +14,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::config::Checked;
 use crate::evidence::audit::{Named, Summary};
 use crate::evidence::receipt::Proven;
-use crate::evidence::seal::opens;
 use crate::evidence::{Audit, Damage, Given, Note, Receipt, Subset, VerifierKey};
-use crate::ledger::{Ledger, StoredLeaf};
+use crate::ledger::{Ledger, Opening, StoredLeaf};
 use crate::model::Timestamp;
 
 /// What is printed as JSON.
@@ -109,10 +108,14 @@ async fn whole(
         wanted.retain(|seq| subset.takes(*seq));
         let mut openings = ledger.openings(&wanted).await?;
         for leaf in page.iter().filter(|leaf| leaf.seq < head.size) {
-            audit.leaf(&given(leaf))?;
-            if let Some(opening) = openings.remove(&leaf.seq) {
-                opened(leaf, &opening.into())?;
+            let given = given(leaf);
+            audit.leaf(&given)?;
+            let opening = openings.remove(&leaf.seq);
+            if let Some(Opening { salt, texts, files }) = &opening {
+                audit.opening(&given, salt, texts, files)?;
             }
+            let files = opening.map(|opening| opening.files).unwrap_or_default();
+            audit.opened_whole(&given, &files)?;
         }
         match page.last() {
             Some(last) if last.seq + 1 < head.size => next = last.seq + 1,
@@ -162,7 +165,7 @@ fn file(path: &Path, key: Option<&VerifierKey>, subset: Subset) -> Result<Verdic
     let unreadable = unreadable(path);
     if let Some((head, lines)) = open_export(path)? {
         let audit = |notes: &[String]| begin(notes, &head, key, subset);
-        return from_export(&head, lines, subset, &audit, &mut |_| Ok(())).map(Verdict::Whole);
+        return from_export(&head, lines, &audit, &mut |_| Ok(())).map(Verdict::Whole);
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let receipt: Receipt = serde_json::from_str(&text).map_err(|_| {
@@ -206,7 +209,6 @@ fn begin(notes: &[String], head: &Head, key: Option<&VerifierKey>, subset: Subse
 pub(in crate::cli) fn from_export(
     head: &Head,
     lines: Lines,
-    subset: Subset,
     begin: &dyn Fn(&[String]) -> Result<Audit, Ended>,
     seen: &mut dyn FnMut(Line) -> Result<(), Ended>,
 ) -> Result<Summary, Ended> {
@@ -234,9 +236,11 @@ pub(in crate::cli) fn from_export(
                 }
                 last = Some(leaf.clone());
             }
-            Line::Opening(opening) => {
-                let leaf = last.as_ref().filter(|leaf| subset.takes(leaf.seq));
-                leaf.map_or(Ok(()), |leaf| opened(leaf, opening))?;
+            Line::Opening(Opened { salt, texts, files }) => {
+                let (Some(leaf), Some(audit)) = (&last, &mut audit) else {
+                    return Err(damage(None, "what opens a leaf stands before the first".to_owned()).into());
+                };
+                audit.opening(&given(leaf), &salt.0, texts, files)?;
             }
         }
         seen(read)?;
@@ -256,22 +260,6 @@ fn given(leaf: &StoredLeaf) -> Given<'_> {
         hash: leaf.hash,
         content: leaf.content.as_deref(),
     }
-}
-
-/// Whether what stands beside the leaf, in clear, is what the leaf committed to.
-fn opened(leaf: &StoredLeaf, opening: &Opened) -> Result<(), Damage> {
-    let Some(content) = &leaf.content else {
-        return Ok(());
-    };
-    opens(content, &opening.salt.0, &opening.texts, &opening.files).map_err(|field| {
-        damage(
-            Some(leaf.seq),
-            format!(
-                "leaf {}: `{field}` beside it is not what it committed to",
-                leaf.seq
-            ),
-        )
-    })
 }
 
 const fn damage(leaf: Option<u64>, problem: String) -> Damage {
@@ -304,8 +292,8 @@ fn sentence(verdict: &Verdict) -> String {
             };
             let forks: String = found.forks.iter().map(fork).collect();
             format!(
-                "WHOLE: {} facts ({} looked into, {} redacted) agree with {} checkpoints; {signed}\nroot {root}\n{forks}",
-                found.leaves, found.looked_into, found.redacted, found.checkpoints
+                "WHOLE: {} facts ({} looked into, {} with ids in clear, {} redacted) agree with {} checkpoints; {signed}\nroot {root}\n{forks}",
+                found.leaves, found.looked_into, found.opened, found.redacted, found.checkpoints
             )
         }
     }

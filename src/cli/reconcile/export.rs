@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path, ours: &Ours<'_>) -> Result<Missing, Failure> {
             .take(line)
             .map_err(|problem| Ended::Failed(refused(problem)))
     };
-    let checked = from_export(&head, lines, Subset::WHOLE, &audit, &mut seen).map_err(ended)?;
+    let checked = from_export(&head, lines, &audit, &mut seen).map_err(ended)?;
     reading.settle().map_err(refused)?;
     let line = LostLine {
         size: head.size,

@@ -16,6 +16,9 @@ use crate::rules::policy::RuleDigest;
 /// A prefix shorter than this may name a plan that nobody meant.
 const SHORTEST_PREFIX: usize = 8;
 
+/// Rows of a stored plan deleted by one statement.
+const FORGOTTEN_AT_ONCE: u32 = 10_000;
+
 pub(super) async fn store(
     tx: &mut SqliteConnection,
     plan: &StoredPlan,
@@ -59,17 +62,24 @@ pub(super) async fn store(
     leaves::append(tx, plan.at, fact).await
 }
 
-/// What was stored before under the same hash: what somebody changed in it must not stay.
+/// What was stored before under the same hash: what somebody changed in it must not stay. By the page, for SQLite
+/// keeps the key of every row that a statement is to delete, and a plan may have a million.
 async fn forget_files(tx: &mut SqliteConnection, plan: i64) -> Result<(), LedgerError> {
-    sqlx::query(
-        "DELETE FROM plan_files
-         WHERE plan = ?1",
-    )
-    .bind(plan)
-    .execute(tx)
-    .await
-    .map_err(during("storing a plan"))?;
-    Ok(())
+    loop {
+        let gone = sqlx::query(
+            "DELETE FROM plan_files
+             WHERE plan = ?1
+               AND place IN (SELECT place FROM plan_files WHERE plan = ?1 ORDER BY place LIMIT ?2)",
+        )
+        .bind(plan)
+        .bind(FORGOTTEN_AT_ONCE)
+        .execute(&mut *tx)
+        .await
+        .map_err(during("storing a plan"))?;
+        if gone.rows_affected() < u64::from(FORGOTTEN_AT_ONCE) {
+            return Ok(());
+        }
+    }
 }
 
 async fn write_files(tx: &mut SqliteConnection, plan: i64, files: &[StoredFile]) -> Result<(), LedgerError> {
