@@ -38,7 +38,13 @@ pub(super) fn unfinished(facts: &ReportFacts, circumstances: &Circumstances) -> 
                     "put off: the API asked to wait or could not be reached, or the window was closed"
                         .to_owned()
                 }
-                SweepState::Open => "under way, or ended by a crash".to_owned(),
+                SweepState::Open => match sweep.next {
+                    Some(next) => format!(
+                        "never ended, by a crash or a failure; sweep {} came after it",
+                        next.0
+                    ),
+                    None => "under way, or ended by a crash".to_owned(),
+                },
                 SweepState::Stopped | SweepState::Cut => {
                     let found = circumstances.around(None, sweep.started_at, until);
                     if found == Cause::NotShown && sweep.state == SweepState::Cut {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use retentiond::ledger::{
     EndedBy, EndedFile, FileFact, LedgerError, OpenFile, Removed, ReportFacts, ReportPage, ReportPeriod,
 };
-use retentiond::model::{BreakerKind, FileId, FileState, Finding, HoldScope, NewHold, Timestamp};
+use retentiond::model::{BreakerKind, FileId, FileState, Finding, HoldScope, NewHold, SweepState, Timestamp};
 use retentiond::outcome::FileEvent;
 
 use crate::world::*;
@@ -15,6 +15,7 @@ for_every_backend![
     a_hold_of_the_past_is_told_of_the_files_that_it_hindered,
     files_that_are_due_and_not_ended_are_told_as_they_stand,
     what_stood_beside_the_files_is_told_where_it_meets_the_period,
+    a_sweep_that_is_open_names_the_next_of_its_policy,
     pages_that_nobody_takes_in_end_the_reading,
 ];
 
@@ -236,6 +237,25 @@ async fn files_that_are_due_and_not_ended_are_told_as_they_stand(world: World) {
         before
             .iter()
             .all(|fact| matches!(fact, FileFact::Open(file) if file.due_at < at(2)))
+    );
+}
+
+async fn a_sweep_that_is_open_names_the_next_of_its_policy(world: World) {
+    let (first, second) = (world.sweep().await, world.sweep().await);
+    let other = world.sweep_of("q").await;
+    let (facts, _) = told(&world, period(0, 500, 500), false).await;
+    let found: Vec<_> = facts
+        .unfinished
+        .iter()
+        .map(|sweep| (sweep.sweep, sweep.state, sweep.next))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (first, SweepState::Open, Some(second)),
+            (second, SweepState::Open, None),
+            (other, SweepState::Open, None),
+        ]
     );
 }
 

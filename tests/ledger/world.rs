@@ -172,7 +172,11 @@ impl World {
     }
 
     pub(crate) async fn sweep(&self) -> SweepId {
-        match self.ledger.open_sweep(&open("p", None)).await.unwrap() {
+        self.sweep_of("p").await
+    }
+
+    pub(crate) async fn sweep_of(&self, policy: &str) -> SweepId {
+        match self.ledger.open_sweep(&open(policy, None)).await.unwrap() {
             Opened::New(sweep) => sweep,
             other => panic!("a sweep without an occurrence is always new: {other:?}"),
         }

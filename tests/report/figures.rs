@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use retentiond::model::Trigger;
 use retentiond::report::{Figures, Report};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
@@ -348,4 +349,20 @@ async fn what_stands_beside_the_files_is_what_the_tables_hold() {
         (report.rules.len(), 2),
         (count(adopted).await, count(adopted).await)
     );
+}
+
+#[tokio::test]
+async fn a_sweep_that_never_ended_is_told_from_one_under_way() {
+    let world = Planted::new().await;
+    let cause = async |of: usize| world.report(false).await.unfinished[of].cause.clone();
+    let open = async || world.open("applications", at(FROM), None, Trigger::Manual).await;
+    open().await;
+    assert_eq!(cause(0).await, "under way, or ended by a crash");
+    let next = open().await;
+    let never = format!(
+        "never ended, by a crash or a failure; sweep {} came after it",
+        next.0
+    );
+    assert_eq!(cause(0).await, never);
+    assert_eq!(cause(1).await, "under way, or ended by a crash");
 }

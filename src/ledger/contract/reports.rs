@@ -165,6 +165,8 @@ pub struct UnfinishedSweep {
     pub summary: SweepSummary,
     /// Its plan waits, or waited, for an approval.
     pub waits: bool,
+    /// The next sweep of the policy: a policy has one at a time, so nobody is at this one any more.
+    pub next: Option<SweepId>,
 }
 
 /// A scheduled instant that has a sweep.

@@ -45,7 +45,17 @@ pub(super) async fn sweeps(
         .collect()
 }
 
-type UnfinishedRow = (i64, String, String, i64, Option<i64>, String, String, bool);
+type UnfinishedRow = (
+    i64,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    String,
+    String,
+    bool,
+    Option<i64>,
+);
 
 pub(super) async fn unfinished(
     tx: &mut PgConnection,
@@ -58,7 +68,8 @@ pub(super) async fn unfinished(
                     FROM plans w
                     WHERE w.hash = s.summary::json ->> 'plan'
                       AND (w.waits_for IS NOT NULL OR w.id IN (SELECT plan FROM approvals))
-                )
+                ),
+                (SELECT min(n.id) FROM sweeps n WHERE n.policy = s.policy AND n.id > s.id)
          FROM sweeps s
          JOIN policies p ON p.id = s.policy
          WHERE s.started_at >= $1 AND s.started_at < $2 AND s.state <> 'done'
@@ -71,7 +82,7 @@ pub(super) async fn unfinished(
     .map_err(during("reading sweeps that were not done"))?;
     rows.into_iter()
         .map(
-            |(id, policy, trigger, started_at, ended_at, state, summary, waits)| {
+            |(id, policy, trigger, started_at, ended_at, state, summary, waits, next)| {
                 Ok(UnfinishedSweep {
                     sweep: SweepId(id),
                     policy: policy_name(policy)?,
@@ -82,6 +93,7 @@ pub(super) async fn unfinished(
                     summary: serde_json::from_str(&summary)
                         .map_err(|error| damaged(format!("sweeps {id}: summary: {error}")))?,
                     waits,
+                    next: next.map(SweepId),
                 })
             },
         )
