@@ -1,13 +1,13 @@
 //! A plan is carried out: batch after batch until the canary has sung, then side by side; where other processes are on
 //! the same ledger, by all of them.
 //!
-//! Whoever has opened and planned a sweep leads it. Once its canary has sung, the leader puts the rest where
-//! others find it, and everybody, the leader too, takes one part after the other. The leader waits for the last, adds up what
+//! Whoever has opened and planned a sweep leads it. Once its canary has sung, and somebody else is there or comes later, the
+//! leader puts the rest where others find it, and everybody, the leader too, takes one part after the other. The leader waits for the last, adds up what
 //! was counted and closes the sweep. Nothing is safer or less safe for it: every file is claimed as ever.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -28,6 +28,9 @@ const PAGE: usize = 10_000;
 /// How often the leader looks whether the parts of the others are done.
 const LOOK: Duration = Duration::from_millis(300);
 
+/// How often who sweeps alone looks whether somebody has come.
+const LOOK_FOR_OTHERS: Duration = Duration::from_secs(5);
+
 /// Files of an interrupted process looked at by the leader of a sweep, at most; the rest next time.
 const ORPHANS: u32 = 5_000;
 
@@ -44,17 +47,7 @@ impl Engine {
             run.sweep_batch(&batch, targets).await?;
         }
         if run.has_canary() {
-            // Whoever helps goes by the account of the policy, and requests have several.
-            let alone = if run.account.is_some() && run.is_of_requests() {
-                left.clone()
-            } else {
-                self.offer(run, &batches, left.clone()).await?
-            };
-            if alone.start > left.start {
-                run.with_others.store(true, Ordering::SeqCst);
-                self.lead(run).await?;
-            }
-            self.side_by_side(run, &batches, alone).await?;
+            self.with_whoever_is_there(run, &batches, left).await?;
         }
         run.settle_suspects().await?;
         self.await_others(run).await?;
@@ -66,13 +59,62 @@ impl Engine {
         }
     }
 
+    /// Alone while nobody else is alive on this ledger; what is left when somebody comes is shared.
+    async fn with_whoever_is_there(
+        &self,
+        run: &Run<'_>,
+        batches: &ByBatch<'_>,
+        mut left: Range<usize>,
+    ) -> Result<(), SweepError> {
+        // Whoever helps goes by the account of the policy, and requests have several.
+        let may_share = !(run.account.is_some() && run.is_of_requests());
+        while !left.is_empty() {
+            if may_share && run.halted().is_none() {
+                let alone = self.offer(run, batches, left.clone()).await?;
+                if alone.start > left.start {
+                    run.with_others.store(true, Ordering::SeqCst);
+                    self.lead(run).await?;
+                }
+                left = alone;
+            }
+            let somebody = AtomicBool::new(false);
+            let next = std::iter::from_fn(|| match somebody.load(Ordering::SeqCst) {
+                true => None,
+                false => left.next(),
+            });
+            let watch = async {
+                loop {
+                    tokio::time::sleep(LOOK_FOR_OTHERS).await;
+                    somebody.store(may_share && self.has_others().await, Ordering::SeqCst);
+                }
+            };
+            // What is under way is never dropped: the watch has no end.
+            tokio::select! {
+                outcome = self.side_by_side(run, batches, next) => outcome?,
+                () = watch => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it cannot be told, nobody has come so far.
+    async fn has_others(&self) -> bool {
+        match self.ledger.peers().await {
+            Ok(peers) => peers.iter().any(|peer| peer.alive && !peer.ours),
+            Err(error) => {
+                tracing::debug!(%error, "whether other processes are on the ledger cannot be told now");
+                false
+            }
+        }
+    }
+
     /// An error in one batch stops the sweep, but the requests under way are let finish and their
     /// outcomes are written: a dropped answer is a lost one.
     async fn side_by_side(
         &self,
         run: &Run<'_>,
         batches: &ByBatch<'_>,
-        left: Range<usize>,
+        left: impl Iterator<Item = usize> + Send,
     ) -> Result<(), SweepError> {
         let mut outcomes = stream::iter(left)
             .map(|at| async move {

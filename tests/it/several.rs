@@ -371,6 +371,24 @@ async fn a_helper_and_then_the_leader_are_killed_and_the_last_one_reaches_the_sa
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: .ci/run"]
+async fn who_comes_in_the_middle_of_a_sweep_takes_parts_of_it() {
+    let mut hosts = Hosts::new(cluster().fresh().await, 10).await;
+    hosts.slow(250);
+    let alone = hosts.begin().await;
+    hosts.upload(60, 50).await;
+    hosts.goes_on().await;
+    assert_eq!(hosts.number("SELECT count(*) FROM retentiond.parts").await, 0);
+    let late = hosts.begin().await;
+    assert_eq!(hosts.at_work().await, (alone, late));
+    hosts.reach_the_end(3_000).await;
+    assert!(
+        hosts.requests().values().all(|times| *times == 1),
+        "a file was asked for twice"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: .ci/run"]
 async fn stopped_for_longer_than_its_lease_a_leader_or_helper_is_replaced_and_does_no_harm_when_it_wakes() {
     let mut hosts = Hosts::new(cluster().fresh().await, 10).await;
     hosts.slow(250);

@@ -2,6 +2,7 @@
 //! callers, writers of several processes side by side.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use retentiond::ledger::{
     Claims, Controls, Figures, Intake, Ledger, LedgerError, OpenMode, Opened, PostgresLedger,
@@ -9,6 +10,7 @@ use retentiond::ledger::{
 use retentiond::model::{FileState, SweepId};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::restart::{Down, restart};
@@ -307,17 +309,27 @@ async fn a_commit_is_durable_whatever_the_database_says_and_one_without_answer_i
     let ledger = Arc::new(made(&backend).await);
     cluster.run("postgres", NO_STANDBY).await;
     cluster.run("postgres", RELOAD).await;
-    let writing = tokio::spawn({
-        let ledger = Arc::clone(&ledger);
-        async move { ledger.set_setting("a", Some("b")).await }
-    });
-    // With `synchronous_commit` off it would wait for nobody.
     let waits = "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event = 'SyncRep'";
-    while number(&backend, waits).await == 0 {
-        assert!(!writing.is_finished(), "a commit that did not wait");
-        tokio::task::yield_now().await;
-    }
+    // With `synchronous_commit` off none would ever wait. The server takes its new settings in its own time.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut tried = 0;
+    let (value, writing) = 'waits: loop {
+        tried += 1;
+        assert!(Instant::now() < deadline, "no commit waits");
+        let value = tried.to_string();
+        let writing = tokio::spawn({
+            let (ledger, value) = (Arc::clone(&ledger), value.clone());
+            async move { ledger.set_setting("a", Some(&value)).await }
+        });
+        while !writing.is_finished() {
+            if number(&backend, waits).await > 0 {
+                break 'waits (value, writing);
+            }
+            tokio::task::yield_now().await;
+        }
+        writing.await.unwrap().unwrap();
+    };
     tamper(&backend, CUT).await;
     let unanswered = writing.await.unwrap();
     assert!(
@@ -325,7 +337,10 @@ async fn a_commit_is_durable_whatever_the_database_says_and_one_without_answer_i
         "{unanswered:?}"
     );
     // It had come to the disk, and nothing was done twice.
-    assert_eq!(ledger.setting("a").await.unwrap().as_deref(), Some("b"));
+    assert_eq!(
+        ledger.setting("a").await.unwrap().as_deref(),
+        Some(value.as_str())
+    );
     cluster
         .run("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
         .await;
