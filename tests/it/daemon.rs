@@ -609,7 +609,7 @@ async fn a_policy_turned_to_observe_stops_the_sweep_under_way() {
     // Each delete takes a while, so that the sweep lasts.
     service
         .server
-        .add_fault(Fault::at(Endpoint::DeleteFiles).delay_ms(300).always())
+        .add_fault(Fault::at(Endpoint::DeleteFiles).delay_ms(600).always())
         .unwrap();
     let mut daemon = service.daemon();
     service
@@ -647,7 +647,7 @@ async fn a_policy_turned_to_observe_stops_the_sweep_under_way() {
 async fn terminating_a_manual_sweep_lets_the_request_end_and_says_so() {
     let service = Service::new().await;
     service.upload_an_hour_ago().await;
-    let slow = Fault::at(Endpoint::DeleteFiles).delay_ms(1_000).times(1);
+    let slow = Fault::at(Endpoint::DeleteFiles).delay_ms(3_000).times(1);
     service.server.add_fault(slow).unwrap();
     let mut command = service.command(&["--json", "sweep"]);
     let sweep = command.stdout(Stdio::piped()).spawn().unwrap();

@@ -171,7 +171,7 @@ async fn a_hold_placed_between_plan_and_claim_beats_a_request() {
     let world = World::new().await;
     let batch = world.upload(3).await;
     let asked = world.ask(in_batch(&batch)).await;
-    let fault = Fault::at(Endpoint::GetResults).delay_ms(300).times(1);
+    let fault = Fault::at(Endpoint::GetResults).delay_ms(2_000).times(1);
     world.server.add_fault(fault).unwrap();
     let place = async {
         world
@@ -192,7 +192,7 @@ async fn a_request_closed_between_plan_and_claim_deletes_nothing_any_more() {
     let world = World::new().await;
     let batch = world.upload(3).await;
     let asked = world.ask(in_batch(&batch)).await;
-    let fault = Fault::at(Endpoint::GetResults).delay_ms(300).times(1);
+    let fault = Fault::at(Endpoint::GetResults).delay_ms(2_000).times(1);
     world.server.add_fault(fault).unwrap();
     let withdraw = async {
         world

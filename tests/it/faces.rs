@@ -46,6 +46,11 @@ async fn a_thousand_hanging_connections_do_not_keep_the_daemon_from_deleting() {
     service.wait_until_all_due_are_gone().await;
     assert!(service.server.request_count(Endpoint::DeleteFiles) > 0);
     drop(hanging);
+    // That they have gone is noticed one by one: until then the house is full.
+    let alive = format!("http://{at}/healthz");
+    while reqwest_client().get(&alive).send().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let (status, words) = get(at, "/healthz").await;
     assert_eq!((status, words.as_str()), (200, "ok\n"));
     terminate(&daemon);

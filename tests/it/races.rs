@@ -12,7 +12,7 @@ async fn race(races: usize) {
     let classification = server.seed_classification("races", &[DocumentType::named("letter")]);
     // Longer than two processes can be apart.
     server
-        .add_fault(Fault::at(Endpoint::DeleteFiles).delay_ms(150))
+        .add_fault(Fault::at(Endpoint::DeleteFiles).delay_ms(150).always())
         .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("policies.toml");

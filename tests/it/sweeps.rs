@@ -102,7 +102,7 @@ async fn hold_placed_between_plan_and_claim_wins() {
     world.days_pass(11);
     // The plan is made before the first look at the batch; that look takes a while here.
     let fault = retentiond::sandbox::Fault::at(Endpoint::GetResults)
-        .delay_ms(300)
+        .delay_ms(2_000)
         .times(1);
     world.server.add_fault(fault).unwrap();
     let engine = world.engine();

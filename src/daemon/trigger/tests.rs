@@ -310,17 +310,22 @@ async fn on_the_real_clock_wakes_come_at_their_seconds() {
     )]
     let now: Now = Arc::new(|| Timestamp::from_jiff_rounded_up(jiff::Timestamp::now()).unwrap());
     let first = now().as_millis() / SECOND + 1;
-    let instants: Vec<_> = (first..first + 3)
+    // Those that a slow start or a late beat passes over are not missed.
+    let instants: Vec<_> = (first..first + 60)
         .map(|second| Timestamp::from_millis(second * SECOND).unwrap())
         .collect();
     let (sender, mut wakes) = channel(8);
     let entries = vec![at("a", instants.clone()), at("never", Vec::new())];
     let trigger = Trigger::start(entries, sender, Arc::clone(&now)).await.unwrap();
-    for meant in instants {
+    for not_before in &instants[..3] {
         let got = timeout(Duration::from_secs(20), wakes.recv()).await.unwrap();
         assert_eq!(got, Some(Wake { policy: name("a") }));
-        assert!(now() >= meant, "early");
+        assert!(now() >= *not_before, "early");
     }
     trigger.stop().await;
-    assert_eq!(timeout(Duration::from_secs(20), wakes.recv()).await, Ok(None));
+    while timeout(Duration::from_secs(20), wakes.recv())
+        .await
+        .unwrap()
+        .is_some()
+    {}
 }
