@@ -32,7 +32,7 @@ pub struct Helped {
 
 /// The policies that other living processes are sweeping, each with whether it is under these rules.
 pub fn others_sweep<'p>(peers: &'p [Peer], rules: &RuleSet) -> Vec<(&'p PolicyName, bool)> {
-    let others = peers.iter().filter(|peer| peer.alive && !peer.ours);
+    let others = peers.iter().filter(|peer| peer.is_living_other());
     others
         .filter_map(|peer| {
             let (_, policy) = peer.sweep.as_ref()?;

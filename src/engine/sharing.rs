@@ -18,7 +18,7 @@ use super::batches::ByBatch;
 use super::run::{Batch, Run};
 use super::stop::Stop;
 use super::sweep::{Engine, SweepError};
-use crate::ledger::{LedgerError, Offer, PART_FILES, Part, TakenPart};
+use crate::ledger::{LedgerError, Offer, PART_FILES, Part, Peer, TakenPart};
 use crate::model::{BatchKey, FileId, FileState, Timestamp};
 use crate::rules::plan::Plan;
 
@@ -100,7 +100,7 @@ impl Engine {
     /// Where it cannot be told, nobody has come so far.
     async fn has_others(&self) -> bool {
         match self.ledger.peers().await {
-            Ok(peers) => peers.iter().any(|peer| peer.alive && !peer.ours),
+            Ok(peers) => peers.iter().any(Peer::is_living_other),
             Err(error) => {
                 tracing::debug!(%error, "whether other processes are on the ledger cannot be told now");
                 false

@@ -19,6 +19,7 @@ pub(in crate::ledger) mod sweeps;
 pub(in crate::ledger) mod table;
 pub(in crate::ledger) mod told_again;
 pub(in crate::ledger) mod tree;
+pub(in crate::ledger) mod unfinished;
 pub(in crate::ledger) mod uploads;
 pub(in crate::ledger) mod values;
 

@@ -88,6 +88,14 @@ pub struct Peer {
     pub parts: u64,
 }
 
+impl Peer {
+    /// Whether it is another process that lives.
+    #[must_use]
+    pub const fn is_living_other(&self) -> bool {
+        self.alive && !self.ours
+    }
+}
+
 /// Shared work.
 #[async_trait]
 pub trait Shared: Send + Sync {

@@ -1,7 +1,7 @@
 //! Runs: opened once per occurrence, resumed after a crash, closed with their counts.
 
 use crate::ledger::common::sweeps::{SweepRow, sweep};
-pub(super) use crate::ledger::common::sweeps::{sweep_state, trigger_name, trigger_of};
+pub(super) use crate::ledger::common::sweeps::{sweep_state, trigger_name};
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 

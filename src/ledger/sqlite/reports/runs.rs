@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use super::super::fault::{damaged, during};
-use super::super::rows::{count, optional, policy_name, timestamp};
-use super::super::sweeps::{sweep_state, trigger_of};
+use super::super::fault::during;
+use super::super::rows::{count, policy_name, timestamp};
+use super::super::sweeps::sweep_state;
+use crate::ledger::common::unfinished::{UnfinishedRow, of_row};
 use crate::ledger::{LedgerError, ReportPeriod, Run, SweepCount, UnfinishedSweep};
-use crate::model::{PolicyName, SweepId, Timestamp};
+use crate::model::{PolicyName, Timestamp};
 
 /// A run that began so long after the period's end may still be that of an instant within it.
 const WITHIN_MS: i64 = 3_600_000;
@@ -45,18 +46,6 @@ pub(super) async fn sweeps(
         .collect()
 }
 
-type UnfinishedRow = (
-    i64,
-    String,
-    String,
-    i64,
-    Option<i64>,
-    String,
-    String,
-    bool,
-    Option<i64>,
-);
-
 pub(super) async fn unfinished(
     tx: &mut SqliteConnection,
     period: &ReportPeriod,
@@ -80,24 +69,7 @@ pub(super) async fn unfinished(
     .fetch_all(tx)
     .await
     .map_err(during("reading sweeps that were not done"))?;
-    rows.into_iter()
-        .map(
-            |(id, policy, trigger, started_at, ended_at, state, summary, waits, next)| {
-                Ok(UnfinishedSweep {
-                    sweep: SweepId(id),
-                    policy: policy_name(policy)?,
-                    trigger: trigger_of(&trigger)?,
-                    started_at: timestamp(started_at)?,
-                    ended_at: optional(ended_at)?,
-                    state: sweep_state(&state)?,
-                    summary: serde_json::from_str(&summary)
-                        .map_err(|error| damaged(format!("sweeps {id}: summary: {error}")))?,
-                    waits,
-                    next: next.map(SweepId),
-                })
-            },
-        )
-        .collect()
+    rows.into_iter().map(of_row).collect()
 }
 
 pub(super) async fn scheduled(
